@@ -1,0 +1,52 @@
+import sharp from "sharp";
+import { LoreError } from "../errors.ts";
+import type { RawImage } from "./source.ts";
+
+/** Bytes that are no image this library can read: another format, corrupt, or cut short. */
+export class DecodeError extends LoreError {
+  override readonly name = "DecodeError";
+}
+
+/** File extensions (lower case) that `imageFolder` takes for images. */
+export const imageExtensions: readonly string[] = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "avif"];
+
+/**
+ * Decodes an image file to RGB as `PIL.Image.open(file).convert("RGB")` does: the same pixels for 8-bit JPEG, PNG, WebP,
+ * GIF and TIFF. Alpha is dropped, not blended; gray is repeated; CMYK is converted by its definition, without colour
+ * profiles; embedded profiles and the EXIF orientation are ignored; of an animation the first frame counts. Images of
+ * 16 bits a channel are scaled to 8 (PIL cuts 16-bit gray off at 255 instead).
+ *
+ * @param bytes The whole file.
+ * @throws {DecodeError} on anything that is no complete image.
+ */
+export async function decodeImage(bytes: Uint8Array): Promise<RawImage> {
+  try {
+    const options = { ignoreIcc: true, failOn: "error" } as const;
+    const { space } = await sharp(bytes, options).metadata();
+    const isCmyk = space === "cmyk";
+    const pipeline = isCmyk
+      ? sharp(bytes, options).pipelineColourspace("cmyk").toColourspace("cmyk")
+      : sharp(bytes, options).toColourspace("srgb").removeAlpha();
+    const { data, info } = await pipeline.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, data: isCmyk ? fromCmyk(data, info.channels) : data };
+  } catch (cause) {
+    throw new DecodeError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+/** PIL's conversion: each ink darkens what black leaves over, in integers. */
+function fromCmyk(data: Uint8Array, channels: number): Uint8Array {
+  const count = data.length / channels;
+  const rgb = new Uint8Array(count * 3);
+  for (let i = 0; i < count; i++) {
+    const white = 255 - data[i * channels + 3]!;
+    for (let c = 0; c < 3; c++) rgb[i * 3 + c] = white - timesOver255(data[i * channels + c]!, white);
+  }
+  return rgb;
+}
+
+/** round(a * b / 255) for bytes, without a division. */
+function timesOver255(a: number, b: number): number {
+  const product = a * b + 128;
+  return ((product >> 8) + product) >> 8;
+}

@@ -1,0 +1,43 @@
+import { UsageError } from "../errors.ts";
+import { randomStream, shuffle } from "./random.ts";
+import type { ImageSource } from "./source.ts";
+
+/**
+ * At most `limit` images, chosen so that a small limit is balanced: the classes take turns, each giving its images in a
+ * seeded order. Any prefix of the result is as balanced as the data allow, and a smaller limit gives a prefix of a
+ * larger one. Images without a label take part as one more class; a source without labels gives a seeded sample.
+ *
+ * @param limit At least 1; more than there are images (or `Infinity`) means all of them.
+ * @param seed The same data, limit and seed give the same images.
+ * @returns Indices into `source.items`.
+ * @throws {UsageError} when the limit is less than 1 or no whole number.
+ */
+export function balancedSubset(source: ImageSource, limit: number, seed: number): number[] {
+  if (!(limit >= 1) || (Number.isFinite(limit) && !Number.isInteger(limit))) {
+    throw new UsageError(`Limit ${limit}: must be a whole number of images, at least 1.`);
+  }
+  const classes = new Map<number, number[]>();
+  source.items.forEach(({ label = -1 }, index) => {
+    const members = classes.get(label);
+    if (members === undefined) classes.set(label, [index]);
+    else members.push(index);
+  });
+  const queues = [...classes]
+    .sort(([a], [b]) => a - b)
+    .map(([label, members]) => shuffle(members, randomStream("subset", seed, label)));
+  const rounds = queues.reduce((most, queue) => Math.max(most, queue.length), 0);
+  const chosen: number[] = [];
+  for (let round = 0; round < rounds && chosen.length < limit; round++) {
+    for (const queue of queues) if (round < queue.length) chosen.push(queue[round]!);
+  }
+  return chosen.slice(0, limit);
+}
+
+/**
+ * The same indices in a random order of their own for each epoch.
+ *
+ * @param epoch Counts from 0; the order depends on (seed, epoch) and the indices only.
+ */
+export function shuffled(indices: readonly number[], seed: number, epoch: number): number[] {
+  return shuffle(indices, randomStream("epoch", seed, epoch));
+}

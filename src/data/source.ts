@@ -1,0 +1,57 @@
+/** A decoded image: RGB, 8 bits a channel, rows from the top, `data.length === height * width * 3` (HWC). */
+export interface RawImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** Parts of a generated data set: the same (colour, shape) pairs in train and test, pairs neither has in heldout. */
+export type SyntheticSplit = "train" | "test" | "heldout";
+
+/**
+ * Where the pixels of an image come from. Plain data, so that it can be posted to a worker thread: whoever holds a
+ * location can read the image, without the source that listed it.
+ */
+export type ImageLocation =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "synthetic"; readonly seed: number; readonly split: SyntheticSplit; readonly index: number };
+
+/** One image of a source, not yet read. */
+export interface ImageItem {
+  /** Path relative to the source's folder with forward slashes, or a name; stable, unique within its source. */
+  readonly id: string;
+  /** Index into the source's `classes`; absent where the image has no label. */
+  readonly label?: number;
+  /** What the image shows, in words. */
+  readonly caption?: string;
+  readonly location: ImageLocation;
+}
+
+/** One class of a labelled source. */
+export interface ImageClass {
+  /** Name of the class's folder (a WordNet id in ImageNet's layout). */
+  readonly folder: string;
+  /** Name for people and for zero-shot prompts; the folder's name where no class file says more. */
+  readonly name: string;
+  /** Row of a fixed classification head that stands for this class; absent where no class file says so. */
+  readonly headIndex?: number;
+}
+
+/** A list of images in a fixed order. Listing reads no pixels; `openBatches` does. */
+export interface ImageSource {
+  /** What messages and tables call it: a folder's path, or `synthetic:...`. */
+  readonly name: string;
+  readonly items: readonly ImageItem[];
+  /** Present exactly when the items carry labels: `label` is an index into this list. */
+  readonly classes?: readonly ImageClass[];
+}
+
+/** The place of an image as error messages name it: the file's path, or the generated image's name. */
+export function describeLocation(location: ImageLocation): string {
+  switch (location.kind) {
+    case "file":
+      return location.path;
+    case "synthetic":
+      return `synthetic image ${location.index} (split ${location.split}, seed ${location.seed})`;
+  }
+}
