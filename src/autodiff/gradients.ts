@@ -1,0 +1,94 @@
+import { elementCount } from "../onnx/tensor.ts";
+import type { Node, Value } from "../graph/index.ts";
+import { AutodiffError } from "./errors.ts";
+import { rules } from "./rules.ts";
+import { summedTo } from "./structured.ts";
+
+/**
+ * Reverse-mode differentiation: adds to the loss's graph the nodes that compute d loss / d value for every value in
+ * `wrt`, and returns them in that order, each with the value's own type. Values may be inputs, constants or
+ * intermediate results. Only what these derivatives need is computed; a value that the loss does not depend on gets
+ * zeros. The result is part of the same graph and can be differentiated again.
+ *
+ * @param loss a float value with a single element
+ * @throws AutodiffError when the loss is no scalar, or an operator on the way has no derivative rule
+ */
+export function gradients(loss: Value, wrt: readonly Value[]): readonly Value[] {
+  if (elementCount(loss.shape) !== 1) throw new AutodiffError(`The loss must be a single number, got ${loss}.`);
+  const g = loss.graph;
+  const stranger = wrt.find((value) => value.graph !== g);
+  if (stranger) throw new AutodiffError(`${stranger} is not part of the loss's graph.`);
+
+  const nodes = ancestors(loss);
+  const needed = dependents(nodes, wrt);
+  const cotangents = new Map<Value, Value>();
+  if (needed.has(loss)) cotangents.set(loss, g.expand(g.scalar(1, loss.dtype), loss.shape));
+
+  for (const node of nodes.reverse()) {
+    const dys = node.outputs.map((output) => cotangents.get(output));
+    if (dys.every((dy) => dy === undefined) || !node.inputs.some((input) => needed.has(input))) continue;
+    const rule = rules[node.op];
+    if (!rule) throw new AutodiffError(`No derivative rule for operator ${node.op}, on the path ${path(node, loss, needed)}.`);
+    const firstUsed = dys.findIndex((dy) => dy !== undefined);
+    if (firstUsed > 0 && node.op !== "Split") {
+      throw new AutodiffError(`${node.op}: only its first output can be differentiated, but the loss uses ${node.outputs[firstUsed]}.`);
+    }
+    const dy = dys[firstUsed]!;
+    const pullbacks = rule({ g, x: node.inputs, y: node.outputs[0]!, dy, ys: node.outputs, dys, a: node.attributes });
+    node.inputs.forEach((input, i) => {
+      const pullback = pullbacks[i];
+      if (!needed.has(input) || !pullback) return;
+      const dx = summedTo(g, pullback(), input.shape);
+      const sum = cotangents.get(input);
+      cotangents.set(input, sum ? g.add(sum, dx) : dx);
+    });
+  }
+  return wrt.map((value) => cotangents.get(value) ?? g.zeros(value.dtype, value.shape));
+}
+
+/** All nodes that the value depends on, in topological order. */
+function ancestors(value: Value): Node[] {
+  const seen = new Set<Node>();
+  const stack = [value];
+  while (stack.length > 0) {
+    const { origin } = stack.pop()!;
+    if (origin.kind !== "node" || seen.has(origin.node)) continue;
+    seen.add(origin.node);
+    stack.push(...origin.node.inputs);
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/** The floating-point values among the nodes' edges through which some value of `wrt` reaches the loss. */
+function dependents(nodes: readonly Node[], wrt: readonly Value[]): ReadonlySet<Value> {
+  const needed = new Set(wrt);
+  for (const node of nodes) {
+    if (!node.inputs.some((input) => needed.has(input))) continue;
+    for (const output of node.outputs) if (output.dtype.startsWith("float")) needed.add(output);
+  }
+  return needed;
+}
+
+/** `loss <- Mul <- NonZero <- x`. */
+function path(node: Node, loss: Value, needed: ReadonlySet<Value>): string {
+  const downwards: string[] = [];
+  for (let value = node.inputs.find((input) => needed.has(input)); value; ) {
+    const { origin }: Value = value;
+    downwards.push(origin.kind === "node" ? origin.node.op : value.name);
+    value = origin.kind === "node" ? origin.node.inputs.find((input) => needed.has(input)) : undefined;
+  }
+  return [...upwards(node, loss), node.op, ...downwards].join(" <- ");
+}
+
+function upwards(node: Node, loss: Value): readonly string[] {
+  const queue: { value: Value; trail: readonly string[] }[] = [{ value: loss, trail: [loss.name] }];
+  const seen = new Set<Node>();
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { origin } = next.value;
+    if (origin.kind !== "node" || seen.has(origin.node)) continue;
+    if (origin.node === node) return next.trail;
+    seen.add(origin.node);
+    for (const value of origin.node.inputs) queue.push({ value, trail: [...next.trail, origin.node.op] });
+  }
+  return [loss.name];
+}

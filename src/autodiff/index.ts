@@ -1,0 +1,2 @@
+export { AutodiffError } from "./errors.ts";
+export { gradients } from "./gradients.ts";

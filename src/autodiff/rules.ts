@@ -1,0 +1,129 @@
+import { int, ints } from "../graph/operators.ts";
+import type { Attributes, Graph, Value } from "../graph/index.ts";
+import * as vjp from "./structured.ts";
+
+/** What a rule sees of one node on the way back. Cotangents have the shapes of the outputs they belong to. */
+export interface Step {
+  readonly g: Graph;
+  /** The node's inputs. */
+  readonly x: readonly Value[];
+  /** The node's first output, and the cotangent of the loss with respect to it. */
+  readonly y: Value;
+  readonly dy: Value;
+  readonly ys: readonly Value[];
+  /** Cotangents of all outputs; undefined where the loss does not depend on one. */
+  readonly dys: readonly (Value | undefined)[];
+  readonly a: Attributes;
+}
+
+/**
+ * One function an input, giving the cotangent of that input; called only when somebody asked for it. `null` where the
+ * derivative is zero by definition (indices, conditions, steps). Results may still have the broadcast shape: the
+ * backward walk sums them to the input's own shape.
+ */
+export type Rule = (step: Step) => readonly ((() => Value) | null)[];
+
+const half = 0.5;
+const invSqrtPi = 1 / Math.sqrt(Math.PI);
+
+/** Vector-Jacobian products, one rule an operator. */
+export const rules: Readonly<Record<string, Rule>> = {
+  // Element-wise arithmetic
+  Add: ({ dy }) => [() => dy, () => dy],
+  Sub: ({ g, dy }) => [() => dy, () => g.neg(dy)],
+  Mul: ({ g, x: [a, b], dy }) => [() => g.mul(dy, b!), () => g.mul(dy, a!)],
+  Div: ({ g, x: [, b], y, dy }) => [() => g.div(dy, b!), () => g.neg(g.mul(g.div(dy, b!), y))],
+  Pow: ({ g, x: [a, b], y, dy }) => [
+    () => g.mul(dy, g.mul(vjp.sameDType(g, b!, a!), g.pow(a!, g.sub(b!, 1)))),
+    () => g.mul(dy, g.mul(y, g.log(a!))),
+  ],
+  Min: (step) => step.x.map((_, i) => () => vjp.shareAmongTies(step, i)),
+  Max: (step) => step.x.map((_, i) => () => vjp.shareAmongTies(step, i)),
+  Neg: ({ g, dy }) => [() => g.neg(dy)],
+  Abs: ({ g, x: [x], dy }) => [() => g.mul(dy, g.sign(x!))],
+  Sign: () => [null],
+  Floor: () => [null],
+  Sqrt: ({ g, y, dy }) => [() => g.div(g.mul(dy, half), y)],
+  Reciprocal: ({ g, y, dy }) => [() => g.neg(g.mul(dy, g.mul(y, y)))],
+  Exp: ({ g, y, dy }) => [() => g.mul(dy, y)],
+  Log: ({ g, x: [x], dy }) => [() => g.div(dy, x!)],
+  Clip: ({ g, x: [x], y, dy }) => [() => g.where(g.equal(x!, y), dy, 0)],
+
+  // Activations
+  Relu: ({ g, x: [x], dy }) => [() => g.where(g.greater(x!, 0), dy, 0)],
+  Sigmoid: ({ g, y, dy }) => [() => g.mul(dy, g.mul(y, g.sub(1, y)))],
+  Tanh: ({ g, y, dy }) => [() => g.mul(dy, g.sub(1, g.mul(y, y)))],
+  Softplus: ({ g, x: [x], dy }) => [() => g.mul(dy, g.sigmoid(x!))],
+  Erf: ({ g, x: [x], dy }) => [() => g.mul(dy, g.mul(g.exp(g.neg(g.mul(x!, x!))), 2 * invSqrtPi))],
+  Gelu: (step) => [() => step.g.mul(step.dy, vjp.geluDerivative(step))],
+  Softmax: ({ g, y, dy, a }) => [
+    () => g.mul(y, g.sub(dy, g.reduceSum(g.mul(dy, y), { axes: [int(a, "axis")], keepDims: true }))),
+  ],
+  LogSoftmax: ({ g, y, dy, a }) => [
+    () => g.sub(dy, g.mul(g.exp(y), g.reduceSum(dy, { axes: [int(a, "axis")], keepDims: true }))),
+  ],
+
+  // Comparison, logic, selection
+  Equal: () => [null, null],
+  Greater: () => [null, null],
+  GreaterOrEqual: () => [null, null],
+  Less: () => [null, null],
+  LessOrEqual: () => [null, null],
+  Where: ({ g, x: [condition], dy }) => [null, () => g.where(condition!, dy, 0), () => g.where(condition!, 0, dy)],
+
+  // Products
+  MatMul: (step) => [() => vjp.matMulLeft(step), () => vjp.matMulRight(step)],
+  Gemm: ({ g, x: [A, B], dy, a: { alpha, beta, transA, transB } }) => [
+    () =>
+      transA
+        ? g.gemm(B!, dy, undefined, { alpha: alpha as number, transA: !!transB, transB: true })
+        : g.gemm(dy, B!, undefined, { alpha: alpha as number, transB: !transB }),
+    () =>
+      transB
+        ? g.gemm(dy, A!, undefined, { alpha: alpha as number, transA: true, transB: !!transA })
+        : g.gemm(A!, dy, undefined, { alpha: alpha as number, transA: !transA }),
+    () => (beta === 1 ? dy : g.mul(dy, beta as number)),
+  ],
+  Conv: (step) => [
+    () => vjp.convImage(step),
+    () => vjp.convWeight(step),
+    () => step.g.reduceSum(step.dy, { axes: vjp.allBut(1, step.dy.rank) }),
+  ],
+
+  // Reductions and normalisation
+  ReduceSum: (step) => [() => vjp.spread(step)],
+  ReduceMean: (step) => [
+    () => step.g.div(vjp.spread(step), vjp.countOf(step.x[0]!, ints(step.a, "axes"))),
+  ],
+  ReduceMax: (step) => [() => vjp.shareAmongExtremes(step)],
+  ReduceMin: (step) => [() => vjp.shareAmongExtremes(step)],
+  ReduceL2: ({ g, x: [x], y, dy, a }) => [() => g.mul(x!, vjp.restoreAxes(g, g.div(dy, y), x!, a))],
+  ArgMax: () => [null],
+  ArgMin: () => [null],
+  LayerNormalization: (step) => [
+    () => vjp.layerNormInput(step),
+    () => step.g.mul(step.dy, vjp.normalized(step)),
+    () => step.dy,
+  ],
+
+  // Shape
+  Identity: ({ dy }) => [() => dy],
+  Cast: ({ g, x: [x], dy }) => [() => g.cast(dy, x!.dtype)],
+  Reshape: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
+  Flatten: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
+  Squeeze: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
+  Unsqueeze: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
+  Transpose: ({ g, dy, a }) => [() => g.transpose(dy, vjp.inverse(ints(a, "perm")))],
+  Concat: ({ g, x, dy, a }) => {
+    const axis = int(a, "axis");
+    const ends = x.reduce<number[]>((sums, part) => [...sums, (sums.at(-1) ?? 0) + part.shape[axis]!], []);
+    return x.map((part, i) => () => g.slice(dy, { starts: [ends[i]! - part.shape[axis]!], ends: [ends[i]!], axes: [axis] }));
+  },
+  Split: ({ g, ys, dys, a }) => [
+    () => g.concat(ys.map((part, i) => dys[i] ?? g.zeros(part.dtype, part.shape)), int(a, "axis")),
+  ],
+  Slice: (step) => [() => vjp.unslice(step)],
+  Gather: ({ g, x: [x, indices], dy, a }) => [() => vjp.ungather(g, x!, indices!, dy, int(a, "axis")), null],
+  Expand: ({ dy }) => [() => dy],
+  Pad: (step) => [() => vjp.unpad(step)],
+};

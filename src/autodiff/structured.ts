@@ -1,0 +1,215 @@
+/** The parts of derivative rules that take more than a line. Each is the pullback of one operator for one input. */
+import { int, ints } from "../graph/operators.ts";
+import type { Attributes, Graph, Value } from "../graph/index.ts";
+import { product, range } from "../graph/shapes.ts";
+import { AutodiffError } from "./errors.ts";
+import type { Step } from "./rules.ts";
+
+export const inverse = (perm: readonly number[]): readonly number[] => range(perm.length).map((axis) => perm.indexOf(axis));
+
+export const allBut = (axis: number, rank: number): readonly number[] => range(rank).filter((i) => i !== axis);
+
+export const countOf = (x: Value, axes: readonly number[]): number => product(axes.map((axis) => x.shape[axis]!));
+
+export const sameDType = (g: Graph, x: Value, like: Value): Value => g.cast(x, like.dtype);
+
+/** A reduction's result brought back to the rank of its input, with size 1 on the reduced axes. */
+export function restoreAxes(g: Graph, reduced: Value, x: Value, a: Attributes): Value {
+  return g.reshape(reduced, x.shape.map((size, i) => (ints(a, "axes").includes(i) ? 1 : size)));
+}
+
+export function spread({ g, x, dy, a }: Step): Value {
+  return g.expand(restoreAxes(g, dy, x[0]!, a), x[0]!.shape);
+}
+
+/** Min and Max of several operands: operands that tie for the extreme share the cotangent equally. */
+export function shareAmongTies({ g, x, y, dy }: Step, index: number): Value {
+  const hits = x.map((operand) => g.cast(g.equal(g.expand(operand, y.shape), y), dy.dtype));
+  return g.div(g.mul(dy, hits[index]!), hits.reduce(g.add));
+}
+
+/** ReduceMin and ReduceMax: elements that tie for the extreme share the cotangent equally. */
+export function shareAmongExtremes({ g, x: [x], y, dy, a }: Step): Value {
+  const hits = g.cast(g.equal(x!, restoreAxes(g, y, x!, a)), dy.dtype);
+  const ties = g.reduceSum(hits, { axes: ints(a, "axes"), keepDims: true });
+  return g.mul(hits, g.div(restoreAxes(g, dy, x!, a), ties));
+}
+
+/**
+ * Exact: Phi(x) + x phi(x). Tanh form, y = x/2 (1 + tanh u), u = c (x + k x^3): (1 + t)/2 + x/2 (1 - t^2) c (1 + 3 k x^2).
+ */
+export function geluDerivative({ g, x: [x], a }: Step): Value {
+  if (a.approximate === "none") {
+    const u = g.mul(x!, Math.SQRT1_2);
+    const cumulative = g.add(g.mul(g.erf(u), 0.5), 0.5);
+    const density = g.mul(g.mul(u, g.exp(g.neg(g.mul(u, u)))), 1 / Math.sqrt(Math.PI));
+    return g.add(cumulative, density);
+  }
+  const c = Math.sqrt(2 / Math.PI);
+  const k = 0.044715;
+  const squared = g.mul(x!, x!);
+  const t = g.tanh(g.mul(x!, g.add(g.mul(squared, c * k), c)));
+  const slope = g.mul(x!, g.add(g.mul(squared, 3 * c * k), c));
+  return g.mul(g.add(g.add(t, 1), g.mul(slope, g.sub(1, g.mul(t, t)))), 0.5);
+}
+
+/** For y = a b: da = dy b^T. Vectors are seen as a row (left) or a column (right), as MatMul does. */
+export function matMulLeft({ g, x: [a, b], dy }: Step): Value {
+  const { left, right, grad } = asMatrices(g, a!, b!, dy);
+  return g.reshape(summedTo(g, g.matMul(grad, g.swap(right)), left.shape), a!.shape);
+}
+
+/** For y = a b: db = a^T dy. A matrix b that serves a whole batch sees the batch as more rows: one large product. */
+export function matMulRight({ g, x: [a, b], dy }: Step): Value {
+  const { left, right, grad } = asMatrices(g, a!, b!, dy);
+  if (right.rank === 2 && left.rank > 2) {
+    const rows = g.reshape(left, [-1, left.shape.at(-1)!]);
+    return g.reshape(g.matMul(g.swap(rows), g.reshape(grad, [-1, grad.shape.at(-1)!])), b!.shape);
+  }
+  return g.reshape(summedTo(g, g.matMul(g.swap(left), grad), right.shape), b!.shape);
+}
+
+function asMatrices(g: Graph, a: Value, b: Value, dy: Value) {
+  const left = a.rank === 1 ? g.unsqueeze(a, [0]) : a;
+  const right = b.rank === 1 ? g.unsqueeze(b, [1]) : b;
+  const withRow = a.rank === 1 ? g.unsqueeze(dy, [b.rank === 1 ? -1 : -2]) : dy;
+  const grad = b.rank === 1 ? g.unsqueeze(withRow, [-1]) : withRow;
+  return { left, right, grad };
+}
+
+/** Undoes broadcasting: sums over the axes along which a value of `shape` was repeated. */
+export function summedTo(g: Graph, x: Value, shape: readonly number[]): Value {
+  const extra = x.rank - shape.length;
+  const axes = range(x.rank).filter((i) => i < extra || (shape[i - extra] === 1 && x.shape[i] !== 1));
+  return axes.length === 0 ? x : g.reshape(g.reduceSum(x, { axes }), shape);
+}
+
+/** The transpose of a convolution is ConvTranspose; output padding restores rows that a stride skipped. */
+export function convImage({ g, x: [image, weight], dy, a }: Step): Value {
+  const spatial = image!.rank - 2;
+  const output_padding = range(spatial).map((i) => {
+    const reach = ints(a, "dilations")[i]! * (weight!.shape[i + 2]! - 1) + 1;
+    const pads = ints(a, "pads")[i]! + ints(a, "pads")[i + spatial]!;
+    return image!.shape[i + 2]! - (ints(a, "strides")[i]! * (dy.shape[i + 2]! - 1) + reach - pads);
+  });
+  return g.apply("ConvTranspose", [dy, weight!], { ...a, output_padding })[0]!;
+}
+
+/**
+ * dW[o, c, k] = sum over images n and positions p of dy[n, o, p] x[n, c, p stride + k dilation - pad]: a convolution
+ * of the image, channels as batch, with dy as kernel, where stride and dilation change places.
+ */
+export function convWeight({ g, x: [image, weight], dy, a }: Step): Value {
+  const group = int(a, "group");
+  const [n, channels, ...size] = image!.shape as [number, number, ...number[]];
+  const perGroup = channels / group;
+  const spatial = range(size.length);
+  // [N, G, C/G, ...] -> [C/G, G N, ...]: channels become images, and each group convolves its own N channels.
+  const grouped = g.reshape(image!, [n, group, perGroup, ...size]);
+  const asImages = g.transpose(grouped, [2, 1, 0, ...spatial.map((i) => i + 3)]);
+  const kernel = g.transpose(dy, [1, 0, ...spatial.map((i) => i + 2)]);
+  const full = g.conv(g.reshape(asImages, [perGroup, group * n, ...size]), kernel, undefined, {
+    strides: ints(a, "dilations"),
+    dilations: ints(a, "strides"),
+    pads: ints(a, "pads"),
+    group,
+  });
+  // A stride that does not divide the image leaves rows no output used; they show up behind the kernel's extent.
+  const extent = weight!.shape.slice(2);
+  const kernelPart = g.slice(full, { starts: spatial.map(() => 0), ends: extent, axes: spatial.map((i) => i + 2) });
+  return g.transpose(kernelPart, [1, 0, ...spatial.map((i) => i + 2)]);
+}
+
+/** x-hat of LayerNormalization, from the statistics its forward pass already has. */
+export function normalized({ g, x: [x], ys: [, mean, inverseStd] }: Step): Value {
+  return g.mul(g.sub(x!, mean!), inverseStd!);
+}
+
+/** dx = (s - mean(s) - x-hat mean(s x-hat)) / std, with s = scale dy (Ba et al. 2016, differentiated). */
+export function layerNormInput(step: Step): Value {
+  const { g, x: [x, scale], ys: [, , inverseStd], dy, a } = step;
+  const axes = range(x!.rank).slice(int(a, "axis"));
+  const s = g.mul(dy, scale!);
+  const xhat = normalized(step);
+  const projection = g.mul(xhat, g.reduceMean(g.mul(s, xhat), { axes, keepDims: true }));
+  return g.mul(g.sub(g.sub(s, g.reduceMean(s, { axes, keepDims: true })), projection), inverseStd!);
+}
+
+/** Elements that the slice left out get zero: padding around it, or between its elements when it strides. */
+export function unslice({ g, x: [x], dy, a }: Step): Value {
+  const axes = ints(a, "axes");
+  const [starts, steps] = [ints(a, "starts"), ints(a, "steps")];
+  if (steps.every((step) => step === 1)) {
+    const pads = range(2 * x!.rank).map(() => 0);
+    axes.forEach((axis, i) => {
+      pads[axis] = starts[i]!;
+      pads[axis + x!.rank] = x!.shape[axis]! - starts[i]! - dy.shape[axis]!;
+    });
+    return g.pad(dy, pads);
+  }
+  return axes.reduce((grad, axis, i) => {
+    const source = range(dy.shape[axis]!).map((position) => starts[i]! + position * steps[i]!);
+    return gatherTranspose(g, grad, source, x!.shape[axis]!, axis);
+  }, dy);
+}
+
+/** Cotangent of `Gather`: every row of dy is added to the row it was read from. Negative indices count from the end. */
+export function ungather(g: Graph, x: Value, indices: Value, dy: Value, axis: number): Value {
+  const { origin } = indices;
+  if (origin.kind === "constant") {
+    const size = x.shape[axis]!;
+    const source = range(origin.tensor.data.length).map((i) => (Number(origin.tensor.data[i]) + size) % size);
+    const rest = [...x.shape.slice(0, axis), source.length, ...x.shape.slice(axis + 1)];
+    return gatherTranspose(g, g.reshape(dy, rest), source, size, axis);
+  }
+  const before = range(axis);
+  const indexAxes = range(indices.rank).map((i) => i + axis);
+  const after = range(x.rank - axis - 1).map((i) => i + axis + indices.rank);
+  const updates = g.transpose(dy, [...indexAxes, ...before, ...after]);
+  const front = [axis, ...range(x.rank).filter((i) => i !== axis)];
+  const zeros = g.zeros(dy.dtype, front.map((i) => x.shape[i]!));
+  const at = g.unsqueeze(g.cast(indices, "int64"), [-1]);
+  const summed = g.apply("ScatterND", [zeros, at, updates], { reduction: "add" })[0]!;
+  return g.transpose(summed, inverse(front));
+}
+
+/** Sums row i of dy into row source[i] along an axis of known size. Rows nobody read are zero. */
+function gatherTranspose(g: Graph, dy: Value, source: readonly number[], size: number, axis: number): Value {
+  const readers = range(size).map(() => [] as number[]);
+  source.forEach((row, i) => readers[row]!.push(i));
+  const most = Math.max(...readers.map((rows) => rows.length));
+  const zeroRow = dy.shape[axis]!;
+  const padded = g.pad(dy, range(2 * dy.rank).map((i) => (i === axis + dy.rank ? 1 : 0)));
+  const rounds = range(Math.max(most, 1)).map((round) =>
+    g.gather(padded, g.indices(readers.map((rows) => rows[round] ?? zeroRow)), axis),
+  );
+  return rounds.reduce(g.add);
+}
+
+export function unpad({ g, x: [x], dy, a }: Step): Value {
+  const pads = ints(a, "pads");
+  if (a.mode === "constant") {
+    // Negative pads crop the input: what they cut off has no influence and gets zero.
+    const crop = pads.map((pad) => Math.max(pad, 0));
+    const grow = pads.map((pad) => Math.max(-pad, 0));
+    const kept = g.slice(dy, {
+      starts: crop.slice(0, x!.rank),
+      ends: range(x!.rank).map((i) => dy.shape[i]! - crop[i + x!.rank]!),
+    });
+    return grow.some((pad) => pad > 0) ? g.pad(kept, grow) : kept;
+  }
+  return range(x!.rank).reduce((grad, axis) => {
+    const source = range(grad.shape[axis]!).map((i) => paddingSource(i - pads[axis]!, x!.shape[axis]!, String(a.mode)));
+    return gatherTranspose(g, grad, source, x!.shape[axis]!, axis);
+  }, dy);
+}
+
+/** Where a padded position reads from. */
+function paddingSource(position: number, size: number, mode: string): number {
+  if (mode === "edge") return Math.min(Math.max(position, 0), size - 1);
+  if (mode === "wrap") return ((position % size) + size) % size;
+  if (mode !== "reflect") throw new AutodiffError(`Pad: no gradient for mode ${mode}.`);
+  const period = Math.max(2 * (size - 1), 1);
+  const folded = ((position % period) + period) % period;
+  return folded < size ? folded : period - folded;
+}

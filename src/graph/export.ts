@@ -1,0 +1,122 @@
+import { irVersionFor, type OnnxModel, type OnnxNode, type ValueInfo } from "../onnx/model.ts";
+import { lower } from "../onnx/opset.ts";
+import type { DType, Tensor } from "../onnx/tensor.ts";
+import { GraphError } from "./errors.ts";
+import type { Graph } from "./graph.ts";
+import type { Node, Value } from "./value.ts";
+
+export interface ExportOptions {
+  /** ONNX opset to write, 13 to 21. Default 21. */
+  readonly opset?: number;
+  /** Declares axis 0 of every input and output as symbolic, under this name, instead of the size it was built with. */
+  readonly batchAxis?: string;
+}
+
+/**
+ * The part of a graph that the outputs depend on, as an ONNX model. Inputs that no output needs are left out.
+ *
+ * @param outputs the model's outputs by name; a name may not be that of an input
+ */
+export function toOnnx(outputs: Readonly<Record<string, Value>>, options: ExportOptions = {}): OnnxModel {
+  const { opset = 21, batchAxis } = options;
+  const entries = Object.entries(outputs);
+  const graph = onlyGraph(entries);
+  const { nodes, sources } = reachable(entries.map(([, value]) => value));
+  const inputs = graph.inputs.filter((input) => sources.has(input));
+  for (const input of inputs) {
+    if (Object.hasOwn(outputs, input.name)) throw new GraphError(`${input.name} is the name of an input and of an output.`);
+  }
+
+  const names = new Map<Value, string>(inputs.map((input) => [input, input.name]));
+  const taken = new Set([...names.values(), ...Object.keys(outputs)]);
+  const fresh = (hint: string): string => {
+    let name = hint;
+    for (let i = 1; taken.has(name); i++) name = `${hint}_${i}`;
+    taken.add(name);
+    return name;
+  };
+  const aliases: OnnxNode[] = [];
+  for (const [name, value] of entries) {
+    if (value.origin.kind === "node" && !names.has(value)) names.set(value, name);
+    else aliases.push(identity(nameOf(value), name));
+  }
+  function nameOf(value: Value): string {
+    const name = names.get(value) ?? fresh(value.name);
+    names.set(value, name);
+    return name;
+  }
+
+  const used = new Set([...nodes.flatMap((node) => node.inputs), ...entries.map(([, value]) => value)]);
+  const dtypes = new Map<string, DType>();
+  const onnxNodes: OnnxNode[] = [];
+  const initializers = new Map<string, Tensor>();
+  for (const value of sources) {
+    dtypes.set(nameOf(value), value.dtype);
+    if (value.origin.kind === "constant") initializers.set(nameOf(value), value.origin.tensor);
+  }
+  for (const node of nodes) {
+    const canonical = {
+      op: node.op,
+      domain: "",
+      inputs: node.inputs.map(nameOf),
+      outputs: trimmed(node.outputs.map((output) => (used.has(output) ? nameOf(output) : ""))),
+      attributes: node.attributes,
+    };
+    for (const output of node.outputs) if (used.has(output)) dtypes.set(nameOf(output), output.dtype);
+    const lowered = lower(canonical, opset, (name) => dtypes.get(name)!, fresh);
+    onnxNodes.push(...lowered.nodes);
+    for (const [name, tensor] of lowered.constants) initializers.set(name, tensor);
+  }
+  const info = (name: string, value: Value): ValueInfo => ({
+    name,
+    dtype: value.dtype,
+    shape: batchAxis !== undefined && value.rank > 0 ? [batchAxis, ...value.shape.slice(1)] : value.shape,
+  });
+  return {
+    irVersion: irVersionFor(opset),
+    opsets: new Map([["", opset]]),
+    producerName: "lore-vision",
+    producerVersion: "",
+    metadata: new Map(),
+    graph: {
+      name: "graph",
+      nodes: [...onnxNodes, ...aliases],
+      inputs: inputs.map((input) => info(input.name, input)),
+      outputs: entries.map(([name, value]) => info(name, value)),
+      initializers,
+    },
+  };
+}
+
+function onlyGraph(entries: readonly (readonly [string, Value])[]): Graph {
+  const graph = entries[0]?.[1].graph;
+  if (!graph) throw new GraphError("A model needs at least one output.");
+  const stranger = entries.find(([, value]) => value.graph !== graph);
+  if (stranger) throw new GraphError(`Output ${stranger[0]} belongs to another graph than the first output.`);
+  return graph;
+}
+
+/** Nodes that the values depend on, in topological order, and the inputs and constants they start from. */
+function reachable(values: readonly Value[]): { readonly nodes: readonly Node[]; readonly sources: ReadonlySet<Value> } {
+  const nodes = new Set<Node>();
+  const sources = new Set<Value>();
+  const stack = [...values];
+  for (let value = stack.pop(); value; value = stack.pop()) {
+    const { origin } = value;
+    if (origin.kind !== "node") sources.add(value);
+    else if (!nodes.has(origin.node)) {
+      nodes.add(origin.node);
+      stack.push(...origin.node.inputs);
+    }
+  }
+  return { nodes: [...nodes].sort((a, b) => a.id - b.id), sources };
+}
+
+function identity(from: string, to: string): OnnxNode {
+  return { op: "Identity", domain: "", name: to, inputs: [from], outputs: [to], attributes: {} };
+}
+
+function trimmed(names: readonly string[]): readonly string[] {
+  const last = names.findLastIndex((name) => name !== "");
+  return names.slice(0, last + 1);
+}

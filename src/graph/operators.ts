@@ -1,0 +1,378 @@
+import { type DType, elementCount } from "../onnx/tensor.ts";
+import { mismatch } from "./errors.ts";
+import { axesIn, axisIn, broadcast, product, range, sameShape } from "./shapes.ts";
+import type { Attributes, Value, ValueType } from "./value.ts";
+
+/**
+ * What the graph knows of an operator: how attributes are completed (defaults filled in, axes made non-negative), and
+ * the types of its outputs. Operators and attributes are those of ONNX opset 21 in canonical form, where static
+ * operands (axes, shapes, pads, slices) are attributes.
+ */
+export interface Operator {
+  readonly complete?: (attributes: Attributes, x: readonly Value[]) => Attributes;
+  readonly infer: (x: readonly Value[], attributes: Attributes) => readonly ValueType[];
+}
+
+export const int = (a: Attributes, name: string): number => a[name] as number;
+export const ints = (a: Attributes, name: string): readonly number[] => a[name] as readonly number[];
+
+const floating: readonly DType[] = ["float16", "float32", "float64"];
+
+function one(dtype: DType, shape: readonly number[]): readonly ValueType[] {
+  return [{ dtype, shape }];
+}
+
+function first(x: readonly Value[], count = 1): Value {
+  if (x.length < count) mismatch(`needs ${count} input${count > 1 ? "s" : ""}, got ${x.length}`);
+  return x[0]!;
+}
+
+function sameDType(x: readonly Value[]): DType {
+  const { dtype } = first(x);
+  if (x.some((value) => value.dtype !== dtype)) mismatch("inputs have different element types; cast one");
+  return dtype;
+}
+
+function floatDType(x: readonly Value[]): DType {
+  const dtype = sameDType(x);
+  if (!floating.includes(dtype)) mismatch(`needs a floating-point input, got ${dtype}; cast it`);
+  return dtype;
+}
+
+const numeric: Operator = { infer: (x) => one(sameDType([first(x)]), x[0]!.shape) };
+const float: Operator = { infer: (x) => one(floatDType([first(x)]), x[0]!.shape) };
+const logical: Operator = {
+  infer: (x) => (x.some((value) => value.dtype !== "bool") ? mismatch("needs bool inputs") : broadcastInfer(x)),
+};
+
+function broadcastInfer(x: readonly Value[], dtype: DType = sameDType(x)): readonly ValueType[] {
+  first(x);
+  return one(dtype, x.map((value) => value.shape).reduce(broadcast));
+}
+
+const binary: Operator = { infer: (x) => (first(x, 2), broadcastInfer(x)) };
+const variadic: Operator = { infer: (x) => broadcastInfer(x) };
+const comparison: Operator = { infer: (x) => (first(x, 2), sameDType(x), broadcastInfer(x, "bool")) };
+
+const alongAxis: Operator = {
+  complete: (a, x) => ({ ...a, axis: axisIn((a.axis as number) ?? -1, first(x).rank) }),
+  infer: (x) => one(floatDType(x), x[0]!.shape),
+};
+
+const reduction: Operator = {
+  complete: (a, x) => ({
+    axes: axesIn(a.axes as readonly number[] | undefined, first(x).rank),
+    keepdims: (a.keepdims as number) ?? 1,
+  }),
+  infer: (x, a) => one(first(x).dtype, reducedShape(x[0]!.shape, ints(a, "axes"), int(a, "keepdims") === 1)),
+};
+
+export function reducedShape(shape: readonly number[], axes: readonly number[], keepDims: boolean): readonly number[] {
+  const sizes = shape.map((size, i) => (axes.includes(i) ? 1 : size));
+  return keepDims ? sizes : sizes.filter((_, i) => !axes.includes(i));
+}
+
+const argument: Operator = {
+  complete: (a, x) => ({
+    axis: axisIn((a.axis as number) ?? 0, first(x).rank),
+    keepdims: (a.keepdims as number) ?? 1,
+    select_last_index: (a.select_last_index as number) ?? 0,
+  }),
+  infer: (x, a) => one("int64", reducedShape(x[0]!.shape, [int(a, "axis")], int(a, "keepdims") === 1)),
+};
+
+function matMulShape(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length === 0 || b.length === 0) mismatch("needs operands of rank 1 or more");
+  const left = a.length === 1 ? [1, ...a] : a;
+  const right = b.length === 1 ? [...b, 1] : b;
+  const inner = left.at(-1);
+  if (inner !== right.at(-2)) mismatch(`inner dimensions ${inner} and ${right.at(-2)} differ`);
+  const shape = [...broadcast(left.slice(0, -2), right.slice(0, -2)), left.at(-2)!, right.at(-1)!];
+  if (b.length === 1) shape.pop();
+  if (a.length === 1) shape.splice(b.length === 1 ? -1 : -2, 1);
+  return shape;
+}
+
+const gemm: Operator = {
+  complete: (a) => ({ alpha: 1, beta: 1, transA: 0, transB: 0, ...a }),
+  infer: (x, a) => {
+    const dtype = floatDType(x);
+    const [left, right] = [first(x, 2), x[1]!];
+    if (left.rank !== 2 || right.rank !== 2) mismatch("needs matrices (rank 2)");
+    const [m, k] = int(a, "transA") ? [left.shape[1]!, left.shape[0]!] : [left.shape[0]!, left.shape[1]!];
+    const [k2, n] = int(a, "transB") ? [right.shape[1]!, right.shape[0]!] : [right.shape[0]!, right.shape[1]!];
+    if (k !== k2) mismatch(`inner dimensions ${k} and ${k2} differ`);
+    if (x[2] && !sameShape(broadcast([m, n], x[2].shape), [m, n])) mismatch(`bias does not broadcast to [${m}, ${n}]`);
+    return one(dtype, [m, n]);
+  },
+};
+
+function windowAttributes(a: Attributes, spatial: number, kernel: readonly number[]): Attributes {
+  if (a.auto_pad !== undefined && a.auto_pad !== "NOTSET") mismatch(`auto_pad ${a.auto_pad} must be resolved to pads`);
+  const { auto_pad: _, ...rest } = a;
+  const ones = range(spatial).map(() => 1);
+  return {
+    group: 1,
+    strides: ones,
+    dilations: ones,
+    pads: range(2 * spatial).map(() => 0),
+    ...rest,
+    kernel_shape: kernel,
+  };
+}
+
+const conv: Operator = {
+  complete: (a, x) => windowAttributes(a, first(x, 2).rank - 2, x[1]!.shape.slice(2)),
+  infer: (x, a) => {
+    const dtype = floatDType(x);
+    const [image, weight, bias] = [x[0]!, x[1]!, x[2]];
+    if (image.rank < 3 || weight.rank !== image.rank) mismatch("needs an image [N, C, ...] and a weight of equal rank");
+    const group = int(a, "group");
+    const [channels, out, perGroup] = [image.shape[1]!, weight.shape[0]!, weight.shape[1]!];
+    if (channels !== perGroup * group) mismatch(`image has ${channels} channels, weight takes ${perGroup} x ${group}`);
+    if (out % group !== 0) mismatch(`${out} output channels do not divide into ${group} groups`);
+    if (bias && !sameShape(bias.shape, [out])) mismatch(`bias must have shape [${out}]`);
+    const spatial = image.shape.slice(2).map((size, i) => {
+      const spatialRank = image.rank - 2;
+      const reach = ints(a, "dilations")[i]! * (weight.shape[i + 2]! - 1) + 1;
+      const padded = size + ints(a, "pads")[i]! + ints(a, "pads")[i + spatialRank]!;
+      if (padded < reach) mismatch(`kernel reaches ${reach} pixels, the padded image has ${padded}`);
+      return Math.floor((padded - reach) / ints(a, "strides")[i]!) + 1;
+    });
+    return one(dtype, [image.shape[0]!, out, ...spatial]);
+  },
+};
+
+const convTranspose: Operator = {
+  complete: (a, x) => {
+    const spatial = first(x, 2).rank - 2;
+    return { output_padding: range(spatial).map(() => 0), ...windowAttributes(a, spatial, x[1]!.shape.slice(2)) };
+  },
+  infer: (x, a) => {
+    const dtype = floatDType(x);
+    const [image, weight] = [x[0]!, x[1]!];
+    if (weight.rank !== image.rank || weight.shape[0] !== image.shape[1]) mismatch("weight does not fit the image");
+    const spatialRank = image.rank - 2;
+    const spatial = image.shape.slice(2).map((size, i) => {
+      const reach = ints(a, "dilations")[i]! * (weight.shape[i + 2]! - 1) + 1;
+      const pads = ints(a, "pads")[i]! + ints(a, "pads")[i + spatialRank]!;
+      return ints(a, "strides")[i]! * (size - 1) + ints(a, "output_padding")[i]! + reach - pads;
+    });
+    return one(dtype, [image.shape[0]!, weight.shape[1]! * int(a, "group"), ...spatial]);
+  },
+};
+
+const layerNormalization: Operator = {
+  complete: (a, x) => ({ epsilon: (a.epsilon as number) ?? 1e-5, axis: axisIn((a.axis as number) ?? -1, first(x).rank) }),
+  infer: (x, a) => {
+    const dtype = floatDType(x);
+    const { shape } = first(x, 2);
+    const axis = int(a, "axis");
+    for (const affine of x.slice(1)) {
+      if (!sameShape(broadcast(shape, affine.shape), shape)) mismatch(`scale or bias does not broadcast to [${shape}]`);
+    }
+    const statistics = shape.map((size, i) => (i < axis ? size : 1));
+    return [
+      { dtype, shape },
+      { dtype, shape: statistics },
+      { dtype, shape: statistics },
+    ];
+  },
+};
+
+/** `-1` and `0` stay in the attribute, so that a graph can be saved with a symbolic batch axis. */
+const reshape: Operator = {
+  infer: (x, a) => {
+    const { dtype, shape: from } = first(x);
+    const wanted = ints(a, "shape").map((size, i) => (size === 0 && !a.allowzero ? (from[i] ?? 0) : size));
+    const known = product(wanted.filter((size) => size !== -1));
+    const shape = wanted.map((size) => (size === -1 ? elementCount(from) / known : size));
+    if (elementCount(from) !== product(shape) || !shape.every(Number.isInteger)) {
+      mismatch(`${elementCount(from)} elements do not fit [${wanted}]`);
+    }
+    return one(dtype, shape);
+  },
+};
+
+const slice: Operator = {
+  complete: (a, x) => {
+    const { rank, shape } = first(x);
+    const starts = ints(a, "starts");
+    const axes = ((a.axes as readonly number[] | undefined) ?? range(starts.length)).map((axis) => axisIn(axis, rank));
+    const steps = (a.steps as readonly number[] | undefined) ?? starts.map(() => 1);
+    if (steps.includes(0)) mismatch("a step of 0");
+    // ONNX clamps: forwards into [0, size], backwards into [0, size-1] for starts and [-1, size-1] for ends.
+    const bound = (position: number, size: number, low: number, high: number) =>
+      Math.min(Math.max(position < 0 ? position + size : position, low), high);
+    return {
+      starts: starts.map((start, i) => bound(start, shape[axes[i]!]!, 0, shape[axes[i]!]! - (steps[i]! < 0 ? 1 : 0))),
+      ends: ints(a, "ends").map((end, i) => {
+        const size = shape[axes[i]!]!;
+        return steps[i]! < 0 ? bound(end, size, -1, size - 1) : bound(end, size, 0, size);
+      }),
+      axes,
+      steps,
+    };
+  },
+  infer: (x, a) => {
+    const shape = [...x[0]!.shape];
+    ints(a, "axes").forEach((axis, i) => {
+      const span = ints(a, "ends")[i]! - ints(a, "starts")[i]!;
+      shape[axis] = Math.max(0, Math.ceil(span / ints(a, "steps")[i]!));
+    });
+    return one(x[0]!.dtype, shape);
+  },
+};
+
+/** Every operator the graph can hold, by ONNX name. */
+export const operators: Readonly<Record<string, Operator>> = {
+  // Element-wise arithmetic
+  Add: binary,
+  Sub: binary,
+  Mul: binary,
+  Div: binary,
+  Pow: { infer: (x) => (first(x, 2), broadcastInfer(x, x[0]!.dtype)) },
+  Min: variadic,
+  Max: variadic,
+  Neg: numeric,
+  Abs: numeric,
+  Sign: numeric,
+  Floor: float,
+  Sqrt: float,
+  Reciprocal: float,
+  Exp: float,
+  Log: float,
+  Clip: numeric,
+
+  // Activations
+  Relu: numeric,
+  Sigmoid: float,
+  Tanh: float,
+  Softplus: float,
+  Erf: float,
+  Gelu: { complete: (a) => ({ approximate: "none", ...a }), infer: float.infer },
+  Softmax: alongAxis,
+  LogSoftmax: alongAxis,
+
+  // Comparison, logic, selection
+  Equal: comparison,
+  Greater: comparison,
+  GreaterOrEqual: comparison,
+  Less: comparison,
+  LessOrEqual: comparison,
+  And: logical,
+  Or: logical,
+  Not: logical,
+  Where: {
+    infer: (x) => {
+      if (first(x, 3).dtype !== "bool") mismatch("needs a bool condition");
+      return broadcastInfer(x, sameDType(x.slice(1)));
+    },
+  },
+
+  // Products
+  MatMul: { infer: (x) => (first(x, 2), one(floatDType(x), matMulShape(x[0]!.shape, x[1]!.shape))) },
+  Gemm: gemm,
+  Conv: conv,
+  ConvTranspose: convTranspose,
+
+  // Reductions and normalisation
+  ReduceSum: reduction,
+  ReduceMean: reduction,
+  ReduceMax: reduction,
+  ReduceMin: reduction,
+  ReduceL2: reduction,
+  ArgMax: argument,
+  ArgMin: argument,
+  LayerNormalization: layerNormalization,
+
+  // Shape
+  Identity: numeric,
+  Cast: { infer: (x, a) => one(a.to as DType, first(x).shape) },
+  Reshape: reshape,
+  Flatten: {
+    complete: (a, x) => ({ axis: (a.axis as number) === x[0]?.rank ? x[0]!.rank : axisIn((a.axis as number) ?? 1, first(x).rank) }),
+    infer: (x, a) => {
+      const { dtype, shape } = x[0]!;
+      return one(dtype, [product(shape.slice(0, int(a, "axis"))), product(shape.slice(int(a, "axis")))]);
+    },
+  },
+  Squeeze: {
+    complete: (a, x) => ({ axes: axesIn((a.axes as readonly number[]) ?? range(first(x).rank).filter((i) => x[0]!.shape[i] === 1), first(x).rank) }),
+    infer: (x, a) => {
+      const axes = ints(a, "axes");
+      if (axes.some((axis) => x[0]!.shape[axis] !== 1)) mismatch(`axes [${axes}] are not all of size 1`);
+      return one(x[0]!.dtype, reducedShape(x[0]!.shape, axes, false));
+    },
+  },
+  Unsqueeze: {
+    complete: (a, x) => ({ axes: axesIn(ints(a, "axes"), first(x).rank + ints(a, "axes").length) }),
+    infer: (x, a) => {
+      const shape = [...x[0]!.shape];
+      for (const axis of ints(a, "axes")) shape.splice(axis, 0, 1);
+      return one(x[0]!.dtype, shape);
+    },
+  },
+  Transpose: {
+    complete: (a, x) => ({ perm: (a.perm as readonly number[]) ?? [...range(first(x).rank)].reverse() }),
+    infer: (x, a) => {
+      const perm = ints(a, "perm");
+      if (!sameShape([...perm].sort((p, q) => p - q), range(x[0]!.rank))) mismatch(`[${perm}] is no permutation of the axes`);
+      return one(x[0]!.dtype, perm.map((axis) => x[0]!.shape[axis]!));
+    },
+  },
+  Concat: {
+    complete: (a, x) => ({ axis: axisIn(int(a, "axis"), first(x).rank) }),
+    infer: (x, a) => {
+      const axis = int(a, "axis");
+      const shape = [...x[0]!.shape];
+      for (const other of x.slice(1)) {
+        const fits = other.rank === shape.length && other.shape.every((size, i) => i === axis || size === shape[i]);
+        if (!fits) mismatch(`shapes differ beside axis ${axis}`);
+        shape[axis] = shape[axis]! + other.shape[axis]!;
+      }
+      return one(sameDType(x), shape);
+    },
+  },
+  Split: {
+    complete: (a, x) => ({ axis: axisIn((a.axis as number) ?? 0, first(x).rank), split: ints(a, "split") }),
+    infer: (x, a) => {
+      const [axis, sizes] = [int(a, "axis"), ints(a, "split")];
+      const size = x[0]!.shape[axis]!;
+      if (sizes.reduce((p, q) => p + q, 0) !== size) mismatch(`parts [${sizes}] do not add up to ${size}`);
+      return sizes.map((part) => ({ dtype: x[0]!.dtype, shape: x[0]!.shape.with(axis, part) }));
+    },
+  },
+  Slice: slice,
+  Gather: {
+    complete: (a, x) => ({ axis: axisIn((a.axis as number) ?? 0, first(x).rank) }),
+    infer: (x, a) => {
+      const [axis, { dtype, shape }] = [int(a, "axis"), first(x, 2)];
+      return one(dtype, [...shape.slice(0, axis), ...x[1]!.shape, ...shape.slice(axis + 1)]);
+    },
+  },
+  ScatterND: {
+    complete: (a) => ({ reduction: "none", ...a }),
+    infer: (x) => one(sameDType([first(x, 3), x[2]!]), x[0]!.shape),
+  },
+  Expand: { infer: (x, a) => one(first(x).dtype, broadcast(x[0]!.shape, ints(a, "shape"))) },
+  Pad: {
+    complete: (a, x) => {
+      const { rank } = first(x);
+      const axes = (a.axes as readonly number[] | undefined)?.map((axis) => axisIn(axis, rank)) ?? range(rank);
+      const given = ints(a, "pads");
+      if (given.length !== 2 * axes.length) mismatch(`needs ${2 * axes.length} pads, got ${given.length}`);
+      const pads = range(2 * rank).map(() => 0);
+      axes.forEach((axis, i) => {
+        pads[axis] = given[i]!;
+        pads[axis + rank] = given[i + axes.length]!;
+      });
+      return { mode: (a.mode as string) ?? "constant", value: (a.value as number) ?? 0, pads };
+    },
+    infer: (x, a) => {
+      const pads = ints(a, "pads");
+      const { dtype, shape } = x[0]!;
+      return one(dtype, shape.map((size, i) => size + pads[i]! + pads[i + shape.length]!));
+    },
+  },
+};

@@ -1,0 +1,66 @@
+import type { Graph, Value } from "../graph/index.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+
+/** An encoder's weights by name, float32. */
+export type Parameters = ReadonlyMap<string, Tensor<"float32">>;
+
+/** Gives the graph value of a parameter: an input when it is trained, a constant when it is frozen. */
+export type Weights = (name: string) => Value;
+
+/** Channel statistics of pixels in [0, 1]; images are normalised as (x - mean) / std, inside the graph. */
+export interface Normalization {
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+/** A fixed linear classifier over embeddings: logits = embedding weight^T + bias. Data about an encoder, not part of it. */
+export interface Head {
+  /** [classes, embedding size] */
+  readonly weight: Tensor<"float32">;
+  /** [classes] */
+  readonly bias: Tensor<"float32">;
+}
+
+/** A vision encoder at one image size: its weights, and how they make an embedding out of pixels. */
+export interface Encoder {
+  readonly name: string;
+  /** Side of the square input, in pixels. */
+  readonly imageSize: number;
+  readonly embeddingSize: number;
+  readonly normalization: Normalization;
+  readonly parameters: Parameters;
+  readonly head?: Head;
+  /**
+   * Adds the encoder to the graph that `pixels` belongs to.
+   *
+   * @param pixels float32 [N, 3, imageSize, imageSize], RGB in [0, 1]
+   * @returns un-normalised embeddings, float32 [N, embeddingSize]
+   */
+  embed(pixels: Value, weights: Weights): Value;
+  /** The same encoder with other weights of the same names and shapes. */
+  withParameters(parameters: Parameters): Encoder;
+}
+
+/** Declares every parameter as a graph input of its own name. */
+export function trainableWeights(graph: Graph, parameters: Parameters): ReadonlyMap<string, Value> {
+  return new Map([...parameters].map(([name, tensor]) => [name, graph.input(name, "float32", tensor.shape)]));
+}
+
+/** Weights as constants of the graph, which ONNX Runtime packs once for its products. */
+export function frozenWeights(graph: Graph, parameters: Parameters): Weights {
+  return (name) => graph.constant(parameters.get(name)!);
+}
+
+/** Logits of a fixed head, restricted to some of its classes when a list of their indices is given. */
+export function classify(embedding: Value, head: Head, classes?: readonly number[]): Value {
+  const { graph: g } = embedding;
+  const [weight, bias] = [g.constant(head.weight), g.constant(head.bias)];
+  if (!classes) return g.gemm(embedding, weight, bias, { transB: true });
+  const chosen = g.indices(classes);
+  return g.gemm(embedding, g.gather(weight, chosen), g.gather(bias, chosen), { transB: true });
+}
+
+/** Copies of the arrays, for weights that an optimiser will change in place. */
+export function cloneParameters(parameters: Parameters): Parameters {
+  return new Map([...parameters].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
+}

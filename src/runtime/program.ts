@@ -1,0 +1,114 @@
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import { toOnnx } from "../graph/export.ts";
+import type { Value } from "../graph/index.ts";
+import { encodeModel } from "../onnx/encode.ts";
+import { allocate, describeType, type DType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
+import type { Binding, Device } from "./binding.ts";
+import { RuntimeError } from "./errors.ts";
+
+export interface CompileOptions {
+  /** Default "cpu". */
+  readonly device?: Device;
+  /** Threads within an operator, on CPU. Default: what ONNX Runtime chooses, the number of physical cores. */
+  readonly threads?: number;
+}
+
+interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/**
+ * A compiled graph: one ONNX Runtime session with preallocated outputs.
+ *
+ * `run` takes one typed array an input (row-major, of the input's element type; read in place, never changed) and
+ * returns one typed array an output. The outputs are the same arrays at every call: copy what must survive the next one.
+ * Runs of one program must not overlap. `dispose` frees the session's native memory; the program is useless afterwards.
+ */
+export class Program<Name extends string = string> {
+  readonly inputs: readonly Port[];
+  readonly outputs: Readonly<Record<Name, TypedArray>>;
+  readonly #binding: Binding;
+  readonly #fetches: Readonly<Record<string, OrtTensor>>;
+  #session: InferenceSession | undefined;
+
+  /** @internal Programs come from `compile`. */
+  constructor(binding: Binding, session: InferenceSession, inputs: readonly Port[], outputs: Readonly<Record<Name, Port>>) {
+    this.#binding = binding;
+    this.#session = session;
+    this.inputs = inputs;
+    const ports = Object.entries<Port>(outputs);
+    const arrays = Object.fromEntries(ports.map(([name, port]) => [name, allocate(port.dtype, port.shape)]));
+    this.outputs = arrays as Record<Name, TypedArray>;
+    this.#fetches = Object.fromEntries(ports.map(([name, port]) => [name, this.#tensor(port, arrays[name]!)]));
+  }
+
+  /**
+   * @param feeds one array an input, by name; names that the program does not know are ignored, so that one record of
+   *   parameters can serve several programs
+   * @throws RuntimeError when an input is missing, or of another element type or length than declared
+   */
+  async run(feeds: Readonly<Record<string, TypedArray>>): Promise<Readonly<Record<Name, TypedArray>>> {
+    const session = this.#session;
+    if (!session) throw new RuntimeError("This program was disposed of.");
+    const tensors: Record<string, OrtTensor> = {};
+    for (const port of this.inputs) tensors[port.name] = this.#tensor(port, this.#checked(port, feeds[port.name]));
+    await session.run(tensors, this.#fetches);
+    return this.outputs;
+  }
+
+  async dispose(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.release();
+  }
+
+  #checked(port: Port, data: TypedArray | undefined): TypedArray {
+    const wanted = `${port.name}: ${describeType(port.dtype, port.shape)}`;
+    if (!data) throw new RuntimeError(`Input ${wanted} is missing.`);
+    if (!(data instanceof storageClass(port.dtype))) {
+      throw new RuntimeError(`Input ${wanted} takes a ${storageClass(port.dtype).name}, got a ${data.constructor.name}.`);
+    }
+    if (data.length !== elementCount(port.shape)) {
+      throw new RuntimeError(`Input ${wanted} takes ${elementCount(port.shape)} elements, got ${data.length}.`);
+    }
+    return data;
+  }
+
+  #tensor(port: Port, data: TypedArray): OrtTensor {
+    return new this.#binding.Tensor(port.dtype, data, port.shape as number[]);
+  }
+}
+
+/** `compile` for one build of ONNX Runtime. */
+export function compilerFor(binding: Binding) {
+  /**
+   * Compiles the part of a graph that the outputs depend on into one ONNX Runtime session.
+   *
+   * @param outputs values of one graph, under the names that `run` returns them by
+   * @throws RuntimeError when ONNX Runtime refuses the graph or the device is not available
+   */
+  return async function compile<const Outputs extends Readonly<Record<string, Value>>>(
+    outputs: Outputs,
+    options: CompileOptions = {},
+  ): Promise<Program<keyof Outputs & string>> {
+    const model = toOnnx(outputs);
+    const { bytes } = encodeModel(model);
+    const session = await binding.createSession(bytes, sessionOptions(options)).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new RuntimeError(`ONNX Runtime cannot run this graph on ${options.device ?? "cpu"}: ${reason}`, { cause });
+    });
+    const inputs = model.graph.inputs as readonly Port[];
+    return new Program(binding, session, inputs, outputs as Record<keyof Outputs & string, Value>);
+  };
+}
+
+function sessionOptions({ device = "cpu", threads }: CompileOptions): InferenceSession.SessionOptions {
+  return {
+    executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 3,
+    ...(threads !== undefined && { intraOpNumThreads: threads }),
+  };
+}
