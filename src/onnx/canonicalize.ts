@@ -1,0 +1,162 @@
+import { type CanonicalNode, checkOpset, describeNode } from "./canonical.ts";
+import { numbersOf } from "./constants.ts";
+import { dtypeOfElementType } from "./dtype.ts";
+import { OnnxError } from "./errors.ts";
+import type { AttributeValue, OnnxAttribute, OnnxNode } from "./model.ts";
+import { factsOf, type OperatorFacts, type StaticOperand } from "./operators.ts";
+import type { Tensor } from "./tensor.ts";
+
+type Draft = { op: string; inputs: string[]; attributes: Record<string, AttributeValue> };
+
+/**
+ * Brings a node of an opset from 11 to 24 into canonical form. (22 to 24 only widened element types of the operators here.)
+ *
+ * @param constant the value of an input that is known, undefined for one that is computed.
+ * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant` and
+ *   `ConstantOfShape` have no canonical form: ask `constantValue` for their tensor first.
+ */
+export function canonicalize(
+  node: OnnxNode,
+  opset: number,
+  constant: (name: string) => Tensor | undefined,
+): CanonicalNode {
+  const domain = node.domain === "ai.onnx" ? "" : node.domain;
+  const facts = factsOf(node.op, domain);
+  if (domain === "") checkOpset(opset, 11, 24);
+  const draft: Draft = { op: node.op, inputs: [...node.inputs], attributes: {} };
+  for (const [name, attribute] of Object.entries(node.attributes)) {
+    draft.attributes[name] = plainValue(node, facts, opset, name, attribute);
+  }
+  const operands = (facts.operands ?? []).filter(({ since }) => opset >= (since ?? 0));
+  for (const operand of operands) {
+    const name = node.inputs[operand.input];
+    if (name) draft.attributes[operand.attribute] = operandValue(node, operand, name, constant);
+  }
+  if (operands.length > 0) draft.inputs.length = Math.min(draft.inputs.length, ...operands.map(({ input }) => input));
+  while (draft.inputs.at(-1) === "") draft.inputs.pop();
+  draft.attributes = { ...facts.defaults, ...draft.attributes };
+  if (domain === "") rewrites[node.op]?.(draft, node, opset);
+  return { op: draft.op, domain, inputs: draft.inputs, outputs: node.outputs, attributes: draft.attributes };
+}
+
+function plainValue(
+  node: OnnxNode,
+  facts: OperatorFacts,
+  opset: number,
+  name: string,
+  attribute: OnnxAttribute,
+): AttributeValue {
+  const where = `${describeNode(node)}: attribute ${name}`;
+  switch (attribute.kind) {
+    case "int": {
+      if (name !== facts.elementType) return attribute.value;
+      const dtype = dtypeOfElementType(attribute.value);
+      if (dtype === undefined)
+        throw new OnnxError(`${where} is element type ${attribute.value}, which is not supported`);
+      return dtype;
+    }
+    case "string": {
+      const { renamed } = facts;
+      if (!renamed || name !== renamed.attribute || opset >= renamed.until) return attribute.value;
+      const word = Object.entries(renamed.words).find(([, old]) => old === attribute.value);
+      return word?.[0] ?? attribute.value;
+    }
+    case "float":
+    case "ints":
+    case "floats":
+      return attribute.value;
+    case "strings":
+    case "tensor":
+    case "graph":
+      throw new OnnxError(
+        `${where} is of kind ${attribute.kind}, which ${node.op} cannot be differentiated or compiled with`,
+      );
+  }
+}
+
+function operandValue(
+  node: OnnxNode,
+  operand: StaticOperand,
+  name: string,
+  constant: (name: string) => Tensor | undefined,
+): AttributeValue {
+  const tensor = constant(name);
+  if (tensor === undefined) {
+    throw new OnnxError(
+      `${describeNode(node)}: operand ${operand.attribute} (input ${operand.input}, "${name}") is computed while the model ` +
+        "runs and must be constant: export the model with static shapes",
+    );
+  }
+  const values = numbersOf(tensor);
+  if (operand.type === "int64s" || operand.type === "float32s") return values;
+  if (values.length !== 1) {
+    throw new OnnxError(
+      `${describeNode(node)}: operand ${operand.attribute} must be one number and has ${values.length}`,
+    );
+  }
+  return values[0]!;
+}
+
+/** What the table cannot say, by operator. */
+const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: number) => void>> = {
+  ...Object.fromEntries(
+    ["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp"].map((kind) => [
+      `Reduce${kind}`,
+      canonicalizeReduction,
+    ]),
+  ),
+  Slice: ({ attributes }) => {
+    const { starts } = attributes;
+    if (typeof starts !== "object") return;
+    attributes.axes ??= starts.map((_, i) => i);
+    attributes.steps ??= starts.map(() => 1);
+  },
+  Split: ({ attributes }) => {
+    delete attributes.num_outputs;
+  },
+  Cast: ({ attributes }) => {
+    delete attributes.saturate;
+  },
+  Resize: ({ attributes }) => {
+    for (const name of ["roi", "scales", "sizes"]) {
+      const value = attributes[name];
+      if (typeof value === "object" && value.length === 0) delete attributes[name];
+    }
+  },
+  Softmax: lastAxisOnly,
+  LogSoftmax: lastAxisOnly,
+  Dropout: (draft, node) => {
+    if (draft.attributes.training_mode || node.outputs[1]) {
+      throw new OnnxError(`${describeNode(node)} drops values at random: export the model in evaluation mode`);
+    }
+    draft.op = "Identity";
+    draft.attributes = {};
+  },
+  GroupNormalization: (_, node, opset) => {
+    if (opset >= 21) return;
+    throw new OnnxError(
+      `${describeNode(node)} scales groups and not channels before opset 21: convert the model to 21`,
+    );
+  },
+  Constant: (_, node) => noCanonicalForm(node),
+  ConstantOfShape: (_, node) => noCanonicalForm(node),
+};
+
+/** In a file, no axes mean all axes unless `noop_with_empty_axes`; in canonical form an empty list means none. */
+function canonicalizeReduction({ attributes }: Draft): void {
+  const { axes, noop_with_empty_axes: noop } = attributes;
+  delete attributes.noop_with_empty_axes;
+  if (typeof axes === "object" && axes.length > 0) return;
+  if (noop) attributes.axes = [];
+  else delete attributes.axes;
+}
+
+/** Before opset 13, softmax flattened everything from `axis` on, and the default was 1. */
+function lastAxisOnly(_draft: Draft, node: OnnxNode, opset: number): void {
+  if (opset >= 13 || node.attributes.axis?.value === -1) return;
+  throw new OnnxError(`${describeNode(node)} flattens its axes before opset 13: convert the model to opset 21`);
+}
+
+function noCanonicalForm(node: OnnxNode): never {
+  throw new OnnxError(`${describeNode(node)} is a constant and not an operation: use constantValue for its tensor`);
+}

@@ -1,0 +1,76 @@
+import { OnnxError } from "./errors.ts";
+import { fromHalf, toHalf } from "./half.ts";
+import { type DType, elementCount, storageClass, type Tensor } from "./tensor.ts";
+
+/** A one-dimensional int64 tensor. */
+export function int64Tensor(values: readonly number[], shape: readonly number[] = [values.length]): Tensor<"int64"> {
+  const fraction = values.find((value) => !Number.isInteger(value));
+  if (fraction !== undefined) throw new OnnxError(`an int64 constant cannot hold ${fraction}`);
+  return { dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) };
+}
+
+/** A one-dimensional float32 tensor. */
+export function float32Tensor(values: readonly number[]): Tensor<"float32"> {
+  return { dtype: "float32", shape: [values.length], data: Float32Array.from(values) };
+}
+
+/** A zero-dimensional tensor of this type. */
+export function scalarTensor(dtype: DType, value: number): Tensor {
+  switch (dtype) {
+    case "int64":
+      return int64Tensor([value], []);
+    case "float16":
+      return { dtype, shape: [], data: Uint16Array.of(toHalf(value)) };
+    default:
+      return { dtype, shape: [], data: storageClass(dtype).of(value) } as Tensor;
+  }
+}
+
+/** The nearest number that JavaScript counts exactly: ONNX writes INT64_MAX for "to the end", and 2^53 - 1 does as well. */
+export function safeInteger(value: bigint): number {
+  const largest = BigInt(Number.MAX_SAFE_INTEGER);
+  return Number(value > largest ? largest : value < -largest ? -largest : value);
+}
+
+/** The elements of a (small) tensor as numbers, int64 limited to what numbers count exactly. */
+export function numbersOf({ dtype, data }: Tensor): number[] {
+  if (dtype === "float16") return Array.from(data as Uint16Array, fromHalf);
+  return Array.from(data as ArrayLike<number | bigint>, (value) =>
+    typeof value === "bigint" ? safeInteger(value) : value,
+  );
+}
+
+/** Named constants of a graph, each distinct small tensor stored once. */
+export class ConstantPool {
+  readonly #fresh: (hint: string) => string;
+  readonly #names = new Map<string, string>();
+  readonly #entries: (readonly [name: string, tensor: Tensor])[] = [];
+
+  /** @param fresh a function that makes a name nobody uses yet out of a hint. */
+  constructor(fresh: (hint: string) => string) {
+    this.#fresh = fresh;
+  }
+
+  /** The name of a constant equal to `tensor`, added when there is none. */
+  name(hint: string, tensor: Tensor): string {
+    // Large tensors are not compared: spelling one out costs more than storing it twice.
+    if (elementCount(tensor.shape) > 64) return this.#add(hint, tensor);
+    const { dtype, shape, data } = tensor;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const key = `${dtype}[${shape}]${bytes}`;
+    const name = this.#names.get(key) ?? this.#add(hint, tensor);
+    this.#names.set(key, name);
+    return name;
+  }
+
+  /** Every constant that was named so far. */
+  get entries(): readonly (readonly [name: string, tensor: Tensor])[] {
+    return this.#entries;
+  }
+
+  #add(hint: string, tensor: Tensor): string {
+    const name = this.#fresh(hint);
+    this.#entries.push([name, tensor]);
+    return name;
+  }
+}

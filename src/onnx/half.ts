@@ -1,0 +1,38 @@
+/** The 16-bit pattern of the IEEE half nearest to `value` (ties to even; beyond 65504 infinity). */
+export function toHalf(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (magnitude >= 65520) return sign | 0x7c00;
+  const exponent = magnitude < 2 ** -14 ? -14 : Math.min(15, Math.floor(Math.log2(magnitude)));
+  const units = roundToEven(magnitude / 2 ** (exponent - 10));
+  // Counting in units of the last place, a significand that rounds up to 2048 carries into the exponent by itself.
+  return sign | (magnitude < 2 ** -14 ? units : ((exponent + 14) << 10) + units);
+}
+
+/** The number that a 16-bit IEEE half pattern stands for. */
+export function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** float32 values of IEEE half patterns. */
+export function widenHalf(patterns: Uint16Array): Float32Array {
+  return Float32Array.from(patterns, fromHalf);
+}
+
+/** float32 values of bfloat16 patterns: the upper half of a float32. */
+export function widenBfloat16(patterns: Uint16Array): Float32Array {
+  const bits = new Uint32Array(patterns.length);
+  for (let i = 0; i < patterns.length; i++) bits[i] = patterns[i]! << 16;
+  return new Float32Array(bits.buffer);
+}
+
+function roundToEven(value: number): number {
+  const down = Math.floor(value);
+  const rest = value - down;
+  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
+}
