@@ -1,6 +1,7 @@
 import { OnnxError } from "./errors.ts";
 import { fromHalf, toHalf } from "./half.ts";
-import { type DType, elementCount, storageClass, type Tensor } from "./tensor.ts";
+import type { OnnxAttribute, OnnxNode } from "./model.ts";
+import { allocate, type DType, elementCount, storageClass, type Tensor } from "./tensor.ts";
 
 /** A one-dimensional int64 tensor. */
 export function int64Tensor(values: readonly number[], shape: readonly number[] = [values.length]): Tensor<"int64"> {
@@ -72,5 +73,45 @@ export class ConstantPool {
     const name = this.#fresh(hint);
     this.#entries.push([name, tensor]);
     return name;
+  }
+}
+
+/**
+ * The tensor that a `Constant` node, or a `ConstantOfShape` of a known shape, stands for; undefined for any other node.
+ *
+ * @param constant the value of an input that is known, undefined for one that is computed.
+ */
+export function constantValue(node: OnnxNode, constant: (name: string) => Tensor | undefined): Tensor | undefined {
+  if (node.domain !== "") return undefined;
+  if (node.op === "Constant")
+    return Object.values(node.attributes)
+      .map(attributeTensor)
+      .find((tensor) => tensor !== undefined);
+  if (node.op !== "ConstantOfShape") return undefined;
+  const sizes = constant(node.inputs[0] ?? "");
+  if (sizes === undefined) return undefined;
+  const shape = numbersOf(sizes);
+  const { value } = node.attributes;
+  const fill = value?.kind === "tensor" ? value.value : float32Tensor([0]);
+  const data = allocate(fill.dtype, shape);
+  // TypeScript does not relate a tensor's element to its array, hence the cast; both come from the same dtype.
+  (data as Float32Array).fill(fill.data[0] as number);
+  return { dtype: fill.dtype, shape, data };
+}
+
+function attributeTensor(attribute: OnnxAttribute): Tensor | undefined {
+  switch (attribute.kind) {
+    case "tensor":
+      return attribute.value;
+    case "int":
+      return int64Tensor([attribute.value], []);
+    case "ints":
+      return int64Tensor(attribute.value);
+    case "float":
+      return scalarTensor("float32", attribute.value);
+    case "floats":
+      return float32Tensor(attribute.value);
+    default:
+      return undefined;
   }
 }

@@ -1,4 +1,5 @@
-export { ConstantPool, float32Tensor, int64Tensor, numbersOf, scalarTensor } from "./constants.ts";
+export { ConstantPool, constantValue, float32Tensor, int64Tensor, numbersOf, scalarTensor } from "./constants.ts";
+export { decodeModel } from "./decode.ts";
 export { type EncodedModel, type EncodeOptions, encodeModel } from "./encode.ts";
 export { OnnxError } from "./errors.ts";
 export {
@@ -13,3 +14,4 @@ export {
 } from "./model.ts";
 export { CANONICAL_OPSET, type CanonicalNode, canonicalize, type Lowered, lower, lowerAll } from "./opset.ts";
 export * from "./tensor.ts";
+export type { ExternalFiles } from "./tensor-proto.ts";

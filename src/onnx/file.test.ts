@@ -1,0 +1,338 @@
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeModel } from "./decode.ts";
+import { encodeModel } from "./encode.ts";
+import { OnnxError } from "./errors.ts";
+import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
+import { allocate, type DType, type Tensor } from "./tensor.ts";
+
+const dtypes: readonly DType[] = ["float32", "float64", "float16", "uint8", "int8", "int32", "int64", "bool"];
+const word = fc.string({ maxLength: 12, unit: "grapheme" });
+const integer = fc.maxSafeInteger();
+const float = fc.float({ noNaN: true });
+
+const tensor: fc.Arbitrary<Tensor> = fc
+  .record({
+    dtype: fc.constantFrom(...dtypes),
+    shape: fc.oneof(fc.array(fc.nat(4), { maxLength: 3 }), fc.constant([1500])),
+    seed: fc.nat(255),
+  })
+  .map(({ dtype, shape, seed }) => {
+    const data = allocate(dtype, shape);
+    new Uint8Array(data.buffer).forEach((_, i, bytes) => {
+      bytes[i] = dtype === "bool" ? i % 2 : (seed + i) % 120;
+    });
+    return { dtype, shape, data };
+  });
+
+const plainAttribute: fc.Arbitrary<OnnxAttribute> = fc.oneof(
+  fc.record({ kind: fc.constant("int" as const), value: integer }),
+  fc.record({ kind: fc.constant("float" as const), value: float }),
+  fc.record({ kind: fc.constant("string" as const), value: word }),
+  fc.record({ kind: fc.constant("ints" as const), value: fc.array(integer) }),
+  fc.record({ kind: fc.constant("floats" as const), value: fc.array(float) }),
+  fc.record({ kind: fc.constant("strings" as const), value: fc.array(word) }),
+  fc.record({ kind: fc.constant("tensor" as const), value: tensor }),
+);
+const nodeWith = (attribute: fc.Arbitrary<OnnxAttribute>): fc.Arbitrary<OnnxNode> =>
+  fc.record({
+    op: word,
+    domain: fc.constantFrom("", "com.microsoft"),
+    name: word,
+    inputs: fc.array(word),
+    outputs: fc.array(word),
+    attributes: fc.dictionary(
+      word.filter((name) => name !== "__proto__"),
+      attribute,
+      { noNullPrototype: true },
+    ),
+  });
+const valueInfo: fc.Arbitrary<ValueInfo> = fc.oneof(
+  fc.record({
+    name: word,
+    dtype: fc.constantFrom(...dtypes),
+    shape: fc.array(fc.oneof(fc.nat(), word)),
+  }),
+  fc.record({
+    name: word,
+    dtype: fc.constantFrom(...dtypes),
+    shape: fc.constant([]),
+    unranked: fc.constant(true as const),
+  }),
+);
+const graphWith = (attribute: fc.Arbitrary<OnnxAttribute>): fc.Arbitrary<OnnxGraph> =>
+  fc.record({
+    name: word,
+    nodes: fc.array(nodeWith(attribute), { maxLength: 3 }),
+    inputs: fc.array(valueInfo, { maxLength: 3 }),
+    outputs: fc.array(valueInfo, { maxLength: 3 }),
+    initializers: fc.array(fc.tuple(word, tensor), { maxLength: 3 }).map((entries) => new Map(entries)),
+    valueInfo: fc.array(valueInfo, { maxLength: 3 }),
+  });
+const subgraph: fc.Arbitrary<OnnxAttribute> = graphWith(plainAttribute).map((value) => ({ kind: "graph", value }));
+const model: fc.Arbitrary<OnnxModel> = fc.record(
+  {
+    irVersion: fc.integer({ min: 3, max: 10 }),
+    opsets: fc.integer({ min: 11, max: 21 }).map(
+      (opset) =>
+        new Map([
+          ["", opset],
+          ["com.microsoft", 1],
+        ]),
+    ),
+    producerName: word,
+    producerVersion: word,
+    docString: word,
+    metadata: fc.array(fc.tuple(word, word)).map((entries) => new Map(entries)),
+    graph: graphWith(fc.oneof(plainAttribute, subgraph)),
+  },
+  { requiredKeys: ["irVersion", "opsets", "producerName", "producerVersion", "metadata", "graph"] },
+);
+
+const small: OnnxModel = {
+  irVersion: 8,
+  opsets: new Map([["", 17]]),
+  producerName: "test",
+  producerVersion: "1",
+  metadata: new Map(),
+  graph: {
+    name: "g",
+    nodes: [{ op: "Add", domain: "", name: "add", inputs: ["x", "w"], outputs: ["y"], attributes: {} }],
+    inputs: [{ name: "x", dtype: "float32", shape: ["batch", 2] }],
+    outputs: [{ name: "y", dtype: "float32", shape: ["batch", 2] }],
+    initializers: new Map([["w", { dtype: "float32", shape: [2], data: Float32Array.of(1, 2) }]]),
+    valueInfo: [],
+  },
+};
+
+describe("round trip", () => {
+  test("a model comes back as it was", () => {
+    fc.assert(
+      fc.property(model, (original) => {
+        expect(decodeModel(encodeModel(original).bytes)).toEqual(original);
+      }),
+    );
+  });
+
+  test("so does one with external data, whatever the threshold", () => {
+    fc.assert(
+      fc.property(model, fc.nat(8000), (original, threshold) => {
+        const { bytes, external } = encodeModel(original, { externalData: { location: "w.bin", threshold } });
+        const decoded = decodeModel(bytes, (location) => {
+          expect(location).toBe("w.bin");
+          return external!;
+        });
+        expect(decoded).toEqual(original);
+        const large = [...original.graph.initializers.values()].filter(
+          ({ data }) => data.byteLength > 0 && data.byteLength >= threshold,
+        );
+        expect(external!.length).toBeGreaterThanOrEqual(large.reduce((sum, { data }) => sum + data.byteLength, 0));
+        expect(external!.length > 0).toBe(large.length > 0);
+      }),
+    );
+  });
+
+  test("external tensors are views of their file", () => {
+    const { bytes, external } = encodeModel(small, { externalData: { location: "w", threshold: 0 } });
+    expect(decodeModel(bytes, () => external!).graph.initializers.get("w")!.data.buffer).toBe(external!.buffer);
+  });
+
+  test("a Buffer at an odd offset reads the same, and its tensors are plain arrays", () => {
+    const { bytes } = encodeModel(small);
+    const odd = Buffer.alloc(bytes.length + 3).subarray(3);
+    odd.set(bytes);
+    expect(decodeModel(odd)).toEqual(small);
+  });
+});
+
+type Write = (writer: BinaryWriter) => unknown;
+const field =
+  (number: number, write: Write): Write =>
+  (writer) => {
+    const inner = new BinaryWriter();
+    write(inner);
+    writer.tag(number, WireType.LengthDelimited).bytes(inner.finish());
+  };
+const all =
+  (...parts: readonly Write[]): Write =>
+  (writer) => {
+    for (const part of parts) part(writer);
+  };
+const varint =
+  (number: number, value: number | bigint): Write =>
+  (writer) =>
+    writer.tag(number, WireType.Varint).int64(value);
+const text = (number: number, value: string): Write =>
+  field(number, (writer) => writer.raw(new TextEncoder().encode(value)));
+
+/** A model written by hand, whose one initializer is made of these fields. */
+function fileWith(...tensorFields: readonly Write[]): Uint8Array {
+  const writer = new BinaryWriter();
+  all(varint(1, 8), field(8, varint(2, 17)), field(7, field(5, all(text(8, "w"), ...tensorFields))))(writer);
+  return writer.finish();
+}
+const initializer = (bytes: Uint8Array) => decodeModel(bytes).graph.initializers.get("w");
+
+describe("tensors as other writers store them", () => {
+  const packed = (number: number, values: readonly number[], write: (w: BinaryWriter, v: number) => unknown): Write =>
+    field(number, (w) => {
+      for (const v of values) write(w, v);
+    });
+  const cases: readonly [name: string, type: number, data: Write, expected: Tensor][] = [
+    [
+      "float_data, packed",
+      1,
+      packed(4, [1.5, -2], (w, v) => w.float(v)),
+      { dtype: "float32", shape: [2], data: Float32Array.of(1.5, -2) },
+    ],
+    [
+      "float_data, one by one",
+      1,
+      all(
+        (w) => w.tag(4, WireType.Bit32).float(1.5),
+        (w) => w.tag(4, WireType.Bit32).float(-2),
+      ),
+      { dtype: "float32", shape: [2], data: Float32Array.of(1.5, -2) },
+    ],
+    [
+      "double_data",
+      11,
+      packed(10, [1.5, -2], (w, v) => w.double(v)),
+      { dtype: "float64", shape: [2], data: Float64Array.of(1.5, -2) },
+    ],
+    [
+      "int64_data",
+      7,
+      packed(7, [-1, 2 ** 40], (w, v) => w.int64(v)),
+      { dtype: "int64", shape: [2], data: BigInt64Array.of(-1n, 2n ** 40n) },
+    ],
+    [
+      "int32_data",
+      6,
+      packed(5, [-1, 7], (w, v) => w.int32(v)),
+      { dtype: "int32", shape: [2], data: Int32Array.of(-1, 7) },
+    ],
+    [
+      "int8 in int32_data",
+      3,
+      packed(5, [-1, 7], (w, v) => w.int32(v)),
+      { dtype: "int8", shape: [2], data: Int8Array.of(-1, 7) },
+    ],
+    [
+      "uint8 in int32_data",
+      2,
+      packed(5, [255, 7], (w, v) => w.int32(v)),
+      { dtype: "uint8", shape: [2], data: Uint8Array.of(255, 7) },
+    ],
+    [
+      "bool in int32_data",
+      9,
+      packed(5, [1, 0], (w, v) => w.int32(v)),
+      { dtype: "bool", shape: [2], data: Uint8Array.of(1, 0) },
+    ],
+    [
+      "float16 in int32_data",
+      10,
+      packed(5, [0x3c00, 0xc000], (w, v) => w.int32(v)),
+      { dtype: "float16", shape: [2], data: Uint16Array.of(0x3c00, 0xc000) },
+    ],
+    [
+      "bfloat16 in int32_data",
+      16,
+      packed(5, [0x3f80, 0xc000], (w, v) => w.int32(v)),
+      { dtype: "float32", shape: [2], data: Float32Array.of(1, -2) },
+    ],
+    [
+      "bfloat16 in raw_data",
+      16,
+      field(9, (w) => w.raw(Uint8Array.of(0x80, 0x3f, 0x00, 0xc0))),
+      { dtype: "float32", shape: [2], data: Float32Array.of(1, -2) },
+    ],
+  ];
+  test.each(cases)("%s", (_, type, data, expected) => {
+    expect(initializer(fileWith(varint(1, 2), varint(2, type), data))).toEqual(expected);
+  });
+
+  test("unknown fields of every wire type are skipped", () => {
+    const unknown = all(
+      varint(900, 5),
+      text(901, "later"),
+      (w) => w.tag(902, WireType.Bit32).float(1),
+      (w) => w.tag(903, WireType.Bit64).double(1),
+    );
+    const known = [varint(1, 1), varint(2, 6), field(5, (w) => w.int32(42))];
+    expect(initializer(fileWith(unknown, ...known, unknown))).toEqual({
+      dtype: "int32",
+      shape: [1],
+      data: Int32Array.of(42),
+    });
+  });
+});
+
+describe("files that cannot be used", () => {
+  const { bytes } = encodeModel(small);
+
+  test("cut short anywhere, a file is refused", () => {
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decodeModel(bytes.subarray(0, length)), `${length} bytes`).toThrow(OnnxError);
+    }
+  });
+
+  test("damaged anywhere, a file is refused with an OnnxError or still reads", () => {
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, byte) => {
+        const damaged = bytes.slice();
+        damaged[at] = byte;
+        try {
+          decodeModel(damaged);
+        } catch (error) {
+          expect(error).toBeInstanceOf(OnnxError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  const ascii = (value: string) => new TextEncoder().encode(value);
+  test.each([
+    ["nothing", new Uint8Array(), /0 bytes/],
+    ["a web page", ascii("<!DOCTYPE html><html></html>"), /<!DOCTYPE/],
+    ["a Git LFS pointer", ascii("version https://git-lfs.github.com/spec/v1\n"), /git lfs pull/],
+    ["a type that is not carried", fileWith(varint(1, 1), varint(2, 14)), /"w".*element type 14/],
+    [
+      "too few elements",
+      fileWith(
+        varint(1, 3),
+        varint(2, 6),
+        field(5, (w) => w.int32(1)),
+      ),
+      /"w".*3 elements.*1 elements/,
+    ],
+    ["half an element", fileWith(varint(1, 1), varint(2, 1), text(9, "abc")), /"w".*3 bytes/],
+  ])("%s", (_, file, message) => {
+    expect(() => decodeModel(file)).toThrow(OnnxError);
+    expect(() => decodeModel(file)).toThrow(message);
+  });
+
+  test("external data that is missing, unreadable or short", () => {
+    const { bytes: file, external } = encodeModel(small, { externalData: { location: "weights.bin", threshold: 0 } });
+    expect(() => decodeModel(file)).toThrow(/"w".*"weights.bin"/);
+    const cause = new Error("no such file");
+    const unreadable = () => {
+      throw cause;
+    };
+    expect(() => decodeModel(file, unreadable)).toThrow(expect.objectContaining({ cause }));
+    expect(() => decodeModel(file, () => external!.subarray(1))).toThrow(
+      /bytes 0 to 8 of "weights.bin", which is 7 bytes/,
+    );
+  });
+
+  test("encoding refuses a tensor that does not fit its shape, and a fractional int", () => {
+    const broken = { dtype: "float32", shape: [3], data: Float32Array.of(1) } as const;
+    const graph = { ...small.graph, initializers: new Map([["w", broken]]) };
+    expect(() => encodeModel({ ...small, graph })).toThrow(/tensor w has shape \[3\] but 1/);
+    const node = { ...small.graph.nodes[0]!, attributes: { axis: { kind: "int", value: 0.5 } as const } };
+    expect(() => encodeModel({ ...small, graph: { ...small.graph, nodes: [node] } })).toThrow(/axis.*0.5/);
+  });
+});

@@ -1,0 +1,83 @@
+import { BFLOAT16, dtypeOfElementType } from "./dtype.ts";
+import { OnnxError } from "./errors.ts";
+import { widenBfloat16 } from "./half.ts";
+import type { TensorProto } from "./proto.ts";
+import { type DType, elementCount, type Storage, storageClass, type Tensor } from "./tensor.ts";
+
+/** Gives the content of an external data file by the location that a model names it by. */
+export type ExternalFiles = (location: string) => Uint8Array;
+
+/** Reads a tensor; `where` names it in errors. A view of the message's bytes when their alignment allows it. */
+export function decodeTensor(proto: TensorProto, where: string, external: ExternalFiles | undefined): Tensor {
+  const shape = proto.dims.map(Number);
+  const negative = shape.find((size) => size < 0);
+  if (negative !== undefined) throw new OnnxError(`${where} has a negative size: [${shape.join(", ")}]`);
+  const type = proto.dataType ?? 0;
+  const dtype = type === BFLOAT16 ? "float16" : dtypeOfElementType(type);
+  if (dtype === undefined) {
+    throw new OnnxError(`${where} has ONNX element type ${type}, which is not supported: cast it in the model`);
+  }
+  const raw = proto.dataLocation === 1 ? externalBytes(proto, where, external) : proto.rawData;
+  const data = raw === undefined ? typedData(proto, dtype) : viewAs(dtype, raw, where);
+  const count = elementCount(shape);
+  if (data.length !== count) {
+    throw new OnnxError(
+      `${where} has shape [${shape.join(", ")}] (${count} elements) but holds ${data.length} elements`,
+    );
+  }
+  if (type === BFLOAT16) return { dtype: "float32", shape, data: widenBfloat16(data as Uint16Array) };
+  return { dtype, shape, data };
+}
+
+/** The typed array over little-endian bytes: in place when they are aligned, else a copy. */
+export function viewAs<D extends DType>(dtype: D, bytes: Uint8Array, where: string): Storage[D] {
+  const Class = storageClass(dtype);
+  const size = Class.BYTES_PER_ELEMENT;
+  if (bytes.length % size !== 0) {
+    throw new OnnxError(`${where} holds ${bytes.length} bytes, which is not a multiple of the ${size} of a ${dtype}`);
+  }
+  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  return new Class(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.length / size) as Storage[D];
+}
+
+/** The elements from the field that ONNX gives this element type; float16 and bfloat16 are patterns in `int32_data`. */
+function typedData(proto: TensorProto, dtype: DType): Storage[DType] {
+  switch (dtype) {
+    case "float32":
+      return Float32Array.from(proto.floatData);
+    case "float64":
+      return Float64Array.from(proto.doubleData);
+    case "int64":
+      return BigInt64Array.from(proto.int64Data);
+    default:
+      return storageClass(dtype).from(proto.int32Data);
+  }
+}
+
+function externalBytes(proto: TensorProto, where: string, external: ExternalFiles | undefined): Uint8Array {
+  const entries = new Map(proto.externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get("location");
+  if (location === undefined) throw new OnnxError(`${where} lies in an external file that the model does not name`);
+  if (external === undefined) {
+    throw new OnnxError(`${where} lies in the external file "${location}": pass a function that gives its bytes`);
+  }
+  let file: Uint8Array;
+  try {
+    file = external(location);
+  } catch (cause) {
+    throw new OnnxError(
+      `${where} lies in the external file "${location}", which cannot be read: keep it beside the model`,
+      {
+        cause,
+      },
+    );
+  }
+  const offset = Number(entries.get("offset") ?? 0);
+  const length = Number(entries.get("length") ?? file.length - offset);
+  if (!(offset >= 0 && length >= 0 && offset + length <= file.length)) {
+    throw new OnnxError(
+      `${where} is bytes ${offset} to ${offset + length} of "${location}", which is ${file.length} bytes long: is it whole?`,
+    );
+  }
+  return new Uint8Array(file.buffer, file.byteOffset + offset, length);
+}
