@@ -1,0 +1,68 @@
+import { gradients } from "../autodiff/index.ts";
+import { Graph, type Value } from "../graph/index.ts";
+import type { Parameters } from "../models/encoder.ts";
+import { allocate, type Tensor } from "../onnx/tensor.ts";
+import { randomStream } from "../random.ts";
+import { gradientName } from "./primal.ts";
+import type { Dual } from "./objective.ts";
+
+/**
+ * The trained numbers omega of a dual variable; none for a constant. The network starts like PyTorch's linear layers,
+ * uniform within 1 / sqrt(inputs), so that lambda starts near softplus(0) = 0.69.
+ */
+export function dualParameters(dual: Dual, embeddingSize: number, seed: number): Parameters {
+  switch (dual.kind) {
+    case "constant":
+      return new Map();
+    case "scalar":
+      // The inverse of softplus, so that lambda starts at `initial`.
+      return new Map([["s", { dtype: "float32", shape: [1], data: Float32Array.of(Math.log(Math.expm1(dual.initial))) }]]);
+    case "network": {
+      const random = randomStream(seed, "dual");
+      const uniform = (shape: readonly number[], inputs: number): Tensor<"float32"> => {
+        const data = allocate("float32", shape).map(() => random.uniform(-1, 1) / Math.sqrt(inputs));
+        return { dtype: "float32", shape, data };
+      };
+      return new Map([
+        ["fc1.weight", uniform([dual.hidden, embeddingSize], embeddingSize)],
+        ["fc1.bias", uniform([dual.hidden], embeddingSize)],
+        ["fc2.weight", uniform([1, dual.hidden], dual.hidden)],
+        ["fc2.bias", uniform([1], dual.hidden)],
+      ]);
+    }
+  }
+}
+
+/** lambda(z0) >= 0 as graph nodes, [N], for original embeddings [N, D]. */
+export function lambdaOf(dual: Dual, original: Value, omega: ReadonlyMap<string, Value>): Value {
+  const { graph: g } = original;
+  const batch = original.shape[0]!;
+  switch (dual.kind) {
+    case "constant":
+      return g.expand(g.scalar(dual.value), [batch]);
+    case "scalar":
+      return g.expand(g.softplus(omega.get("s")!), [batch]);
+    case "network": {
+      const hidden = g.relu(g.gemm(original, omega.get("fc1.weight")!, omega.get("fc1.bias"), { transB: true }));
+      const output = g.gemm(hidden, omega.get("fc2.weight")!, omega.get("fc2.bias"), { transB: true });
+      return g.softplus(g.reshape(output, [batch]));
+    }
+  }
+}
+
+/**
+ * Inputs `original` [N, D], `violation` [N] (clean distance minus threshold), `share` [N], and omega. Outputs `lambda`
+ * [N], `dualLoss` = sum of share lambda violation (to be maximised over omega), and its gradients.
+ */
+export function dualGraph(dual: Dual, batch: number, omega: Parameters, embeddingSize: number): Readonly<Record<string, Value>> {
+  const g = new Graph();
+  const original = g.input("original", "float32", [batch, embeddingSize]);
+  const violation = g.input("violation", "float32", [batch]);
+  const share = g.input("share", "float32", [batch]);
+  const weights = new Map([...omega].map(([name, { shape }]) => [name, g.input(name, "float32", shape)]));
+  const lambda = lambdaOf(dual, original, weights);
+  const dualLoss = g.reduceSum(g.mul(g.mul(lambda, violation), share));
+  const derivatives = gradients(dualLoss, [...weights.values()]);
+  const named = [...weights.keys()].map((name, i) => [gradientName(name), derivatives[i]!] as const);
+  return { lambda, dualLoss, ...Object.fromEntries(named) };
+}
