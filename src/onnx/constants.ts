@@ -1,7 +1,8 @@
 import { OnnxError } from "./errors.ts";
 import { fromHalf, toHalf } from "./half.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";
-import { allocate, type DType, elementCount, storageClass, type Tensor } from "./tensor.ts";
+import { allocate, type DType, describeType, elementCount, storageClass, type Tensor } from "./tensor.ts";
+import { bytesOf } from "./views.ts";
 
 /** A one-dimensional int64 tensor. */
 export function int64Tensor(values: readonly number[], shape: readonly number[] = [values.length]): Tensor<"int64"> {
@@ -56,9 +57,7 @@ export class ConstantPool {
   name(hint: string, tensor: Tensor): string {
     // Large tensors are not compared: spelling one out costs more than storing it twice.
     if (elementCount(tensor.shape) > 64) return this.#add(hint, tensor);
-    const { dtype, shape, data } = tensor;
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const key = `${dtype}[${shape}]${bytes}`;
+    const key = `${describeType(tensor.dtype, tensor.shape)} ${bytesOf(tensor)}`;
     const name = this.#names.get(key) ?? this.#add(hint, tensor);
     this.#names.set(key, name);
     return name;

@@ -13,6 +13,7 @@ import {
   type ValueInfoProto,
 } from "./proto.ts";
 import { elementCount, type Tensor } from "./tensor.ts";
+import { bytesOf } from "./views.ts";
 import { writeMessage } from "./wire.ts";
 
 /** Protobuf's own limit: a message is at most 2 GiB long. */
@@ -150,7 +151,7 @@ function encodeTensor(name: string, tensor: Tensor, external: ExternalData | und
   if (data.length !== elementCount(shape)) {
     throw new OnnxError(`tensor ${name} has shape [${shape.join(", ")}] but ${data.length} elements`);
   }
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = bytesOf(tensor);
   return tensorProto({
     name,
     dims: shape.map(BigInt),

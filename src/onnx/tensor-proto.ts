@@ -3,6 +3,7 @@ import { OnnxError } from "./errors.ts";
 import { widenBfloat16 } from "./half.ts";
 import type { TensorProto } from "./proto.ts";
 import { type DType, elementCount, type Storage, storageClass, type Tensor } from "./tensor.ts";
+import { viewAs } from "./views.ts";
 
 /** Gives the content of an external data file by the location that a model names it by. */
 export type ExternalFiles = (location: string) => Uint8Array;
@@ -18,7 +19,11 @@ export function decodeTensor(proto: TensorProto, where: string, external: Extern
     throw new OnnxError(`${where} has ONNX element type ${type}, which is not supported: cast it in the model`);
   }
   const raw = proto.dataLocation === 1 ? externalBytes(proto, where, external) : proto.rawData;
-  const data = raw === undefined ? typedData(proto, dtype) : viewAs(dtype, raw, where);
+  const size = storageClass(dtype).BYTES_PER_ELEMENT;
+  if (raw !== undefined && raw.length % size !== 0) {
+    throw new OnnxError(`${where} holds ${raw.length} bytes, which is not a multiple of the ${size} of a ${dtype}`);
+  }
+  const data = raw === undefined ? typedData(proto, dtype) : viewAs(dtype, raw);
   const count = elementCount(shape);
   if (data.length !== count) {
     throw new OnnxError(
@@ -27,17 +32,6 @@ export function decodeTensor(proto: TensorProto, where: string, external: Extern
   }
   if (type === BFLOAT16) return { dtype: "float32", shape, data: widenBfloat16(data as Uint16Array) };
   return { dtype, shape, data };
-}
-
-/** The typed array over little-endian bytes: in place when they are aligned, else a copy. */
-export function viewAs<D extends DType>(dtype: D, bytes: Uint8Array, where: string): Storage[D] {
-  const Class = storageClass(dtype);
-  const size = Class.BYTES_PER_ELEMENT;
-  if (bytes.length % size !== 0) {
-    throw new OnnxError(`${where} holds ${bytes.length} bytes, which is not a multiple of the ${size} of a ${dtype}`);
-  }
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
-  return new Class(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.length / size) as Storage[D];
 }
 
 /** The elements from the field that ONNX gives this element type; float16 and bfloat16 are patterns in `int32_data`. */

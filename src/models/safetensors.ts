@@ -1,0 +1,186 @@
+import { UsageError } from "../errors.ts";
+import { widenBfloat16, widenHalf } from "../onnx/half.ts";
+import { type DType, elementCount, storageClass, type Tensor } from "../onnx/tensor.ts";
+import { bytesOf, viewAs } from "../onnx/views.ts";
+
+/*
+ * The safetensors format (https://github.com/huggingface/safetensors#format): the header's length as a little-endian
+ * 64-bit integer, a JSON header that gives each tensor's type, shape and byte range, and the tensors back to back.
+ */
+
+/** Tensors and free-form strings of a safetensors file. */
+export interface Safetensors {
+  /** By name, in the order of the file's data. */
+  readonly tensors: Map<string, Tensor>;
+  readonly metadata: Map<string, string>;
+}
+
+/** What `decodeSafetensors` does beyond reading. */
+export interface SafetensorsOptions {
+  /** Widen float16 tensors to float32. */
+  readonly widenHalf?: boolean;
+}
+
+const METADATA = "__metadata__";
+
+const names: Readonly<Record<DType, string>> = {
+  float32: "F32",
+  float64: "F64",
+  float16: "F16",
+  uint8: "U8",
+  int8: "I8",
+  int32: "I32",
+  int64: "I64",
+  bool: "BOOL",
+};
+const dtypes = new Map(Object.entries(names).map(([dtype, name]) => [name, dtype as DType]));
+
+interface Entry {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Reads a safetensors file. Tensors are views of `bytes` where their alignment allows it, so `bytes` must not change
+ * afterwards. BF16 tensors are widened to float32.
+ *
+ * @throws UsageError when the file is cut short or its header is not what the format asks for.
+ */
+export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsOptions = {}): Safetensors {
+  if (bytes.length < 8) throw invalid(`it is ${bytes.length} bytes long, too short for a header length`);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  if (length > bytes.length - 8) {
+    throw invalid(
+      `its header should be ${length} bytes long and ${bytes.length - 8} follow: it is cut short or another format`,
+    );
+  }
+  const header = parseHeader(bytes.subarray(8, 8 + length));
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + 8 + length, bytes.length - 8 - length);
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== METADATA)
+    .map(([name, value]) => readEntry(name, value))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkRanges(entries, data.length);
+  return {
+    tensors: new Map(entries.map((entry) => [entry.name, readTensor(entry, data, options)])),
+    metadata: readMetadata(header[METADATA]),
+  };
+}
+
+/**
+ * Writes a safetensors file, tensors in the order of the map.
+ *
+ * @throws UsageError when a tensor's data does not fit its shape or its name is the format's own `__metadata__`.
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Uint8Array {
+  let end = 0;
+  const items = metadata.size > 0 ? [`"${METADATA}":${JSON.stringify(Object.fromEntries(metadata))}`] : [];
+  for (const [name, tensor] of tensors) {
+    if (name === METADATA)
+      throw new UsageError(`a tensor cannot be named ${METADATA}: safetensors keeps its metadata there`);
+    if (tensor.data.length !== elementCount(tensor.shape)) {
+      throw new UsageError(
+        `tensor "${name}" has shape [${tensor.shape.join(", ")}] but ${tensor.data.length} elements`,
+      );
+    }
+    const begin = end;
+    end += tensor.data.byteLength;
+    const entry = { dtype: names[tensor.dtype], shape: tensor.shape, data_offsets: [begin, end] };
+    // Joined by hand: an object would bring names such as "10" to the front.
+    items.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
+  }
+  const header = new TextEncoder().encode(`{${items.join(",")}}`);
+  const start = 8 + Math.ceil(header.length / 8) * 8;
+  const bytes = new Uint8Array(start + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
+  bytes.set(header, 8);
+  bytes.fill(0x20, 8 + header.length, start);
+  let offset = start;
+  for (const tensor of tensors.values()) {
+    bytes.set(bytesOf(tensor), offset);
+    offset += tensor.data.byteLength;
+  }
+  return bytes;
+}
+
+const invalid = (what: string, cause?: unknown) => new UsageError(`not a usable safetensors file: ${what}`, { cause });
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isSizes = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+
+function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw invalid("its header is not JSON", cause);
+  }
+  if (!isRecord(header)) throw invalid("its header is not a JSON object");
+  return header;
+}
+
+function readEntry(name: string, value: unknown): Entry {
+  if (!isRecord(value)) throw invalid(`tensor "${name}" has no description`);
+  const { dtype: type, shape, data_offsets: offsets } = value;
+  if (typeof type !== "string") throw invalid(`tensor "${name}" has no dtype`);
+  if (!isSizes(shape)) throw invalid(`tensor "${name}" has the shape ${JSON.stringify(shape)}`);
+  const [begin, end] = isSizes(offsets) && offsets.length === 2 ? offsets : [];
+  if (begin === undefined || end === undefined || begin > end) {
+    throw invalid(`tensor "${name}" has the data_offsets ${JSON.stringify(offsets)}`);
+  }
+  return { name, type, shape, begin, end };
+}
+
+/** The format wants every byte to belong to exactly one tensor. */
+function checkRanges(entries: readonly Entry[], length: number): void {
+  let previous = { name: "", end: 0 };
+  for (const { name, begin, end } of entries) {
+    if (end > length) {
+      throw invalid(
+        `tensor "${name}" ends at byte ${end} of the data, which is ${length} bytes long: the file is cut short`,
+      );
+    }
+    if (begin < previous.end)
+      throw invalid(`tensors "${previous.name}" and "${name}" overlap at byte ${begin} of the data`);
+    if (begin > previous.end) throw invalid(`bytes ${previous.end} to ${begin} of the data belong to no tensor`);
+    previous = { name, end };
+  }
+  if (previous.end < length) throw invalid(`bytes ${previous.end} to ${length} of the data belong to no tensor`);
+}
+
+function readTensor({ name, type, shape, begin, end }: Entry, data: Uint8Array, options: SafetensorsOptions): Tensor {
+  const dtype = type === "BF16" ? "float16" : dtypes.get(type);
+  if (dtype === undefined) throw invalid(`tensor "${name}" has the dtype ${type}, which is not supported`);
+  const expected = elementCount(shape) * storageClass(dtype).BYTES_PER_ELEMENT;
+  if (expected !== end - begin) {
+    throw invalid(
+      `tensor "${name}", ${type} of shape [${shape.join(", ")}], takes ${expected} bytes and has ${end - begin}`,
+    );
+  }
+  const elements = viewAs(dtype, data.subarray(begin, end));
+  if (type === "BF16") return { dtype: "float32", shape, data: widenBfloat16(elements as Uint16Array) };
+  if (type === "F16" && options.widenHalf) {
+    return { dtype: "float32", shape, data: widenHalf(elements as Uint16Array) };
+  }
+  return { dtype, shape, data: elements };
+}
+
+function readMetadata(value: unknown): Map<string, string> {
+  if (value === undefined) return new Map();
+  if (!isRecord(value)) throw invalid("its metadata is not a JSON object");
+  return new Map(
+    Object.entries(value).map(([key, entry]) => {
+      if (typeof entry !== "string") throw invalid(`its metadata "${key}" is not a string`);
+      return [key, entry];
+    }),
+  );
+}

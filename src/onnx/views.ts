@@ -1,0 +1,14 @@
+import { type DType, type Storage, storageClass, type Tensor } from "./tensor.ts";
+
+/** The typed array over little-endian bytes: in place when they are aligned, else a copy. They must be a whole number of elements. */
+export function viewAs<D extends DType>(dtype: D, bytes: Uint8Array): Storage[D] {
+  const Class = storageClass(dtype);
+  const size = Class.BYTES_PER_ELEMENT;
+  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  return new Class(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.length / size) as Storage[D];
+}
+
+/** The bytes of a tensor's elements, in place. */
+export function bytesOf({ data }: Tensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
