@@ -37,8 +37,18 @@ export interface Encoder {
    * @returns un-normalised embeddings, float32 [N, embeddingSize]
    */
   embed(pixels: Value, weights: Weights): Value;
+  /** The same from pixels that are normalised already. */
+  embedNormalized(normalized: Value, weights: Weights): Value;
   /** The same encoder with other weights of the same names and shapes. */
   withParameters(parameters: Parameters): Encoder;
+}
+
+/** (pixels - mean) / std as one product and one sum; pixels [N, 3, H, W]. */
+export function normalize(pixels: Value, { mean, std }: Normalization): Value {
+  const { graph: g } = pixels;
+  const channels = (values: readonly number[]): Value =>
+    g.constant({ dtype: "float32", shape: [1, 3, 1, 1], data: Float32Array.from(values) });
+  return g.add(g.mul(pixels, channels(std.map((s) => 1 / s))), channels(mean.map((m, i) => -m / std[i]!)));
 }
 
 /** Declares every parameter as a graph input of its own name. */

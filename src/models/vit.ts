@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
-import type { Graph, Value } from "../graph/index.ts";
+import type { Value } from "../graph/index.ts";
 import { allocate, describeType, elementCount, type Tensor } from "../onnx/tensor.ts";
-import type { Encoder, Head, Normalization, Parameters, Weights } from "./encoder.ts";
+import { type Encoder, type Head, type Normalization, normalize, type Parameters, type Weights } from "./encoder.ts";
 import { resizePositions } from "./positions.ts";
 
 /** A plain vision transformer (Dosovitskiy et al. 2021; DeiT), pre-norm, class token, exact GELU, in timm's names. */
@@ -75,18 +75,18 @@ export class VitEncoder implements Encoder {
   }
 
   withParameters(parameters: Parameters): VitEncoder {
-    return new VitEncoder({ ...this.#options(), parameters });
-  }
-
-  #options() {
-    const { name, architecture, imageSize, normalization, parameters, head } = this;
-    return { name, architecture, imageSize, normalization, parameters, ...(head && { head }) };
+    const { name, architecture, imageSize, normalization, head } = this;
+    return new VitEncoder({ name, architecture, imageSize, normalization, parameters, ...(head && { head }) });
   }
 
   embed(pixels: Value, weights: Weights): Value {
-    const { graph: g } = pixels;
+    return this.embedNormalized(normalize(pixels, this.normalization), weights);
+  }
+
+  embedNormalized(normalized: Value, weights: Weights): Value {
+    const { graph: g } = normalized;
     const { width, depth } = this.architecture;
-    const patches = this.#patches(normalize(g, pixels, this.normalization), weights);
+    const patches = this.#patches(normalized, weights);
     const length = patches.shape[1]! + 1;
     // The class token rides on the position embeddings: no operand then needs to know the batch size.
     const classToken = g.pad(weights("cls_token"), [0, 0, 0, 0, length - 1, 0]);
@@ -126,13 +126,6 @@ export class VitEncoder implements Encoder {
     const mixed = g.matMul(g.softmax(scores), v!);
     return linear(g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [-1, width]), weights, "attn.proj");
   }
-}
-
-/** (pixels - mean) / std as one product and one sum. */
-function normalize(g: Graph, pixels: Value, { mean, std }: Normalization): Value {
-  const channels = (values: readonly number[]): Value =>
-    g.constant({ dtype: "float32", shape: [1, 3, 1, 1], data: Float32Array.from(values) });
-  return g.add(g.mul(pixels, channels(std.map((s) => 1 / s))), channels(mean.map((m, i) => -m / std[i]!)));
 }
 
 function layerNorm(x: Value, weights: Weights, name: string): Value {

@@ -1,0 +1,114 @@
+import { UsageError } from "../errors.ts";
+import { describeType, type Tensor } from "../onnx/tensor.ts";
+import type { Head, Normalization, Parameters } from "./encoder.ts";
+import type { VitArchitecture } from "./vit.ts";
+
+/** What timm's `config.json` says and a bare weights file does not. All optional: ImageNet's conventions otherwise. */
+export interface TimmConfig {
+  readonly name?: string;
+  readonly normalization?: Normalization;
+  readonly heads?: number;
+}
+
+/** Channel statistics of ImageNet, which DeiT and most of timm's models are trained with. */
+export const imageNetNormalization: Normalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+/** timm's transformers have heads of 64 unless their config says otherwise; weights alone do not tell. */
+const headSize = 64;
+
+export interface TimmVit {
+  readonly architecture: VitArchitecture;
+  /** The image size that the position embeddings were made for. */
+  readonly imageSize: number;
+  readonly parameters: Parameters;
+  readonly head?: Head;
+}
+
+export function isTimmVit(tensors: ReadonlyMap<string, Tensor>): boolean {
+  return tensors.has("patch_embed.proj.weight") || tensors.has("blocks.0.attn.qkv.weight");
+}
+
+/**
+ * Reads the architecture off the tensors' shapes and sorts encoder from head.
+ *
+ * @throws UsageError naming a tensor that is missing, of the wrong type, or unknown to this architecture
+ */
+export function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: TimmConfig): TimmVit {
+  const projection = tensor(tensors, "patch_embed.proj.weight", 4);
+  const [width, , patch] = projection.shape as readonly [number, number, number];
+  const positions = tensor(tensors, "pos_embed", 3);
+  const depth = 1 + Math.max(-1, ...[...tensors.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1)));
+  const heads = config.heads ?? width / headSize;
+  if (!Number.isInteger(heads)) {
+    throw new UsageError(`Width ${width} is no multiple of ${headSize}, timm's usual head size: state model_args.num_heads in config.json.`);
+  }
+  const parameters = new Map<string, Tensor<"float32">>();
+  for (const name of tensors.keys()) {
+    if (name === "head.weight" || name === "head.bias") continue;
+    parameters.set(name, tensor(tensors, name));
+  }
+  const unknown = [...parameters.keys()].find((name) => !/^(cls_token|pos_embed|patch_embed\.proj\.|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])\.|norm\.)/.test(name));
+  if (unknown) throw new UsageError(`The tensor ${unknown} belongs to no plain vision transformer that this loader knows.`);
+  const head = tensors.has("head.weight") && {
+    weight: tensor(tensors, "head.weight", 2),
+    bias: tensor(tensors, "head.bias", 1),
+  };
+  if (head && (head.weight.shape[1] !== width || head.bias.shape[0] !== head.weight.shape[0])) {
+    throw new UsageError(`head.weight is ${describeType("float32", head.weight.shape)}: it does not fit embeddings of ${width}.`);
+  }
+  return {
+    architecture: { patch, width, depth, heads },
+    imageSize: Math.round(Math.sqrt(positions.shape[1]! - 1)) * patch,
+    parameters,
+    ...(head && { head }),
+  };
+}
+
+function tensor(tensors: ReadonlyMap<string, Tensor>, name: string, rank?: number): Tensor<"float32"> {
+  const found = tensors.get(name);
+  if (!found) throw new UsageError(`The tensor ${name} is missing.`);
+  if (found.dtype !== "float32") throw new UsageError(`The tensor ${name} is ${found.dtype}; float32 is needed.`);
+  if (rank !== undefined && found.shape.length !== rank) {
+    throw new UsageError(`The tensor ${name} is ${describeType(found.dtype, found.shape)}; rank ${rank} is needed.`);
+  }
+  return found as Tensor<"float32">;
+}
+
+/** Picks what concerns us from timm's `config.json`. */
+export function parseTimmConfig(json: unknown): TimmConfig {
+  const config = record(json);
+  const pretrained = record(config.pretrained_cfg);
+  const heads = record(config.model_args).num_heads;
+  const [mean, std] = [triple(pretrained.mean), triple(pretrained.std)];
+  return {
+    ...(typeof config.architecture === "string" && { name: config.architecture }),
+    ...(mean && std && { normalization: { mean, std } }),
+    ...(typeof heads === "number" && { heads }),
+  };
+}
+
+/** timm's `config.json` for an encoder. */
+export function timmConfig(
+  name: string,
+  { architecture, imageSize, head }: Pick<TimmVit, "architecture" | "imageSize" | "head">,
+  { mean, std }: Normalization,
+): object {
+  const { patch, width, depth, heads } = architecture;
+  return {
+    architecture: name,
+    num_classes: head?.weight.shape[0] ?? 0,
+    num_features: width,
+    global_pool: "token",
+    model_args: { img_size: imageSize, patch_size: patch, embed_dim: width, depth, num_heads: heads },
+    pretrained_cfg: { input_size: [3, imageSize, imageSize], interpolation: "bicubic", crop_pct: 1, mean, std, num_classes: head?.weight.shape[0] ?? 0 },
+  };
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function triple(value: unknown): readonly [number, number, number] | undefined {
+  if (!Array.isArray(value) || value.length !== 3 || !value.every((x) => typeof x === "number")) return undefined;
+  return value as unknown as readonly [number, number, number];
+}
