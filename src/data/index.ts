@@ -1,0 +1,17 @@
+export { type BatchOptions, type ImageBatch, openBatches, type SkippedImage } from "./batches.ts";
+export { DecodeError, decodeImage } from "./decode.ts";
+export { type ImageFolderOptions, imageFolder } from "./folder.ts";
+export { type OpenSourceOptions, openSource } from "./open.ts";
+export { balancedSubset, shuffled } from "./order.ts";
+export { readImage, writePlanes } from "./read.ts";
+export { preprocess, resizeBicubic } from "./resize.ts";
+export {
+  describeLocation,
+  type ImageClass,
+  type ImageItem,
+  type ImageLocation,
+  type ImageSource,
+  type RawImage,
+  type SyntheticSplit,
+} from "./source.ts";
+export { type SyntheticLabel, type SyntheticOptions, synthetic } from "./synthetic.ts";

@@ -1,0 +1,44 @@
+import { existsSync } from "node:fs";
+import { UsageError } from "../errors.ts";
+import { imageFolder } from "./folder.ts";
+import type { ImageSource } from "./source.ts";
+import { synthetic, syntheticSplits } from "./synthetic.ts";
+
+export interface OpenSourceOptions {
+  /** For folders: see `ImageFolderOptions.classesFile`. */
+  readonly classesFile?: string;
+  /** For generated data: which images. Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * The images that a word on the command line stands for: `synthetic`, `synthetic:COUNT`, `synthetic:COUNT:SPLIT` (see
+ * `synthetic`), or the path of a folder (see `imageFolder`). A folder whose name begins with `synthetic` is reached as
+ * `./synthetic...`.
+ *
+ * @throws {UsageError} when it is none of these, or what it names cannot be used.
+ */
+export async function openSource(spec: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
+  const { classesFile, seed } = options;
+  if (spec === "synthetic" || spec.startsWith("synthetic:")) return openSynthetic(spec, seed);
+  if (!existsSync(spec)) {
+    throw new UsageError(
+      `No data at ${spec}: there is no such folder. Data may be a folder with one sub-folder of images a class, ` +
+        `a plain folder of images, or generated images: synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT ` +
+        `(splits ${syntheticSplits.join(", ")}).`,
+    );
+  }
+  return imageFolder(spec, classesFile === undefined ? {} : { classesFile });
+}
+
+function openSynthetic(spec: string, seed = 0): ImageSource {
+  const [, count, split, ...rest] = spec.split(":");
+  const known = syntheticSplits.find((name) => name === split);
+  if ((count !== undefined && !/^[1-9]\d*$/.test(count)) || (split !== undefined && !known) || rest.length > 0) {
+    throw new UsageError(
+      `Data "${spec}" cannot be understood. Write synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT with a count ` +
+        `of at least 1 and a split of ${syntheticSplits.join(", ")}; for example synthetic:512:test.`,
+    );
+  }
+  return synthetic({ seed, ...(count && { count: Number(count) }), ...(known && { split: known }) });
+}
