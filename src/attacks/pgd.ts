@@ -37,8 +37,12 @@ export function pgd(options: PgdOptions): Pgd {
     ...options,
   };
   checkThreatModel(attack);
-  for (const [name, count] of [["steps", attack.steps], ["restarts", attack.restarts]] as const) {
-    if (!Number.isInteger(count) || count < 1) throw new UsageError(`PGD: ${name} must be a positive integer, got ${count}.`);
+  for (const [name, count] of [
+    ["steps", attack.steps],
+    ["restarts", attack.restarts],
+  ] as const) {
+    if (!Number.isInteger(count) || count < 1)
+      throw new UsageError(`PGD: ${name} must be a positive integer, got ${count}.`);
   }
   if (!(attack.stepSize >= 0)) throw new UsageError(`PGD: the step size must not be negative, got ${attack.stepSize}.`);
   if (!(attack.momentum >= 0)) throw new UsageError(`PGD: momentum must not be negative, got ${attack.momentum}.`);
@@ -136,10 +140,16 @@ export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob
   const origin = new Float32Array(batch * length);
   const velocity = new Float32Array(attack.momentum > 0 ? now.length : 0);
   const slotRows = Object.fromEntries(
-    Object.entries(rows).map(([name, all]) => [name, new (all.constructor as Float32ArrayConstructor)((all.length / count) * batch)]),
+    Object.entries(rows).map(([name, all]) => [
+      name,
+      new (all.constructor as Float32ArrayConstructor)((all.length / count) * batch),
+    ]),
   );
   const slots = new Array<Slot | undefined>(batch).fill(undefined);
-  const queue = Array.from({ length: attack.restarts * count }, (_, i) => ({ image: i % count, restart: Math.floor(i / count) }));
+  const queue = Array.from({ length: attack.restarts * count }, (_, i) => ({
+    image: i % count,
+    restart: Math.floor(i / count),
+  }));
 
   const fill = (at: number): void => {
     let next = queue.shift();

@@ -1,5 +1,5 @@
-import { elementCount } from "../onnx/tensor.ts";
 import type { Node, Value } from "../graph/index.ts";
+import { elementCount } from "../onnx/tensor.ts";
 import { AutodiffError } from "./errors.ts";
 import { rules } from "./rules.ts";
 import { summedTo } from "./structured.ts";
@@ -28,10 +28,13 @@ export function gradients(loss: Value, wrt: readonly Value[]): readonly Value[] 
     const dys = node.outputs.map((output) => cotangents.get(output));
     if (dys.every((dy) => dy === undefined) || !node.inputs.some((input) => needed.has(input))) continue;
     const rule = rules[node.op];
-    if (!rule) throw new AutodiffError(`No derivative rule for operator ${node.op}, on the path ${path(node, loss, needed)}.`);
+    if (!rule)
+      throw new AutodiffError(`No derivative rule for operator ${node.op}, on the path ${path(node, loss, needed)}.`);
     const firstUsed = dys.findIndex((dy) => dy !== undefined);
     if (firstUsed > 0 && node.op !== "Split") {
-      throw new AutodiffError(`${node.op}: only its first output can be differentiated, but the loss uses ${node.outputs[firstUsed]}.`);
+      throw new AutodiffError(
+        `${node.op}: only its first output can be differentiated, but the loss uses ${node.outputs[firstUsed]}.`,
+      );
     }
     const dy = dys[firstUsed]!;
     const pullbacks = rule({ g, x: node.inputs, y: node.outputs[0]!, dy, ys: node.outputs, dys, a: node.attributes });

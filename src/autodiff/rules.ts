@@ -1,5 +1,5 @@
-import { int, ints } from "../graph/operators.ts";
 import type { Attributes, Graph, Value } from "../graph/index.ts";
+import { int, ints } from "../graph/operators.ts";
 import * as vjp from "./structured.ts";
 
 /** What a rule sees of one node on the way back. Cotangents have the shapes of the outputs they belong to. */
@@ -92,9 +92,7 @@ export const rules: Readonly<Record<string, Rule>> = {
 
   // Reductions and normalisation
   ReduceSum: (step) => [() => vjp.spread(step)],
-  ReduceMean: (step) => [
-    () => step.g.div(vjp.spread(step), vjp.countOf(step.x[0]!, ints(step.a, "axes"))),
-  ],
+  ReduceMean: (step) => [() => step.g.div(vjp.spread(step), vjp.countOf(step.x[0]!, ints(step.a, "axes")))],
   ReduceMax: (step) => [() => vjp.shareAmongExtremes(step)],
   ReduceMin: (step) => [() => vjp.shareAmongExtremes(step)],
   ReduceL2: ({ g, x: [x], y, dy, a }) => [() => g.mul(x!, vjp.restoreAxes(g, g.div(dy, y), x!, a))],
@@ -117,10 +115,16 @@ export const rules: Readonly<Record<string, Rule>> = {
   Concat: ({ g, x, dy, a }) => {
     const axis = int(a, "axis");
     const ends = x.reduce<number[]>((sums, part) => [...sums, (sums.at(-1) ?? 0) + part.shape[axis]!], []);
-    return x.map((part, i) => () => g.slice(dy, { starts: [ends[i]! - part.shape[axis]!], ends: [ends[i]!], axes: [axis] }));
+    return x.map(
+      (part, i) => () => g.slice(dy, { starts: [ends[i]! - part.shape[axis]!], ends: [ends[i]!], axes: [axis] }),
+    );
   },
   Split: ({ g, ys, dys, a }) => [
-    () => g.concat(ys.map((part, i) => dys[i] ?? g.zeros(part.dtype, part.shape)), int(a, "axis")),
+    () =>
+      g.concat(
+        ys.map((part, i) => dys[i] ?? g.zeros(part.dtype, part.shape)),
+        int(a, "axis"),
+      ),
   ],
   Slice: (step) => [() => vjp.unslice(step)],
   Gather: ({ g, x: [x, indices], dy, a }) => [() => vjp.ungather(g, x!, indices!, dy, int(a, "axis")), null],

@@ -1,11 +1,13 @@
 /** The parts of derivative rules that take more than a line. Each is the pullback of one operator for one input. */
-import { int, ints } from "../graph/operators.ts";
+
 import type { Attributes, Graph, Value } from "../graph/index.ts";
+import { int, ints } from "../graph/operators.ts";
 import { product, range } from "../graph/shapes.ts";
 import { AutodiffError } from "./errors.ts";
 import type { Step } from "./rules.ts";
 
-export const inverse = (perm: readonly number[]): readonly number[] => range(perm.length).map((axis) => perm.indexOf(axis));
+export const inverse = (perm: readonly number[]): readonly number[] =>
+  range(perm.length).map((axis) => perm.indexOf(axis));
 
 export const allBut = (axis: number, rank: number): readonly number[] => range(rank).filter((i) => i !== axis);
 
@@ -15,7 +17,10 @@ export const sameDType = (g: Graph, x: Value, like: Value): Value => g.cast(x, l
 
 /** A reduction's result brought back to the rank of its input, with size 1 on the reduced axes. */
 export function restoreAxes(g: Graph, reduced: Value, x: Value, a: Attributes): Value {
-  return g.reshape(reduced, x.shape.map((size, i) => (ints(a, "axes").includes(i) ? 1 : size)));
+  return g.reshape(
+    reduced,
+    x.shape.map((size, i) => (ints(a, "axes").includes(i) ? 1 : size)),
+  );
 }
 
 export function spread({ g, x, dy, a }: Step): Value {
@@ -122,17 +127,23 @@ export function convWeight({ g, x: [image, weight], dy, a }: Step): Value {
 
 /** x-hat of LayerNormalization, from the statistics its forward pass already has. */
 export function normalized({ g, x: [x], ys: [, mean, inverseStd] }: Step): Value {
-  return g.mul(g.sub(x!, mean!), inverseStd!);
+  return g.mul(g.sub(x!, sameDType(g, mean!, x!)), sameDType(g, inverseStd!, x!));
 }
 
 /** dx = (s - mean(s) - x-hat mean(s x-hat)) / std, with s = scale dy (Ba et al. 2016, differentiated). */
 export function layerNormInput(step: Step): Value {
-  const { g, x: [x, scale], ys: [, , inverseStd], dy, a } = step;
+  const {
+    g,
+    x: [x, scale],
+    ys: [, , inverseStd],
+    dy,
+    a,
+  } = step;
   const axes = range(x!.rank).slice(int(a, "axis"));
   const s = g.mul(dy, scale!);
   const xhat = normalized(step);
   const projection = g.mul(xhat, g.reduceMean(g.mul(s, xhat), { axes, keepDims: true }));
-  return g.mul(g.sub(g.sub(s, g.reduceMean(s, { axes, keepDims: true })), projection), inverseStd!);
+  return g.mul(g.sub(g.sub(s, g.reduceMean(s, { axes, keepDims: true })), projection), sameDType(g, inverseStd!, x!));
 }
 
 /** Elements that the slice left out get zero: padding around it, or between its elements when it strides. */
@@ -167,7 +178,10 @@ export function ungather(g: Graph, x: Value, indices: Value, dy: Value, axis: nu
   const after = range(x.rank - axis - 1).map((i) => i + axis + indices.rank);
   const updates = g.transpose(dy, [...indexAxes, ...before, ...after]);
   const front = [axis, ...range(x.rank).filter((i) => i !== axis)];
-  const zeros = g.zeros(dy.dtype, front.map((i) => x.shape[i]!));
+  const zeros = g.zeros(
+    dy.dtype,
+    front.map((i) => x.shape[i]!),
+  );
   const at = g.unsqueeze(g.cast(indices, "int64"), [-1]);
   const summed = g.apply("ScatterND", [zeros, at, updates], { reduction: "add" })[0]!;
   return g.transpose(summed, inverse(front));
@@ -179,7 +193,10 @@ function gatherTranspose(g: Graph, dy: Value, source: readonly number[], size: n
   source.forEach((row, i) => readers[row]!.push(i));
   const most = Math.max(...readers.map((rows) => rows.length));
   const zeroRow = dy.shape[axis]!;
-  const padded = g.pad(dy, range(2 * dy.rank).map((i) => (i === axis + dy.rank ? 1 : 0)));
+  const padded = g.pad(
+    dy,
+    range(2 * dy.rank).map((i) => (i === axis + dy.rank ? 1 : 0)),
+  );
   const rounds = range(Math.max(most, 1)).map((round) =>
     g.gather(padded, g.indices(readers.map((rows) => rows[round] ?? zeroRow)), axis),
   );
@@ -199,7 +216,13 @@ export function unpad({ g, x: [x], dy, a }: Step): Value {
     return grow.some((pad) => pad > 0) ? g.pad(kept, grow) : kept;
   }
   return range(x!.rank).reduce((grad, axis) => {
-    const source = range(grad.shape[axis]!).map((i) => paddingSource(i - pads[axis]!, x!.shape[axis]!, String(a.mode)));
+    // Negative pads crop first; what is padded is the rest.
+    const [before, after] = [pads[axis]!, pads[axis + x!.rank]!];
+    const cropped = Math.max(-before, 0);
+    const rest = x!.shape[axis]! - cropped - Math.max(-after, 0);
+    const source = range(grad.shape[axis]!).map(
+      (i) => cropped + paddingSource(i - Math.max(before, 0), rest, String(a.mode)),
+    );
     return gatherTranspose(g, grad, source, x!.shape[axis]!, axis);
   }, dy);
 }

@@ -24,7 +24,8 @@ export function toOnnx(outputs: Readonly<Record<string, Value>>, options: Export
   const { nodes, sources } = reachable(entries.map(([, value]) => value));
   const inputs = graph.inputs.filter((input) => sources.has(input));
   for (const input of inputs) {
-    if (Object.hasOwn(outputs, input.name)) throw new GraphError(`${input.name} is the name of an input and of an output.`);
+    if (Object.hasOwn(outputs, input.name))
+      throw new GraphError(`${input.name} is the name of an input and of an output.`);
   }
 
   const names = new Map<Value, string>(inputs.map((input) => [input, input.name]));
@@ -59,10 +60,10 @@ export function toOnnx(outputs: Readonly<Record<string, Value>>, options: Export
       op: node.op,
       domain: "",
       inputs: node.inputs.map(nameOf),
-      outputs: trimmed(node.outputs.map((output) => (used.has(output) ? nameOf(output) : ""))),
+      outputs: written(node, used).map(nameOf),
       attributes: node.attributes,
     };
-    for (const output of node.outputs) if (used.has(output)) dtypes.set(nameOf(output), output.dtype);
+    for (const output of written(node, used)) dtypes.set(nameOf(output), output.dtype);
     const lowered = lower(canonical, opset, (name) => dtypes.get(name)!, fresh);
     onnxNodes.push(...lowered.nodes);
     for (const [name, tensor] of lowered.constants) initializers.set(name, tensor);
@@ -97,7 +98,10 @@ function onlyGraph(entries: readonly (readonly [string, Value])[]): Graph {
 }
 
 /** Nodes that the values depend on, in topological order, and the inputs and constants they start from. */
-function reachable(values: readonly Value[]): { readonly nodes: readonly Node[]; readonly sources: ReadonlySet<Value> } {
+function reachable(values: readonly Value[]): {
+  readonly nodes: readonly Node[];
+  readonly sources: ReadonlySet<Value>;
+} {
   const nodes = new Set<Node>();
   const sources = new Set<Value>();
   const stack = [...values];
@@ -116,7 +120,8 @@ function identity(from: string, to: string): OnnxNode {
   return { op: "Identity", domain: "", name: to, inputs: [from], outputs: [to], attributes: {} };
 }
 
-function trimmed(names: readonly string[]): readonly string[] {
-  const last = names.findLastIndex((name) => name !== "");
-  return names.slice(0, last + 1);
+/** Outputs that nobody reads are left out at the end, where ONNX makes them optional. The parts of a Split are not. */
+function written(node: Node, used: ReadonlySet<Value>): readonly Value[] {
+  if (node.op === "Split") return node.outputs;
+  return node.outputs.slice(0, node.outputs.findLastIndex((output) => used.has(output)) + 1);
 }

@@ -71,7 +71,9 @@ export class Graph {
   /** A tensor whose elements are known now; it becomes an ONNX initializer. The elements are not copied. */
   constant(tensor: Tensor): Value {
     if (tensor.data.length !== elementCount(tensor.shape)) {
-      throw new GraphError(`A constant of shape [${tensor.shape}] needs ${elementCount(tensor.shape)} elements, got ${tensor.data.length}.`);
+      throw new GraphError(
+        `A constant of shape [${tensor.shape}] needs ${elementCount(tensor.shape)} elements, got ${tensor.data.length}.`,
+      );
     }
     const type = `${tensor.dtype}[${tensor.shape}]`;
     const known = this.#tensorIds.get(tensor.data) ?? new Map<string, Value>();
@@ -124,7 +126,7 @@ export class Graph {
 
   #node(op: string, inputs: readonly Value[], attributes: Attributes, infer: () => readonly ValueType[]): Node {
     const sorted = Object.entries(attributes).sort(([p], [q]) => (p < q ? -1 : 1));
-    const key = `${op}(${inputs.map((value) => value.id)})${JSON.stringify(sorted)}`;
+    const key = `${op}(${inputs.map((value) => value.id)})${JSON.stringify(sorted, infinities)}`;
     const known = this.#made.get(key);
     if (known) return known;
     const types = infer();
@@ -146,7 +148,10 @@ export class Graph {
   #elementwise(op: string, operands: readonly Operand[]): Value {
     const dtype = operands.find((operand) => typeof operand !== "number")?.dtype;
     if (dtype === undefined) throw new GraphError(`${op}: at least one operand must be a value of the graph.`);
-    return this.apply(op, operands.map((x) => (typeof x === "number" ? this.scalar(x, dtype) : x)))[0]!;
+    return this.apply(
+      op,
+      operands.map((x) => (typeof x === "number" ? this.scalar(x, dtype) : x)),
+    )[0]!;
   }
 
   #reduce(op: string, x: Value, { axes, keepDims = false }: ReduceOptions): Value {
@@ -197,7 +202,12 @@ export class Graph {
   // Products
   matMul = (a: Value, b: Value): Value => this.apply("MatMul", [a, b])[0]!;
   /** `alpha * op(a) op(b) + beta * c` on matrices. */
-  gemm(a: Value, b: Value, c?: Value, { alpha = 1, beta = 1, transA = false, transB = false }: GemmOptions = {}): Value {
+  gemm(
+    a: Value,
+    b: Value,
+    c?: Value,
+    { alpha = 1, beta = 1, transA = false, transB = false }: GemmOptions = {},
+  ): Value {
     const attributes = { alpha, beta, transA: transA ? 1 : 0, transB: transB ? 1 : 0 };
     return this.apply("Gemm", c ? [a, b, c] : [a, b], attributes)[0]!;
   }
@@ -230,7 +240,8 @@ export class Graph {
   slice = (x: Value, options: SliceOptions): Value => this.#unary("Slice", x, { ...options });
   pad = (x: Value, pads: readonly number[], value = 0): Value => this.#unary("Pad", x, { pads, value });
   concat = (values: readonly Value[], axis: number): Value => this.apply("Concat", values, { axis })[0]!;
-  split = (x: Value, sizes: readonly number[], axis = 0): readonly Value[] => this.apply("Split", [x], { split: sizes, axis });
+  split = (x: Value, sizes: readonly number[], axis = 0): readonly Value[] =>
+    this.apply("Split", [x], { split: sizes, axis });
   gather = (x: Value, indices: Value, axis = 0): Value => this.apply("Gather", [x, indices], { axis })[0]!;
   /** Permutes the axes; reverses them when no permutation is given. */
   transpose = (x: Value, perm: readonly number[] = [...range(x.rank)].reverse()): Value =>
@@ -243,3 +254,7 @@ export class Graph {
     return this.transpose(x, perm);
   };
 }
+
+/** JSON has no infinities: as null, padding with one and with the other would be the same application. */
+const infinities = (_: string, value: unknown): unknown =>
+  typeof value === "number" && !Number.isFinite(value) ? String(value) : value;

@@ -163,7 +163,10 @@ const convTranspose: Operator = {
 };
 
 const layerNormalization: Operator = {
-  complete: (a, x) => ({ epsilon: (a.epsilon as number) ?? 1e-5, axis: axisIn((a.axis as number) ?? -1, first(x).rank) }),
+  complete: (a, x) => ({
+    epsilon: (a.epsilon as number) ?? 1e-5,
+    axis: axisIn((a.axis as number) ?? -1, first(x).rank),
+  }),
   infer: (x, a) => {
     const dtype = floatDType(x);
     const { shape } = first(x, 2);
@@ -171,12 +174,9 @@ const layerNormalization: Operator = {
     for (const affine of x.slice(1)) {
       if (!sameShape(broadcast(shape, affine.shape), shape)) mismatch(`scale or bias does not broadcast to [${shape}]`);
     }
-    const statistics = shape.map((size, i) => (i < axis ? size : 1));
-    return [
-      { dtype, shape },
-      { dtype, shape: statistics },
-      { dtype, shape: statistics },
-    ];
+    // Mean and inverse deviation are float32 whatever x is: what ONNX calls the stash type.
+    const statistics: ValueType = { dtype: "float32", shape: shape.map((size, i) => (i < axis ? size : 1)) };
+    return [{ dtype, shape }, statistics, statistics];
   },
 };
 
@@ -201,14 +201,16 @@ const slice: Operator = {
     const axes = ((a.axes as readonly number[] | undefined) ?? range(starts.length)).map((axis) => axisIn(axis, rank));
     const steps = (a.steps as readonly number[] | undefined) ?? starts.map(() => 1);
     if (steps.includes(0)) mismatch("a step of 0");
-    // ONNX clamps: forwards into [0, size], backwards into [0, size-1] for starts and [-1, size-1] for ends.
+    // ONNX clamps: forwards into [0, size]; backwards into [0, size - 1], and an end before the start of the axis stays
+    // what it is, since -1 would mean the last element.
     const bound = (position: number, size: number, low: number, high: number) =>
       Math.min(Math.max(position < 0 ? position + size : position, low), high);
     return {
       starts: starts.map((start, i) => bound(start, shape[axes[i]!]!, 0, shape[axes[i]!]! - (steps[i]! < 0 ? 1 : 0))),
       ends: ints(a, "ends").map((end, i) => {
         const size = shape[axes[i]!]!;
-        return steps[i]! < 0 ? bound(end, size, -1, size - 1) : bound(end, size, 0, size);
+        if (steps[i]! > 0) return bound(end, size, 0, size);
+        return end < -size ? -size - 1 : bound(end, size, 0, size - 1);
       }),
       axes,
       steps,
@@ -217,7 +219,7 @@ const slice: Operator = {
   infer: (x, a) => {
     const shape = [...x[0]!.shape];
     ints(a, "axes").forEach((axis, i) => {
-      const span = ints(a, "ends")[i]! - ints(a, "starts")[i]!;
+      const span = Math.max(ints(a, "ends")[i]!, -1) - ints(a, "starts")[i]!;
       shape[axis] = Math.max(0, Math.ceil(span / ints(a, "steps")[i]!));
     });
     return one(x[0]!.dtype, shape);
@@ -291,14 +293,21 @@ export const operators: Readonly<Record<string, Operator>> = {
   Cast: { infer: (x, a) => one(a.to as DType, first(x).shape) },
   Reshape: reshape,
   Flatten: {
-    complete: (a, x) => ({ axis: (a.axis as number) === x[0]?.rank ? x[0]!.rank : axisIn((a.axis as number) ?? 1, first(x).rank) }),
+    complete: (a, x) => ({
+      axis: (a.axis as number) === x[0]?.rank ? x[0]!.rank : axisIn((a.axis as number) ?? 1, first(x).rank),
+    }),
     infer: (x, a) => {
       const { dtype, shape } = x[0]!;
       return one(dtype, [product(shape.slice(0, int(a, "axis"))), product(shape.slice(int(a, "axis")))]);
     },
   },
   Squeeze: {
-    complete: (a, x) => ({ axes: axesIn((a.axes as readonly number[]) ?? range(first(x).rank).filter((i) => x[0]!.shape[i] === 1), first(x).rank) }),
+    complete: (a, x) => ({
+      axes: axesIn(
+        (a.axes as readonly number[]) ?? range(first(x).rank).filter((i) => x[0]!.shape[i] === 1),
+        first(x).rank,
+      ),
+    }),
     infer: (x, a) => {
       const axes = ints(a, "axes");
       if (axes.some((axis) => x[0]!.shape[axis] !== 1)) mismatch(`axes [${axes}] are not all of size 1`);
@@ -317,8 +326,17 @@ export const operators: Readonly<Record<string, Operator>> = {
     complete: (a, x) => ({ perm: (a.perm as readonly number[]) ?? [...range(first(x).rank)].reverse() }),
     infer: (x, a) => {
       const perm = ints(a, "perm");
-      if (!sameShape([...perm].sort((p, q) => p - q), range(x[0]!.rank))) mismatch(`[${perm}] is no permutation of the axes`);
-      return one(x[0]!.dtype, perm.map((axis) => x[0]!.shape[axis]!));
+      if (
+        !sameShape(
+          [...perm].sort((p, q) => p - q),
+          range(x[0]!.rank),
+        )
+      )
+        mismatch(`[${perm}] is no permutation of the axes`);
+      return one(
+        x[0]!.dtype,
+        perm.map((axis) => x[0]!.shape[axis]!),
+      );
     },
   },
   Concat: {
@@ -372,7 +390,10 @@ export const operators: Readonly<Record<string, Operator>> = {
     infer: (x, a) => {
       const pads = ints(a, "pads");
       const { dtype, shape } = x[0]!;
-      return one(dtype, shape.map((size, i) => size + pads[i]! + pads[i + shape.length]!));
+      return one(
+        dtype,
+        shape.map((size, i) => size + pads[i]! + pads[i + shape.length]!),
+      );
     },
   },
 };

@@ -13,7 +13,8 @@ export function broadcast(a: readonly number[], b: readonly number[]): readonly 
 
 /** An axis in [-rank, rank) as one in [0, rank). */
 export function axisIn(axis: number, rank: number): number {
-  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) mismatch(`axis ${axis} is out of range for rank ${rank}`);
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
+    mismatch(`axis ${axis} is out of range for rank ${rank}`);
   return axis < 0 ? axis + rank : axis;
 }
 

@@ -1,4 +1,11 @@
-export { type Encoder, frozenWeights, type Head, type Normalization, type Parameters, trainableWeights } from "./encoder.ts";
+export {
+  type Encoder,
+  frozenWeights,
+  type Head,
+  type Normalization,
+  type Parameters,
+  trainableWeights,
+} from "./encoder.ts";
 export { type LoadOptions, loadEncoder } from "./load.ts";
 export { encoderModel, saveEncoder } from "./save.ts";
 export { randomVitParameters, type VitArchitecture, VitEncoder } from "./vit.ts";

@@ -21,7 +21,8 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
   const file = weightsFile(spec);
   try {
     const { tensors } = decodeSafetensors(readBytes(file), { widenHalf: true });
-    if (!isTimmVit(tensors)) throw new UsageError("Its tensors have the names of no layout known here (timm's vision transformer).");
+    if (!isTimmVit(tensors))
+      throw new UsageError("Its tensors have the names of no layout known here (timm's vision transformer).");
     const configFile = join(dirname(file), "config.json");
     const config = existsSync(configFile) ? parseTimmConfig(readJson(configFile)) : {};
     const vit = readTimmVit(tensors, config);
@@ -51,6 +52,7 @@ function weightsFile(spec: string): string {
   }
   const candidates = [join(spec, "model.safetensors"), join(spec, "encoder", "model.safetensors")];
   const found = candidates.find((path) => existsSync(path));
-  if (!found) throw new UsageError(`Encoder ${spec}: the folder holds neither model.safetensors nor encoder/model.safetensors.`);
+  if (!found)
+    throw new UsageError(`Encoder ${spec}: the folder holds neither model.safetensors nor encoder/model.safetensors.`);
   return found;
 }

@@ -37,24 +37,35 @@ export function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: TimmCo
   const projection = tensor(tensors, "patch_embed.proj.weight", 4);
   const [width, , patch] = projection.shape as readonly [number, number, number];
   const positions = tensor(tensors, "pos_embed", 3);
-  const depth = 1 + Math.max(-1, ...[...tensors.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1)));
+  const depth =
+    1 + Math.max(-1, ...[...tensors.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1)));
   const heads = config.heads ?? width / headSize;
   if (!Number.isInteger(heads)) {
-    throw new UsageError(`Width ${width} is no multiple of ${headSize}, timm's usual head size: state model_args.num_heads in config.json.`);
+    throw new UsageError(
+      `Width ${width} is no multiple of ${headSize}, timm's usual head size: state model_args.num_heads in config.json.`,
+    );
   }
   const parameters = new Map<string, Tensor<"float32">>();
   for (const name of tensors.keys()) {
     if (name === "head.weight" || name === "head.bias") continue;
     parameters.set(name, tensor(tensors, name));
   }
-  const unknown = [...parameters.keys()].find((name) => !/^(cls_token|pos_embed|patch_embed\.proj\.|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])\.|norm\.)/.test(name));
-  if (unknown) throw new UsageError(`The tensor ${unknown} belongs to no plain vision transformer that this loader knows.`);
+  const unknown = [...parameters.keys()].find(
+    (name) =>
+      !/^(cls_token|pos_embed|patch_embed\.proj\.|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])\.|norm\.)/.test(
+        name,
+      ),
+  );
+  if (unknown)
+    throw new UsageError(`The tensor ${unknown} belongs to no plain vision transformer that this loader knows.`);
   const head = tensors.has("head.weight") && {
     weight: tensor(tensors, "head.weight", 2),
     bias: tensor(tensors, "head.bias", 1),
   };
   if (head && (head.weight.shape[1] !== width || head.bias.shape[0] !== head.weight.shape[0])) {
-    throw new UsageError(`head.weight is ${describeType("float32", head.weight.shape)}: it does not fit embeddings of ${width}.`);
+    throw new UsageError(
+      `head.weight is ${describeType("float32", head.weight.shape)}: it does not fit embeddings of ${width}.`,
+    );
   }
   return {
     architecture: { patch, width, depth, heads },
@@ -100,7 +111,14 @@ export function timmConfig(
     num_features: width,
     global_pool: "token",
     model_args: { img_size: imageSize, patch_size: patch, embed_dim: width, depth, num_heads: heads },
-    pretrained_cfg: { input_size: [3, imageSize, imageSize], interpolation: "bicubic", crop_pct: 1, mean, std, num_classes: head?.weight.shape[0] ?? 0 },
+    pretrained_cfg: {
+      input_size: [3, imageSize, imageSize],
+      interpolation: "bicubic",
+      crop_pct: 1,
+      mean,
+      std,
+      num_classes: head?.weight.shape[0] ?? 0,
+    },
   };
 }
 

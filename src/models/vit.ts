@@ -105,7 +105,11 @@ export class VitEncoder implements Encoder {
     const grid = g.reshape(pixels, [-1, 3, side, patch, side, patch]);
     const rows = g.reshape(g.transpose(grid, [0, 2, 4, 1, 3, 5]), [-1, 3 * patch * patch]);
     const weight = g.reshape(weights("patch_embed.proj.weight"), [width, 3 * patch * patch]);
-    return g.reshape(g.gemm(rows, weight, weights("patch_embed.proj.bias"), { transB: true }), [-1, side * side, width]);
+    return g.reshape(g.gemm(rows, weight, weights("patch_embed.proj.bias"), { transB: true }), [
+      -1,
+      side * side,
+      width,
+    ]);
   }
 
   #block(x: Value, length: number, weights: Weights): Value {
@@ -119,9 +123,9 @@ export class VitEncoder implements Encoder {
     const { graph: g } = x;
     const { width, heads } = this.architecture;
     const size = width / heads;
-    const [q, k, v] = g.split(linear(x, weights, "attn.qkv"), [width, width, width], 1).map((part) =>
-      g.transpose(g.reshape(part, [-1, length, heads, size]), [0, 2, 1, 3]),
-    );
+    const [q, k, v] = g
+      .split(linear(x, weights, "attn.qkv"), [width, width, width], 1)
+      .map((part) => g.transpose(g.reshape(part, [-1, length, heads, size]), [0, 2, 1, 3]));
     const scores = g.mul(g.matMul(q!, g.swap(k!)), 1 / Math.sqrt(size));
     const mixed = g.matMul(g.softmax(scores), v!);
     return linear(g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [-1, width]), weights, "attn.proj");
@@ -129,27 +133,39 @@ export class VitEncoder implements Encoder {
 }
 
 function layerNorm(x: Value, weights: Weights, name: string): Value {
-  return x.graph.layerNormalization(x, weights(`${name}.weight`), weights(`${name}.bias`), { epsilon: layerNormEpsilon });
+  return x.graph.layerNormalization(x, weights(`${name}.weight`), weights(`${name}.bias`), {
+    epsilon: layerNormEpsilon,
+  });
 }
 
 function linear(x: Value, weights: Weights, name: string): Value {
   return x.graph.gemm(x, weights(`${name}.weight`), weights(`${name}.bias`), { transB: true });
 }
 
-function checkedParameters(name: string, architecture: VitArchitecture, imageSize: number, given: Parameters): Parameters {
+function checkedParameters(
+  name: string,
+  architecture: VitArchitecture,
+  imageSize: number,
+  given: Parameters,
+): Parameters {
   const { patch, width, heads } = architecture;
   if (!Number.isInteger(imageSize) || imageSize < patch || imageSize % patch !== 0) {
-    throw new UsageError(`Image size ${imageSize} does not fit ${name}: it must be a multiple of its patch size ${patch}.`);
+    throw new UsageError(
+      `Image size ${imageSize} does not fit ${name}: it must be a multiple of its patch size ${patch}.`,
+    );
   }
   if (width % heads !== 0) throw new UsageError(`${name}: width ${width} does not divide into ${heads} heads.`);
   return new Map(
     [...vitShapes(architecture, imageSize)].map(([key, shape]) => {
       const found = given.get(key);
       if (!found) throw new UsageError(`${name}: the tensor ${key} is missing.`);
-      const tensor = key === "pos_embed" && found.shape.length === 3 ? resizePositions(found, imageSize / patch) : found;
+      const tensor =
+        key === "pos_embed" && found.shape.length === 3 ? resizePositions(found, imageSize / patch) : found;
       if (tensor.shape.join() !== shape.join()) {
         const got = describeType(found.dtype, found.shape);
-        throw new UsageError(`${name}: the tensor ${key} is ${got}, but this architecture needs ${describeType("float32", shape)}.`);
+        throw new UsageError(
+          `${name}: the tensor ${key} is ${got}, but this architecture needs ${describeType("float32", shape)}.`,
+        );
       }
       return [key, tensor];
     }),
@@ -166,7 +182,8 @@ export function randomVitParameters(
     [...vitShapes(architecture, imageSize)].map(([name, shape]): [string, Tensor<"float32">] => {
       const data = allocate("float32", shape);
       if (/norm\d?\.weight$/.test(name)) data.fill(1);
-      else if (!name.endsWith("bias")) for (let i = 0; i < elementCount(shape); i++) data[i] = 0.02 * clampedNormal(normal);
+      else if (!name.endsWith("bias"))
+        for (let i = 0; i < elementCount(shape); i++) data[i] = 0.02 * clampedNormal(normal);
       return [name, { dtype: "float32", shape, data }];
     }),
   );

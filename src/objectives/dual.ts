@@ -3,8 +3,8 @@ import { Graph, type Value } from "../graph/index.ts";
 import type { Parameters } from "../models/encoder.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
-import { gradientName } from "./primal.ts";
 import type { Dual } from "./objective.ts";
+import { gradientName } from "./primal.ts";
 
 /**
  * The trained numbers omega of a dual variable; none for a constant. The network starts like PyTorch's linear layers,
@@ -16,7 +16,9 @@ export function dualParameters(dual: Dual, embeddingSize: number, seed: number):
       return new Map();
     case "scalar":
       // The inverse of softplus, so that lambda starts at `initial`.
-      return new Map([["s", { dtype: "float32", shape: [1], data: Float32Array.of(Math.log(Math.expm1(dual.initial))) }]]);
+      return new Map([
+        ["s", { dtype: "float32", shape: [1], data: Float32Array.of(Math.log(Math.expm1(dual.initial))) }],
+      ]);
     case "network": {
       const random = randomStream(seed, "dual");
       const uniform = (shape: readonly number[], inputs: number): Tensor<"float32"> => {
@@ -54,7 +56,12 @@ export function lambdaOf(dual: Dual, original: Value, omega: ReadonlyMap<string,
  * Inputs `original` [N, D], `violation` [N] (clean distance minus threshold), `share` [N], and omega. Outputs `lambda`
  * [N], `dualLoss` = sum of share lambda violation (to be maximised over omega), and its gradients.
  */
-export function dualGraph(dual: Dual, batch: number, omega: Parameters, embeddingSize: number): Readonly<Record<string, Value>> {
+export function dualGraph(
+  dual: Dual,
+  batch: number,
+  omega: Parameters,
+  embeddingSize: number,
+): Readonly<Record<string, Value>> {
   const g = new Graph();
   const original = g.input("original", "float32", [batch, embeddingSize]);
   const violation = g.input("violation", "float32", [batch]);

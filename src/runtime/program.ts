@@ -2,7 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
 import { encodeModel } from "../onnx/encode.ts";
-import { allocate, describeType, type DType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
+import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
 import type { Binding, Device } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
 
@@ -34,7 +34,12 @@ export class Program<Name extends string = string> {
   #session: InferenceSession | undefined;
 
   /** @internal Programs come from `compile`. */
-  constructor(binding: Binding, session: InferenceSession, inputs: readonly Port[], outputs: Readonly<Record<Name, Port>>) {
+  constructor(
+    binding: Binding,
+    session: InferenceSession,
+    inputs: readonly Port[],
+    outputs: Readonly<Record<Name, Port>>,
+  ) {
     this.#binding = binding;
     this.#session = session;
     this.inputs = inputs;
@@ -68,7 +73,9 @@ export class Program<Name extends string = string> {
     const wanted = `${port.name}: ${describeType(port.dtype, port.shape)}`;
     if (!data) throw new RuntimeError(`Input ${wanted} is missing.`);
     if (!(data instanceof storageClass(port.dtype))) {
-      throw new RuntimeError(`Input ${wanted} takes a ${storageClass(port.dtype).name}, got a ${data.constructor.name}.`);
+      throw new RuntimeError(
+        `Input ${wanted} takes a ${storageClass(port.dtype).name}, got a ${data.constructor.name}.`,
+      );
     }
     if (data.length !== elementCount(port.shape)) {
       throw new RuntimeError(`Input ${wanted} takes ${elementCount(port.shape)} elements, got ${data.length}.`);

@@ -7,6 +7,8 @@ export const compile = compilerFor({
   createSession: (model, options) =>
     InferenceSession.create(model, {
       ...options,
-      executionProviders: (options.executionProviders ?? []).map((provider) => (provider === "cpu" ? "wasm" : provider)),
+      executionProviders: (options.executionProviders ?? []).map((provider) =>
+        provider === "cpu" ? "wasm" : provider,
+      ),
     }),
 });

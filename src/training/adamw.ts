@@ -51,7 +51,9 @@ export class AdamW {
 
   /** The optimiser's state as tensors, for a checkpoint; shares memory with the optimiser. */
   state(): ReadonlyMap<string, Tensor> {
-    const state = new Map<string, Tensor>([["steps", { dtype: "float64", shape: [], data: Float64Array.of(this.#steps) }]]);
+    const state = new Map<string, Tensor>([
+      ["steps", { dtype: "float64", shape: [], data: Float64Array.of(this.#steps) }],
+    ]);
     for (const [name, { first, second }] of this.#moments) {
       state.set(`first.${name}`, { dtype: "float32", shape: [first.length], data: first });
       state.set(`second.${name}`, { dtype: "float32", shape: [second.length], data: second });

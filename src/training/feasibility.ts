@@ -30,6 +30,9 @@ export class FeasibilityWatch {
   }
 }
 
-function average(metrics: readonly StepMetrics[], key: "violationRate" | "lambdaMean" | "cleanDistance" | "threshold"): number {
+function average(
+  metrics: readonly StepMetrics[],
+  key: "violationRate" | "lambdaMean" | "cleanDistance" | "threshold",
+): number {
   return metrics.reduce((sum, m) => sum + (m[key] ?? 0), 0) / metrics.length;
 }

@@ -2,7 +2,14 @@ import { ascentGraph, perturbBatch, squaredDistance } from "../attacks/index.ts"
 import { LoreError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
 import { cloneParameters, type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
-import { dualGraph, dualParameters, gradientName, type Objective, primalGraph, thresholds } from "../objectives/index.ts";
+import {
+  dualGraph,
+  dualParameters,
+  gradientName,
+  type Objective,
+  primalGraph,
+  thresholds,
+} from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw.ts";
@@ -53,7 +60,13 @@ export class LoreStep {
   /** The batch's gradient by parameter: the program's own outputs, or sums over several micro-batches. */
   #gradient: ReadonlyMap<string, Float32Array> = new Map();
 
-  private constructor(encoder: Encoder, objective: Objective, options: StepOptions, omega: Parameters, programs: Programs) {
+  private constructor(
+    encoder: Encoder,
+    objective: Objective,
+    options: StepOptions,
+    omega: Parameters,
+    programs: Programs,
+  ) {
     this.#encoder = encoder;
     this.#objective = objective;
     this.#options = options;
@@ -76,7 +89,11 @@ export class LoreStep {
    * @param learningRate of each of the K optimiser steps
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
    */
-  async run(pixels: Float32Array, key: readonly (number | string)[], learningRate: (k: number) => number): Promise<BatchResult> {
+  async run(
+    pixels: Float32Array,
+    key: readonly (number | string)[],
+    learningRate: (k: number) => number,
+  ): Promise<BatchResult> {
     const { attack, stepsPerBatch, constraint } = this.#objective;
     const weights = feedsOf(this.parameters);
     const parts: Part[] = [];
@@ -141,15 +158,21 @@ export class LoreStep {
     for (const [index, part] of parts.entries()) {
       const { original, clean } = part;
       if (distance && measure) {
-        cleanDistances.push(((await distance.run({ ...weights, clean, original })).cleanDistance as Float32Array).slice());
+        cleanDistances.push(
+          ((await distance.run({ ...weights, clean, original })).cleanDistance as Float32Array).slice(),
+        );
       }
       const result = await primal.run({ ...weights, ...feedsOfPart(part) });
       loss += (result.loss as Float32Array)[0]!;
       advDistances.push((result.advDistance as Float32Array).slice());
       if (result.cleanDistance) cleanDistances.push((result.cleanDistance as Float32Array).slice());
-      const gradient = [...this.parameters.keys()].map((name) => [name, result[gradientName(name)] as Float32Array] as const);
+      const gradient = [...this.parameters.keys()].map(
+        (name) => [name, result[gradientName(name)] as Float32Array] as const,
+      );
       if (parts.length === 1) this.#gradient = new Map(gradient);
-      else this.#gradient = index === 0 ? new Map(gradient.map(([name, part]) => [name, part.slice()])) : added(this.#gradient, gradient);
+      else
+        this.#gradient =
+          index === 0 ? new Map(gradient.map(([name, part]) => [name, part.slice()])) : added(this.#gradient, gradient);
     }
     if (!Number.isFinite(loss)) throw new NonFiniteError(`The loss is ${loss}.`);
     return { loss, advDistances, cleanDistances };
@@ -169,11 +192,16 @@ export class LoreStep {
   async #ascendDual(parts: readonly Part[], cleanDistances: readonly Float32Array[]): Promise<void> {
     const { dual } = this.#objective.constraint!;
     if (dual.kind === "constant") return;
-    let sums = new Map<string, Float32Array>([...this.#omega].map(([name, { data }]) => [name, new Float32Array(data.length)]));
+    let sums = new Map<string, Float32Array>(
+      [...this.#omega].map(([name, { data }]) => [name, new Float32Array(data.length)]),
+    );
     for (const [index, { original, share, threshold }] of parts.entries()) {
       const violation = cleanDistances[index]!.map((distance, i) => distance - threshold[i]!);
       const result = await this.#programs.dual!.run({ ...feedsOf(this.#omega), original, share, violation });
-      sums = added(sums, [...sums.keys()].map((name) => [name, result[gradientName(name)] as Float32Array]));
+      sums = added(
+        sums,
+        [...sums.keys()].map((name) => [name, result[gradientName(name)] as Float32Array]),
+      );
     }
     this.#dualOptimizer.step(this.#omega, (name) => sums.get(name)!, dual.learningRate, -1);
   }
@@ -191,8 +219,15 @@ export class LoreStep {
   /** Continues from what `state` gave. */
   restore(state: ReadonlyMap<string, Tensor>): void {
     const part = (prefix: string) =>
-      new Map([...state].filter(([name]) => name.startsWith(prefix)).map(([name, tensor]) => [name.slice(prefix.length), tensor]));
-    for (const [prefix, own] of [["theta.", this.parameters], ["omega.", this.#omega]] as const) {
+      new Map(
+        [...state]
+          .filter(([name]) => name.startsWith(prefix))
+          .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
+      );
+    for (const [prefix, own] of [
+      ["theta.", this.parameters],
+      ["omega.", this.#omega],
+    ] as const) {
       const saved = part(prefix);
       for (const [name, { data }] of own) data.set(saved.get(name)!.data as Float32Array);
     }
@@ -219,7 +254,12 @@ interface Programs {
   readonly distance: Program | undefined;
 }
 
-async function compilePrograms(encoder: Encoder, objective: Objective, options: StepOptions, omega: Parameters): Promise<Programs> {
+async function compilePrograms(
+  encoder: Encoder,
+  objective: Objective,
+  options: StepOptions,
+  omega: Parameters,
+): Promise<Programs> {
   const { microBatch } = options;
   const { attack, constraint } = objective;
   const embeddingShape = [microBatch, encoder.embeddingSize];
@@ -227,11 +267,19 @@ async function compilePrograms(encoder: Encoder, objective: Objective, options: 
   const ascent = ascentGraph(spec, (pixels) => {
     const weights = trainableWeights(pixels.graph, encoder.parameters);
     const original = pixels.graph.input("original", "float32", embeddingShape);
-    return { loss: squaredDistance(encoder.embed(pixels, (name) => weights.get(name)!), original) };
+    return {
+      loss: squaredDistance(
+        encoder.embed(pixels, (name) => weights.get(name)!),
+        original,
+      ),
+    };
   });
   return {
     reference: await compile({ embedding: cleanGraph(encoder, microBatch).embedding }, options),
-    ascent: await compile({ next: ascent.next!, ...(ascent.nextVelocity && { nextVelocity: ascent.nextVelocity }) }, options),
+    ascent: await compile(
+      { next: ascent.next!, ...(ascent.nextVelocity && { nextVelocity: ascent.nextVelocity }) },
+      options,
+    ),
     primal: await compile(primalGraph(encoder, microBatch, constraint !== undefined), options),
     dual: constraint && (await compile(dualGraph(constraint.dual, microBatch, omega, encoder.embeddingSize), options)),
     distance: constraint ? undefined : await compile({ cleanDistance: distanceGraph(encoder, microBatch) }, options),
@@ -249,16 +297,26 @@ function distanceGraph(encoder: Encoder, batch: number) {
   const clean = g.input("clean", "float32", [batch, 3, encoder.imageSize, encoder.imageSize]);
   const original = g.input("original", "float32", [batch, encoder.embeddingSize]);
   const weights = trainableWeights(g, encoder.parameters);
-  return squaredDistance(encoder.embed(clean, (name) => weights.get(name)!), original);
+  return squaredDistance(
+    encoder.embed(clean, (name) => weights.get(name)!),
+    original,
+  );
 }
 
 function summary(
   parts: readonly Part[],
-  step: { readonly loss: number; readonly advDistances: readonly Float32Array[]; readonly cleanDistances: readonly Float32Array[] },
+  step: {
+    readonly loss: number;
+    readonly advDistances: readonly Float32Array[];
+    readonly cleanDistances: readonly Float32Array[];
+  },
   constrained: boolean,
 ): BatchResult {
   const mean = (value: (part: Part, index: number, i: number) => number): number =>
-    parts.reduce((sum, part, index) => sum + part.share.reduce((inner, share, i) => inner + share * value(part, index, i), 0), 0);
+    parts.reduce(
+      (sum, part, index) => sum + part.share.reduce((inner, share, i) => inner + share * value(part, index, i), 0),
+      0,
+    );
   const distances = {
     loss: step.loss,
     advDistance: mean((_, index, i) => step.advDistances[index]![i]!),
@@ -282,7 +340,10 @@ function feedsOfPart({ adversarial, clean, original, share, threshold, lambda }:
 }
 
 /** Adds to the sums in place. */
-function added<M extends ReadonlyMap<string, Float32Array>>(sums: M, parts: readonly (readonly [string, Float32Array])[]): M {
+function added<M extends ReadonlyMap<string, Float32Array>>(
+  sums: M,
+  parts: readonly (readonly [string, Float32Array])[],
+): M {
   for (const [name, part] of parts) {
     const sum = sums.get(name)!;
     for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + part[i]!;
