@@ -27,7 +27,8 @@ beforeAll(async () => {
     const jpeg = await sharp({ create: { width: 20 + i, height: 16, channels: 3, background } })
       .jpeg()
       .toBuffer();
-    const bytes = { "images/03.jpg": jpeg.subarray(0, jpeg.length - 20), "images/04.jpg": Buffer.from("no image") }[name] ?? jpeg;
+    const bytes =
+      { "images/03.jpg": jpeg.subarray(0, jpeg.length - 20), "images/04.jpg": Buffer.from("no image") }[name] ?? jpeg;
     writeFileSync(join(root, "data", name), bytes);
   }
   folder = imageFolder(join(root, "data"));

@@ -22,8 +22,7 @@ export const imageExtensions: readonly string[] = ["jpg", "jpeg", "png", "webp",
 export async function decodeImage(bytes: Uint8Array): Promise<RawImage> {
   try {
     const options = { ignoreIcc: true, failOn: "error" } as const;
-    const { space } = await sharp(bytes, options).metadata();
-    const isCmyk = space === "cmyk";
+    const isCmyk = jpegComponents(bytes) !== 3 && (await sharp(bytes, options).metadata()).space === "cmyk";
     const pipeline = isCmyk
       ? sharp(bytes, options).pipelineColourspace("cmyk").toColourspace("cmyk")
       : sharp(bytes, options).toColourspace("srgb").removeAlpha();
@@ -49,4 +48,20 @@ function fromCmyk(data: Uint8Array, channels: number): Uint8Array {
 function timesOver255(a: number, b: number): number {
   const product = a * b + 128;
   return ((product >> 8) + product) >> 8;
+}
+
+/**
+ * Number of colour components of a JPEG file, from its frame header; undefined where there is none. Asking libvips takes
+ * a fifth of the time of decoding a small photograph, and nearly all photographs have three.
+ */
+function jpegComponents(bytes: Uint8Array): number | undefined {
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
+  for (let at = 2; bytes[at] === 0xff && at + 9 < bytes.length; ) {
+    const marker = bytes[at + 1]!;
+    // Frame headers are C0 ... CF, except for C4 (Huffman tables), C8 (reserved) and CC (arithmetic coding).
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) return bytes[at + 9];
+    at += 2 + bytes[at + 2]! * 256 + bytes[at + 3]!;
+  }
+  return undefined;
 }

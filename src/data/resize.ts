@@ -6,7 +6,7 @@ import type { RawImage } from "./source.ts";
  * resized, and other resizers (libvips' among them) differ from it by several grey levels.
  */
 
-/** Bits after the binary point of the weights: 8 bits of a pixel and 2 bits of head-room leave 22 of 32. */
+/** Bits after the binary point of the weights: 8 bits of a pixel and 2 bits of head-room leave 22 of an int32. */
 const PRECISION = 22;
 
 /** Radius of the bicubic kernel, in source pixels at scale 1. */
@@ -108,9 +108,9 @@ function resizeRows(image: RawImage, taps: Taps, firstRow: number, rowCount: num
       const end = x * stride + counts[x]!;
       for (let tap = x * stride; tap < end; tap++) {
         const weight = weights[tap]!;
-        red += data[at++]! * weight;
-        green += data[at++]! * weight;
-        blue += data[at++]! * weight;
+        red = (red + Math.imul(data[at++]!, weight)) | 0;
+        green = (green + Math.imul(data[at++]!, weight)) | 0;
+        blue = (blue + Math.imul(data[at++]!, weight)) | 0;
       }
       result[out++] = toByte(red);
       result[out++] = toByte(green);
@@ -124,15 +124,16 @@ function resizeColumns(data: Uint8Array, taps: Taps, firstRow: number, width: nu
   const { starts, counts, weights, stride } = taps;
   const rowLength = width * 3;
   const result = new Uint8Array(starts.length * rowLength);
-  const sums = new Float64Array(rowLength);
+  const sums = new Int32Array(rowLength);
   for (let y = 0; y < starts.length; y++) {
     sums.fill(1 << (PRECISION - 1));
     for (let tap = 0; tap < counts[y]!; tap++) {
       const weight = weights[y * stride + tap]!;
       const source = (starts[y]! - firstRow + tap) * rowLength;
-      for (let i = 0; i < rowLength; i++) sums[i] = sums[i]! + data[source + i]! * weight;
+      for (let i = 0; i < rowLength; i++) sums[i] = sums[i]! + Math.imul(data[source + i]!, weight);
     }
-    for (let i = 0; i < rowLength; i++) result[y * rowLength + i] = toByte(sums[i]!);
+    const out = y * rowLength;
+    for (let i = 0; i < rowLength; i++) result[out + i] = toByte(sums[i]!);
   }
   return result;
 }
@@ -161,18 +162,22 @@ function taps(sourceLength: number, { total, window }: Axis): Taps {
   const starts = new Int32Array(length);
   const counts = new Int32Array(length);
   const weights = new Int32Array(length * stride);
+  const exact = new Float64Array(stride);
   for (let i = 0; i < length; i++) {
     const center = (window.start + i + 0.5) * scale;
     const start = Math.max(Math.trunc(center - support + 0.5), 0);
     const count = Math.min(Math.trunc(center + support + 0.5), sourceLength) - start;
     starts[i] = start;
     counts[i] = count;
-    const exact = Array.from({ length: count }, (_, tap) => bicubic((tap + start - center + 0.5) * (1 / stretch)));
-    const sum = exact.reduce((a, b) => a + b, 0);
-    exact.forEach((weight, tap) => {
-      const fixed = (weight / sum) * (1 << PRECISION);
+    let sum = 0;
+    for (let tap = 0; tap < count; tap++) {
+      exact[tap] = bicubic((tap + start - center + 0.5) * (1 / stretch));
+      sum += exact[tap]!;
+    }
+    for (let tap = 0; tap < count; tap++) {
+      const fixed = (exact[tap]! / sum) * (1 << PRECISION);
       weights[i * stride + tap] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
-    });
+    }
   }
   return { starts, counts, weights, stride };
 }
