@@ -83,20 +83,23 @@ const layerNormalization: Expansion = {
   },
 };
 
-/** Reducing over no axes at all. ONNX reads an empty list of axes as "all of them", so it cannot be written as such. */
-const reductionOverNothing: Expansion = {
+/** An operator over no axes at all. ONNX reads an empty list of axes as "all of them", so it cannot be written as such. */
+const overNothing = (op: "Identity" | "Abs"): Expansion => ({
   applies: ({ attributes: { axes } }) => typeof axes === "object" && axes.length === 0,
-  expand: (node) => [{ op: "Identity", domain: "", inputs: node.inputs, outputs: node.outputs, attributes: {} }],
-};
+  expand: (node) => [{ op, domain: "", inputs: node.inputs, outputs: node.outputs, attributes: {} }],
+});
 
 /** Expansions by operator. */
 export const expansions: Readonly<Record<string, Expansion>> = {
   Gelu: gelu,
   LayerNormalization: layerNormalization,
-  ReduceSum: reductionOverNothing,
-  ReduceMean: reductionOverNothing,
-  ReduceMax: reductionOverNothing,
-  ReduceMin: reductionOverNothing,
-  ReduceProd: reductionOverNothing,
-  ReduceLogSumExp: reductionOverNothing,
+  ReduceSum: overNothing("Identity"),
+  ReduceMean: overNothing("Identity"),
+  ReduceMax: overNothing("Identity"),
+  ReduceMin: overNothing("Identity"),
+  ReduceProd: overNothing("Identity"),
+  ReduceL1: overNothing("Abs"),
+  ReduceL2: overNothing("Abs"),
+  ReduceLogSumExp: overNothing("Identity"),
+  Squeeze: overNothing("Identity"),
 };

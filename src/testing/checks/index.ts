@@ -1,0 +1,5 @@
+export type { Checks } from "./check.ts";
+export { elementwise } from "./elementwise.ts";
+export { products } from "./products.ts";
+export { reductions } from "./reductions.ts";
+export { shape } from "./shape.ts";

@@ -1,0 +1,69 @@
+/**
+ * Float64 definitions of the operators that ONNX Runtime's CPU provider evaluates in float32 only: straight from the
+ * ONNX specification, in loops, to have something to take central differences of.
+ */
+
+import type { Attributes } from "../graph/index.ts";
+import { product, range } from "../graph/shapes.ts";
+
+export interface Array64 {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+const map =
+  (f: (x: number) => number) =>
+  ([x]: readonly Array64[]): Float64Array =>
+    x!.data.map(f);
+
+/** erf x = 2/sqrt(pi) exp(-x^2) sum of 2^n x^(2n+1) / (1 3 5 ... (2n+1)): terms of one sign, so nothing cancels. */
+export function erf(x: number): number {
+  let term = x;
+  let sum = x;
+  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+export const softplus = map((x) => Math.log1p(Math.exp(x)));
+export const erfs = map(erf);
+export const gelu = map((x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)));
+
+/** Every index vector below the sizes, in row-major order. */
+function* indexVectors(sizes: readonly number[]): Generator<readonly number[]> {
+  for (const flat of range(product(sizes))) {
+    let rest = flat;
+    const index = sizes.map(() => 0);
+    for (let i = sizes.length - 1; i >= 0; i--) {
+      index[i] = rest % sizes[i]!;
+      rest = Math.floor(rest / sizes[i]!);
+    }
+    yield index;
+  }
+}
+
+const offset = (index: readonly number[], sizes: readonly number[]): number =>
+  index.reduce((flat, position, i) => flat * sizes[i]! + position, 0);
+
+/** y[n, o, p] = b[o] + sum over c, k of w[o, c, k] x[n, group(o) C/G + c, p stride + k dilation - pad]. */
+export function conv([x, w, b]: readonly Array64[], a: Attributes, shape: readonly number[]): Float64Array {
+  const [strides, dilations, pads] = [a.strides, a.dilations, a.pads] as readonly (readonly number[])[];
+  const [, channels, ...size] = x!.shape;
+  const [out, perGroup, ...kernel] = w!.shape;
+  const groups = channels! / perGroup!;
+  const y = new Float64Array(product(shape));
+  let at = 0;
+  for (const [n, o, ...p] of indexVectors(shape)) {
+    let sum = b ? b.data[o!]! : 0;
+    for (const [c, ...k] of indexVectors([perGroup!, ...kernel])) {
+      const position = p.map((q, i) => q * strides![i]! + k[i]! * dilations![i]! - pads![i]!);
+      if (position.some((q, i) => q < 0 || q >= size[i]!)) continue;
+      const channel = Math.floor(o! / (out! / groups)) * perGroup! + c!;
+      sum += w!.data[offset([o!, c!, ...k], w!.shape)]! * x!.data[offset([n!, channel, ...position], x!.shape)]!;
+    }
+    y[at++] = sum;
+  }
+  return y;
+}
