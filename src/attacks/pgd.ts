@@ -110,11 +110,15 @@ export interface AttackJob {
   /** [count, 3, S, S] in [0, 1]; any count. */
   readonly clean: Float32Array;
   readonly count: number;
+  /** What makes each image's random start, together with the seed; one number an image. */
+  readonly keys: readonly number[];
   /** The target's inputs that have one row an image (labels): `count` rows each. */
   readonly rows: Feeds;
   /** The target's other inputs (weights). */
   readonly shared: Feeds;
   readonly seed: number;
+  /** Called as images are finished. */
+  readonly onDone?: (images: number) => void;
 }
 
 interface Slot {
@@ -126,7 +130,7 @@ interface Slot {
 /**
  * Attacks any number of images with a program of fixed batch size whose target knows success. An image leaves its
  * place in the batch as soon as it is broken or its run is over, and the next run takes the place, so that the batch
- * stays full. What an image gets depends on the seed and its index only, never on its neighbours.
+ * stays full. What an image gets depends on the seed and its key only, never on its neighbours.
  */
 export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob): Promise<AttackOutcome> {
   const { clean, count, rows, shared, seed } = job;
@@ -146,6 +150,8 @@ export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob
     ]),
   );
   const slots = new Array<Slot | undefined>(batch).fill(undefined);
+  const runsLeft = new Array<number>(count).fill(attack.restarts);
+  let finished = 0;
   const queue = Array.from({ length: attack.restarts * count }, (_, i) => ({
     image: i % count,
     restart: Math.floor(i / count),
@@ -161,7 +167,7 @@ export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob
     const target = now.subarray(at * length, (at + 1) * length);
     origin.set(source, at * length);
     if (attack.start === "zero") target.set(source);
-    else randomStart(attack, source, randomStream(seed, "pgd", image, restart), target);
+    else randomStart(attack, source, randomStream(seed, "pgd", job.keys[image]!, restart), target);
     if (attack.momentum > 0) velocity.fill(0, at * length, (at + 1) * length);
     for (const [name, all] of Object.entries(rows)) copyRow(all, image, count, slotRows[name]!, at, batch);
   };
@@ -181,8 +187,12 @@ export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob
         success[image] = done;
         adversarial.set(now.subarray(at * length, (at + 1) * length), image * length);
       }
-      if (success[image] || slot.iteration === attack.steps) fill(at);
-      else {
+      if (success[image] || slot.iteration === attack.steps) {
+        const left = runsLeft[image]!;
+        runsLeft[image] = success[image] ? 0 : left - 1;
+        if (left > 0 && runsLeft[image] === 0) job.onDone?.(++finished);
+        fill(at);
+      } else {
         slot.iteration++;
         now.set((result.next as Float32Array).subarray(at * length, (at + 1) * length), at * length);
         if (attack.momentum > 0) {

@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import { UsageError } from "../errors.ts";
+import { readJson } from "../models/files.ts";
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** Named sets of training options. */
+const presets: Readonly<Record<string, Settings>> = {
+  /** Appendix C of the paper: for CLIP's ViT-B/32 on ImageNet, with batches of hundreds. */
+  paper: {
+    "learning-rate": 1e-5,
+    "weight-decay": 1e-4,
+    "steps-per-batch": 5,
+    rho: 0.1,
+    "margin-exponent": 2,
+    dual: "network",
+    "dual-learning-rate": 5e-4,
+  },
+};
+
+/**
+ * Replaces `--preset NAME` and `--config FILE` by the options they stand for, put before the others, so that they go
+ * through the same checks and what the command line says wins.
+ *
+ * @throws UsageError when the preset is unknown or the file is not a JSON object of options
+ */
+export function expandSettings(args: readonly string[]): readonly string[] {
+  const rest: string[] = [];
+  const expanded: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const [flag, inline] = args[i]!.split("=", 2);
+    if (flag !== "--preset" && flag !== "--config") {
+      rest.push(args[i]!);
+      continue;
+    }
+    const value = inline ?? args[++i];
+    if (value === undefined) throw new UsageError(`${flag} needs a value.`);
+    expanded.push(...toArguments(flag === "--preset" ? preset(value) : fileSettings(value)));
+  }
+  const [command, ...options] = rest;
+  return command === undefined ? expanded : [command, ...expanded, ...options];
+}
+
+function preset(name: string): Settings {
+  const found = presets[name];
+  if (!found) throw new UsageError(`Unknown preset ${name}: there is ${Object.keys(presets).join(", ")}.`);
+  return found;
+}
+
+function fileSettings(path: string): Settings {
+  const json = readJson(path);
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new UsageError(`${path} must hold a JSON object of options, such as {"epochs": 2, "rho": 0.1}.`);
+  }
+  return json as Settings;
+}
+
+function toArguments(settings: Settings): readonly string[] {
+  return Object.entries(settings).flatMap(([name, value]) => {
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (value === true) return [flag];
+    if (value === false || value === null) return [];
+    return [flag, String(value)];
+  });
+}
+
+/** The version in the package's own package.json. */
+export function packageVersion(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version;
+}

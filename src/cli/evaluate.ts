@@ -1,0 +1,78 @@
+import { Command, Option } from "commander";
+import { pgd } from "../attacks/index.ts";
+import { openSource } from "../data/index.ts";
+import { evaluate, formatEpsilon } from "../evaluation/index.ts";
+import { loadEncoder } from "../models/index.ts";
+import { evaluationTable } from "../report/evaluation.ts";
+import { type ComputeFlags, compileFlags, type ImageFlags, parseCount, parseEpsilon, parseEpsilons, parseNumber, withComputeFlags, withImageFlags } from "./options.ts";
+import { ProgressLine } from "./progress.ts";
+import { SkipList } from "./skips.ts";
+
+interface Flags extends ComputeFlags, ImageFlags {
+  readonly encoder: readonly string[];
+  readonly data: string;
+  readonly attack: "none" | "pgd";
+  readonly norm: "linf" | "l2";
+  readonly epsilon: readonly number[];
+  readonly steps: number;
+  readonly stepSize?: number;
+  readonly restarts: number;
+  readonly momentum: number;
+}
+
+export function evaluateCommand(): Command {
+  const command = new Command("evaluate")
+    .description("measure accuracy, clean and under attack, with the encoder's fixed head")
+    .requiredOption("--encoder <encoder...>", "one or more encoders: a .safetensors file, an encoder's folder, a run folder")
+    .requiredOption("--data <data>", "images: a folder with one sub-folder a class, or synthetic[:COUNT[:SPLIT]]")
+    .addOption(new Option("--attack <name>", "the attack").choices(["none", "pgd"]).default("none"))
+    .addOption(new Option("--norm <norm>", "the attack's norm").choices(["linf", "l2"]).default("linf"))
+    .option("--epsilon <list>", "sizes of the perturbation, comma-separated", parseEpsilons, [2 / 255])
+    .option("--steps <n>", "attack steps", parseCount, 20)
+    .option("--step-size <size>", "attack step size (default: epsilon / 4)", parseEpsilon)
+    .option("--restarts <n>", "attack runs an image", parseCount, 1)
+    .option("--momentum <decay>", "decay of the attack's velocity", parseNumber, 0);
+  return withComputeFlags(withImageFlags(command)).action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const { data, classes, seed, limit, batch, imageSize, strict } = flags;
+  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const encoders = [];
+  for (const spec of flags.encoder) encoders.push(await loadEncoder(spec, imageSize === undefined ? {} : { imageSize }));
+  const attacks = flags.attack === "none" ? [] : flags.epsilon.map((epsilon) => pgd({ ...pgdFlags(flags), epsilon }));
+
+  const progress = new ProgressLine();
+  const skips = new SkipList();
+  const results = [];
+  for (const [i, encoder] of encoders.entries()) {
+    const result = await evaluate(encoder, source, {
+      ...compileFlags(flags),
+      attacks,
+      batch,
+      seed,
+      ...(limit !== undefined && { limit }),
+      ...(strict && { strict }),
+      onSkip: skips.add,
+      onProgress: ({ phase, done, total }) => progress.update(`${flags.encoder[i]} ${phase}`, done, total),
+    });
+    results.push({ ...result, encoder: flags.encoder[i]! });
+  }
+  progress.end();
+  if (`${skips}`) process.stderr.write(`${skips}\n`);
+  if (flags.json) process.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : results, undefined, 2)}\n`);
+  else {
+    const { images, classes: count } = results[0]!;
+    process.stdout.write(`${evaluationTable(results)}\n\n${images} images of ${data}, ${count} classes${attackLine(flags)}\n`);
+  }
+}
+
+function pgdFlags({ norm, steps, stepSize, restarts, momentum }: Flags) {
+  return { norm, steps, restarts, momentum, ...(stepSize !== undefined && { stepSize }) };
+}
+
+function attackLine({ attack, norm, steps, stepSize, restarts }: Flags): string {
+  if (attack === "none") return "";
+  const size = stepSize === undefined ? "epsilon / 4" : formatEpsilon(stepSize);
+  return `; PGD ${norm}, ${steps} steps of ${size}, ${restarts} random start${restarts > 1 ? "s" : ""}`;
+}

@@ -1,0 +1,77 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Device } from "../runtime/index.ts";
+
+/** Parses `2/255` or `0.0078` into pixel units of [0, 1]. */
+export function parseEpsilon(text: string): number {
+  const match = /^\s*(\d*\.?\d+(?:e-?\d+)?)\s*(?:\/\s*(\d*\.?\d+))?\s*$/i.exec(text);
+  const value = match ? Number(match[1]) / Number(match[2] ?? 1) : Number.NaN;
+  if (!(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError("It must lie in [0, 1], in pixel units: write 2/255 or 0.0078.");
+  }
+  return value;
+}
+
+export function parseEpsilons(text: string): readonly number[] {
+  return text.split(",").map(parseEpsilon);
+}
+
+export function parseCount(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) < 1) throw new InvalidArgumentError("It must be a positive integer.");
+  return Number(text);
+}
+
+export function parseSeed(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("It must be a non-negative integer.");
+  return Number(text);
+}
+
+export function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError("It must be a non-negative number.");
+  return value;
+}
+
+export function parseFraction(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("It must be a share of at least 0 and less than 1.");
+  return value;
+}
+
+/** Options that mean the same in every command that computes. */
+export interface ComputeFlags {
+  readonly device: Device | "auto";
+  readonly threads?: number;
+  readonly seed: number;
+  readonly json?: true;
+}
+
+export function withComputeFlags(command: Command): Command {
+  return command
+    .addOption(new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "cuda"]).default("auto"))
+    .option("--threads <n>", "threads on CPU (default: one a core)", parseCount)
+    .option("--seed <n>", "seed of everything random", parseSeed, 0)
+    .option("--json", "print JSON on stdout and nothing else");
+}
+
+/** Options shared by commands that read images. */
+export interface ImageFlags {
+  readonly imageSize?: number;
+  readonly batch: number;
+  readonly limit?: number;
+  readonly classes?: string;
+  readonly strict?: true;
+}
+
+export function withImageFlags(command: Command): Command {
+  return command
+    .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
+    .option("--batch <n>", "images a batch", parseCount, 64)
+    .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
+    .option("--classes <file>", "JSON file mapping folder names to head indices and names")
+    .option("--strict", "stop at the first file that is no image, instead of skipping it");
+}
+
+/** The flags that were given, as an options object without undefined entries. */
+export function compileFlags({ device, threads }: ComputeFlags): { readonly device: Device; readonly threads?: number } {
+  return { device: device === "auto" ? "cpu" : device, ...(threads !== undefined && { threads }) };
+}

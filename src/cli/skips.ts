@@ -1,0 +1,20 @@
+import type { SkippedImage } from "../data/index.ts";
+
+const shown = 20;
+
+/** Collects files that were no images, to list them once at the end. */
+export class SkipList {
+  readonly #reasons = new Map<string, string>();
+
+  readonly add = ({ id, reason }: SkippedImage): void => {
+    this.#reasons.set(id, reason);
+  };
+
+  /** What to print at the end; empty when nothing was skipped. */
+  toString(): string {
+    if (this.#reasons.size === 0) return "";
+    const lines = [...this.#reasons].slice(0, shown).map(([id, reason]) => `  ${id}: ${reason}`);
+    const more = this.#reasons.size > shown ? [`  and ${this.#reasons.size - shown} more`] : [];
+    return [`Skipped ${this.#reasons.size} files that are no readable images:`, ...lines, ...more].join("\n");
+  }
+}

@@ -1,0 +1,213 @@
+import { Command, Option } from "commander";
+import { openSource } from "../data/index.ts";
+import { UsageError } from "../errors.ts";
+import { loadEncoder } from "../models/index.ts";
+import { type Dual, fare, lore, type Margin, type Objective } from "../objectives/index.ts";
+import { defaultSettings, finetune, readRun, type StepMetrics } from "../training/index.ts";
+import {
+  type ComputeFlags,
+  compileFlags,
+  type ImageFlags,
+  parseCount,
+  parseEpsilon,
+  parseFraction,
+  parseNumber,
+  withComputeFlags,
+  withImageFlags,
+} from "./options.ts";
+import { duration, ProgressLine } from "./progress.ts";
+import { SkipList } from "./skips.ts";
+
+interface Flags extends ComputeFlags, ImageFlags {
+  readonly encoder: string;
+  readonly data: string;
+  readonly method: "lore" | "fare";
+  readonly epsilon: number;
+  readonly out: string;
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly warmup: number;
+  readonly clipGradient?: number;
+  readonly microBatch?: number;
+  readonly stepsPerBatch?: number;
+  readonly rho: number;
+  readonly marginExponent: number;
+  readonly threshold?: number;
+  readonly dual: Dual["kind"];
+  readonly dualValue: number;
+  readonly dualLearningRate: number;
+  readonly attackSteps: number;
+  readonly attackStepSize?: number;
+  readonly attackStart: "zero" | "uniform";
+  readonly attackMomentum: number;
+}
+
+export function trainCommand(): Command {
+  const { epochs, learningRate, weightDecay, warmup } = defaultSettings;
+  const command = new Command("train")
+    .description("fine-tune an encoder so that its embeddings withstand adversarial perturbations")
+    .option("--encoder <encoder>", "a .safetensors file, an encoder's folder, or a run folder")
+    .option("--data <data>", "images, labels not needed: a folder, or synthetic[:COUNT[:SPLIT]]")
+    .option("--out <run>", "folder to create for the run")
+    .option("--resume <run>", "continue an interrupted run, with the settings it was started with")
+    .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare"]).default("lore"))
+    .option("--epsilon <size>", "size of the perturbation (l-inf)", parseEpsilon, 2 / 255)
+    .option("--epochs <n>", "passes over the data", parseCount, epochs)
+    .option("--learning-rate <rate>", "peak learning rate", parseNumber, learningRate)
+    .option("--weight-decay <rate>", "decoupled weight decay", parseNumber, weightDecay)
+    .option("--warmup <share>", "share of the steps spent on linear warm-up", parseFraction, warmup)
+    .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
+    .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for fare)", parseCount)
+    .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
+    .option("--rho <rho>", "allowed clean distance, as a share of the margin", parseNumber, 0.1)
+    .option("--margin-exponent <p>", "margin is ||phi0(x)||^p", parseNumber, 2)
+    .option("--threshold <distance>", "allow this clean distance for every image, instead of rho times the margin", parseNumber)
+    .addOption(new Option("--dual <kind>", "what gives lambda").choices(["network", "scalar", "constant"]).default("network"))
+    .option("--dual-value <lambda>", "lambda of a constant, first lambda of a scalar", parseNumber, 1)
+    .option("--dual-learning-rate <rate>", "learning rate of the dual ascent", parseNumber, 5e-4)
+    .option("--attack-steps <n>", "steps of the inner PGD", parseCount, 10)
+    .option("--attack-step-size <size>", "step size of the inner PGD (default: epsilon / 4)", parseEpsilon)
+    .addOption(new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"))
+    .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0)
+    .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
+    .option("--preset <name>", "a named set of options: paper, small");
+  return withComputeFlags(withImageFlags(command)).action(async (given: Flags & { readonly resume?: string }) => {
+    if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
+    for (const name of ["encoder", "data", "out"] as const) {
+      if (given[name] === undefined) throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
+    }
+    return run(given);
+  });
+}
+
+/** The flags a run was started with. */
+function savedFlags(folder: string, command: Command): Flags {
+  const mayDiffer = ["resume", "device", "threads", "json"];
+  const extra = command.options.find(
+    (option) => command.getOptionValueSource(option.attributeName()) === "cli" && !mayDiffer.includes(option.attributeName()),
+  );
+  if (extra) throw new UsageError(`${extra.long} cannot be given with --resume: a run goes on with the settings it was started with.`);
+  const { flags } = readRun(folder) as { readonly flags?: Flags };
+  if (!flags) throw new UsageError(`${folder}/run.json was not written by lore train: it holds no flags.`);
+  const { device, threads, json } = command.opts<Flags>();
+  return { ...flags, device, out: folder, ...(threads !== undefined && { threads }), ...(json && { json }) };
+}
+
+async function run(flags: Flags, resumed?: string): Promise<void> {
+  const { seed, imageSize, classes } = flags;
+  const objective = objectiveOf(flags);
+  const source = await openSource(flags.data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const encoder = await loadEncoder(flags.encoder, imageSize === undefined ? {} : { imageSize });
+
+  const progress = new ProgressLine();
+  const skips = new SkipList();
+  const stop = stopOnInterrupt(() => progress.note("Stopping after this batch; press Ctrl-C again to stop at once."));
+  const started = performance.now();
+  let last: StepMetrics | undefined;
+  const { finished, steps } = await finetune(encoder, source, objective, {
+    ...compileFlags(flags),
+    ...settingsOf(flags),
+    run: flags.out,
+    ...(resumed !== undefined && { resume: true }),
+    description: { flags },
+    signal: stop.signal,
+    onSkip: skips.add,
+    onWarning: (message) => progress.note(`Warning: ${message}`),
+    onStep: (metrics, total) => {
+      last = metrics;
+      progress.update(flags.method, metrics.step, total, detail(metrics));
+    },
+  });
+  stop.dispose();
+  progress.end();
+  if (`${skips}`) process.stderr.write(`${skips}\n`);
+  const seconds = (performance.now() - started) / 1000;
+  report(flags, { finished, steps, seconds, last });
+  if (!finished) process.exitCode = 1;
+}
+
+interface Outcome {
+  readonly finished: boolean;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly last: StepMetrics | undefined;
+}
+
+function report(flags: Flags, { finished, steps, seconds, last }: Outcome): void {
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ run: flags.out, finished, steps, seconds, last }, undefined, 2)}\n`);
+  } else if (finished) {
+    process.stdout.write(`${steps} batches in ${duration(seconds)}. The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n`);
+  } else {
+    process.stdout.write(`Stopped after ${steps} batches. Continue with: lore train --resume ${flags.out}\n`);
+  }
+}
+
+function detail(metrics: StepMetrics): string {
+  const { advDistance, cleanDistance, threshold, lambdaMean, imagesPerSecond } = metrics;
+  const constraint = threshold === undefined ? "" : ` of ${threshold.toPrecision(3)}  lambda ${lambdaMean!.toPrecision(3)}`;
+  return `adv ${advDistance.toPrecision(4)}  clean ${cleanDistance.toPrecision(4)}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
+}
+
+/** What the flags ask for; LORE with a constant lambda is the naive regulariser. */
+function objectiveOf(flags: Flags): Objective {
+  const { method, epsilon, stepsPerBatch, attackSteps, attackStepSize, attackStart, attackMomentum } = flags;
+  const attack = {
+    steps: attackSteps,
+    start: attackStart,
+    momentum: attackMomentum,
+    ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
+  };
+  const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
+  return method === "fare" ? fare(common) : lore({ ...common, margin: marginOf(flags), dual: dualOf(flags) });
+}
+
+function marginOf({ threshold, rho, marginExponent }: Flags): Margin {
+  return threshold === undefined ? { kind: "relative", rho, exponent: marginExponent } : { kind: "fixed", threshold };
+}
+
+function dualOf({ dual, dualValue, dualLearningRate }: Flags): Dual {
+  switch (dual) {
+    case "network":
+      return { kind: "network", hidden: 512, learningRate: dualLearningRate };
+    case "scalar":
+      return { kind: "scalar", initial: dualValue, learningRate: dualLearningRate };
+    case "constant":
+      return { kind: "constant", value: dualValue };
+  }
+}
+
+function settingsOf(flags: Flags) {
+  const { epochs, batch, learningRate, weightDecay, warmup, seed, limit, microBatch, clipGradient, strict } = flags;
+  return {
+    epochs,
+    batch,
+    learningRate,
+    weightDecay,
+    warmup,
+    seed,
+    ...(limit !== undefined && { limit }),
+    ...(microBatch !== undefined && { microBatch }),
+    ...(clipGradient !== undefined && { clipGradient }),
+    ...(strict && { strict }),
+  };
+}
+
+/** The first Ctrl-C asks to stop after the batch, the second ends the process as usual. */
+function stopOnInterrupt(onFirst: () => void): { readonly signal: AbortSignal; readonly dispose: () => void } {
+  const controller = new AbortController();
+  const listener = (): void => {
+    onFirst();
+    controller.abort();
+  };
+  process.once("SIGINT", listener);
+  process.once("SIGTERM", listener);
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      process.off("SIGINT", listener);
+      process.off("SIGTERM", listener);
+    },
+  };
+}

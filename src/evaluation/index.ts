@@ -1,0 +1,1 @@
+export { type AttackResult, type EvaluateOptions, type Evaluation, type EvaluationProgress, evaluate, formatEpsilon } from "./evaluate.ts";

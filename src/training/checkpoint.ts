@@ -1,0 +1,38 @@
+import { existsSync } from "node:fs";
+import { UsageError } from "../errors.ts";
+import { readBytes, writeAtomically } from "../models/files.ts";
+import { decodeSafetensors, encodeSafetensors } from "../models/safetensors.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+
+/** Where training stands between two batches. */
+export interface Progress {
+  /** Batches done. */
+  readonly step: number;
+  /** Images done. */
+  readonly images: number;
+  /** Passes over the data completed. */
+  readonly epoch: number;
+  /** Position in this epoch's order from which the next batch is read. */
+  readonly cursor: number;
+}
+
+export interface Checkpoint {
+  readonly progress: Progress;
+  /** Weights, optimiser moments and dual variables. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+export function writeCheckpoint(path: string, { progress, tensors }: Checkpoint): void {
+  writeAtomically(path, encodeSafetensors(tensors, new Map([["progress", JSON.stringify(progress)]])));
+}
+
+/** @throws UsageError when the file is missing or damaged */
+export function readCheckpoint(path: string): Checkpoint {
+  if (!existsSync(path)) throw new UsageError(`There is no checkpoint at ${path} to resume from.`);
+  try {
+    const { tensors, metadata } = decodeSafetensors(readBytes(path));
+    return { progress: JSON.parse(metadata.get("progress") ?? "") as Progress, tensors };
+  } catch (cause) {
+    throw new UsageError(`The checkpoint ${path} is damaged: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}

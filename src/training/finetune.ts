@@ -1,0 +1,182 @@
+import { balancedSubset, type ImageSource, openBatches, type SkippedImage, shuffled } from "../data/index.ts";
+import { UsageError } from "../errors.ts";
+import { saveEncoder, type VitEncoder } from "../models/index.ts";
+import type { Objective } from "../objectives/index.ts";
+import type { CompileOptions } from "../runtime/index.ts";
+import type { Progress } from "./checkpoint.ts";
+import { FeasibilityWatch } from "./feasibility.ts";
+import { LoreStep, NonFiniteError } from "./lore-step.ts";
+import type { StepMetrics } from "./metrics.ts";
+import { RunFolder } from "./run-folder.ts";
+import { learningRateAt } from "./schedule.ts";
+
+/** The part of a run's settings that decides its result, together with encoder, data and objective. */
+export interface TrainingSettings {
+  readonly epochs: number;
+  /** Images used, taken class by class in turn; all when left out. */
+  readonly limit?: number;
+  readonly batch: number;
+  /** Images that go through the encoder at a time. Default: the batch. */
+  readonly microBatch?: number;
+  /** Peak of the schedule. */
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Share of all optimiser steps spent on linear warm-up. */
+  readonly warmup: number;
+  /** Largest l2 norm of the gradient. Default: no limit. */
+  readonly clipGradient?: number;
+  readonly seed: number;
+}
+
+/** The paper's optimiser settings (appendix C); warm-up as in FARE; batch as small machines allow. */
+export const defaultSettings: TrainingSettings = {
+  epochs: 2,
+  batch: 64,
+  learningRate: 1e-5,
+  weightDecay: 1e-4,
+  warmup: 0.07,
+  seed: 0,
+};
+
+export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptions {
+  /** Run folder to create; without it nothing is written and the run cannot be resumed. */
+  readonly run?: string;
+  /** Continue the run in the folder instead of creating it. */
+  readonly resume?: boolean;
+  /** What `run.json` says besides the settings (the command, the encoder's and the data's names). */
+  readonly description?: object;
+  /** Stops after the current batch, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly strict?: boolean;
+  readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
+  readonly onWarning?: (message: string) => void;
+  readonly onSkip?: (skip: SkippedImage) => void;
+}
+
+export interface FinetuneResult {
+  readonly encoder: VitEncoder;
+  /** False when a signal stopped the run early. */
+  readonly finished: boolean;
+  readonly steps: number;
+}
+
+/** Minutes between checkpoints: a crash costs at most this much. */
+const checkpointMinutes = 5;
+
+/**
+ * Fine-tunes an encoder without labels. The same encoder, data, objective, settings and thread count give the same
+ * weights, whether the run is interrupted and resumed or not.
+ *
+ * @throws UsageError when the settings do not fit, or the run folder is taken
+ * @throws NonFiniteError when a loss or gradient is not finite; the last good state is in the checkpoint
+ */
+export async function finetune(
+  encoder: VitEncoder,
+  source: ImageSource,
+  objective: Objective,
+  options: FinetuneOptions = {},
+): Promise<FinetuneResult> {
+  const settings: TrainingSettings = { ...defaultSettings, ...defined(options) };
+  const { batch, epochs, seed, limit = source.items.length } = settings;
+  checkSettings(settings);
+  const subset = balancedSubset(source, limit, seed);
+  const stepsPerEpoch = Math.ceil(subset.length / batch);
+  const totalSteps = stepsPerEpoch * epochs;
+  const folder = openFolder(options, { objective, settings });
+
+  const step = await LoreStep.create(encoder, objective, {
+    ...options,
+    microBatch: Math.min(settings.microBatch ?? batch, batch),
+    weightDecay: settings.weightDecay,
+    seed,
+    ...(settings.clipGradient !== undefined && { clipGradient: settings.clipGradient }),
+  });
+  let progress: Progress = { step: 0, images: 0, epoch: 0, cursor: 0 };
+  if (options.resume && folder?.hasCheckpoint) {
+    const checkpoint = folder.restore();
+    step.restore(checkpoint.tensors);
+    progress = checkpoint.progress;
+  }
+
+  const save = (): void => folder?.save({ progress, tensors: step.state() });
+  if (progress.step === 0) save();
+  const watch = new FeasibilityWatch();
+  const K = objective.stepsPerBatch;
+  const optimizerSteps = totalSteps * K;
+  const rate = (n: number): number => learningRateAt(n, settings.learningRate, Math.round(settings.warmup * optimizerSteps), optimizerSteps);
+  let saved = performance.now();
+  try {
+    while (progress.epoch < epochs && !options.signal?.aborted) {
+      const order = shuffled(subset, seed, progress.epoch);
+      const rest = order.slice(progress.cursor);
+      const { onSkip, strict } = options;
+      const open = { size: encoder.imageSize, batch, order: rest, ...(onSkip && { onSkip }), ...(strict && { strict }) };
+      const offset = progress.cursor;
+      for await (const images of openBatches(source, open)) {
+        const started = performance.now();
+        const done = progress.step;
+        const result = await step.run(images.pixels, [seed, "attack", done], (k) => rate(done * K + k));
+        const cursor = offset + rest.indexOf(images.indices.at(-1)!) + 1;
+        progress = { ...progress, step: done + 1, images: progress.images + images.count, cursor };
+        const { loss: _, ...distances } = result;
+        const metrics: StepMetrics = {
+          step: progress.step,
+          epoch: progress.epoch + cursor / order.length,
+          images: progress.images,
+          ...distances,
+          learningRate: rate(done * K),
+          imagesPerSecond: (1000 * images.count) / (performance.now() - started),
+        };
+        folder?.append(metrics);
+        options.onStep?.(metrics, totalSteps);
+        const warning = objective.constraint && watch.observe(metrics);
+        if (warning) options.onWarning?.(warning);
+        if (performance.now() - saved > checkpointMinutes * 60_000) {
+          save();
+          saved = performance.now();
+        }
+        if (options.signal?.aborted) break;
+      }
+      if (!options.signal?.aborted || progress.cursor === order.length) {
+        progress = { ...progress, epoch: progress.epoch + 1, cursor: 0 };
+      }
+    }
+    save();
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
+    // Some of this batch's K steps may have been taken: the checkpoint on disk is the last state known to be good.
+    const where = folder ? ` The last good checkpoint is kept in ${folder.path}.` : "";
+    throw new NonFiniteError(
+      `Step ${progress.step + 1}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
+      { cause: error },
+    );
+  } finally {
+    await step.dispose();
+  }
+  if (progress.step === 0) throw new UsageError(`${source.name}: none of the images could be read.`);
+  const trained = encoder.withParameters(step.parameters);
+  const finished = progress.epoch >= epochs;
+  if (folder && finished) saveEncoder(trained, folder.encoder);
+  return { encoder: trained, finished, steps: progress.step };
+}
+
+function openFolder({ run, resume, description }: FinetuneOptions, settings: object): RunFolder | undefined {
+  if (run === undefined) return undefined;
+  return resume ? RunFolder.open(run) : RunFolder.create(run, { ...description, ...settings });
+}
+
+function checkSettings({ epochs, batch, microBatch = batch, learningRate, weightDecay, warmup }: TrainingSettings): void {
+  const positive = { epochs, batch, microBatch };
+  for (const [name, count] of Object.entries(positive)) {
+    if (!Number.isInteger(count) || count < 1) throw new UsageError(`${name} must be a positive integer, got ${count}.`);
+  }
+  if (!(learningRate > 0)) throw new UsageError(`The learning rate must be positive, got ${learningRate}.`);
+  if (!(weightDecay >= 0)) throw new UsageError(`The weight decay must not be negative, got ${weightDecay}.`);
+  if (!(warmup >= 0 && warmup < 1)) throw new UsageError(`Warm-up is a share of all steps, in [0, 1); got ${warmup}.`);
+}
+
+/** The settings among the options, without those left undefined. */
+function defined(options: FinetuneOptions): Partial<TrainingSettings> {
+  const keys = ["epochs", "limit", "batch", "microBatch", "learningRate", "weightDecay", "warmup", "clipGradient", "seed"] as const;
+  return Object.fromEntries(keys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
+}

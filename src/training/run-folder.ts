@@ -1,0 +1,76 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "../errors.ts";
+import { readJson, writeAtomically } from "../models/files.ts";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import type { StepMetrics } from "./metrics.ts";
+
+/**
+ * What a training run leaves on disk: `run.json` (configuration, versions, seed), `metrics.jsonl` (a line a step),
+ * `checkpoints/last.safetensors` and `encoder/`.
+ */
+export class RunFolder {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** @throws UsageError when the folder holds a run already */
+  static create(path: string, description: object): RunFolder {
+    if (existsSync(join(path, "run.json"))) {
+      throw new UsageError(`${path} already holds a run. Continue it with --resume, or give another --out; nothing was overwritten.`);
+    }
+    mkdirSync(path, { recursive: true });
+    const run = new RunFolder(path);
+    writeAtomically(join(path, "run.json"), `${JSON.stringify(description, undefined, 2)}\n`);
+    return run;
+  }
+
+  /** @throws UsageError when the folder holds no run */
+  static open(path: string): RunFolder {
+    if (!existsSync(join(path, "run.json"))) throw new UsageError(`${path} holds no run to resume: run.json is missing.`);
+    return new RunFolder(path);
+  }
+
+  get encoder(): string {
+    return join(this.path, "encoder");
+  }
+
+  save(checkpoint: Checkpoint): void {
+    writeCheckpoint(this.#checkpoint, checkpoint);
+  }
+
+  /** The last checkpoint; metrics written after it are dropped, since the steps they describe will be run again. */
+  restore(): Checkpoint {
+    const checkpoint = readCheckpoint(this.#checkpoint);
+    if (existsSync(this.#metrics)) {
+      const lines = readFileSync(this.#metrics, "utf8").split("\n").filter((line) => line !== "");
+      const kept = lines.slice(0, checkpoint.progress.step).map((line) => `${line}\n`);
+      writeFileSync(this.#metrics, kept.join(""));
+    }
+    return checkpoint;
+  }
+
+  get hasCheckpoint(): boolean {
+    return existsSync(this.#checkpoint);
+  }
+
+  append(metrics: StepMetrics): void {
+    appendFileSync(this.#metrics, `${JSON.stringify(metrics)}\n`);
+  }
+
+  get #checkpoint(): string {
+    return join(this.path, "checkpoints", "last.safetensors");
+  }
+
+  get #metrics(): string {
+    return join(this.path, "metrics.jsonl");
+  }
+}
+
+/** What a run folder's `run.json` says. */
+export function readRun(path: string): unknown {
+  RunFolder.open(path);
+  return readJson(join(path, "run.json"));
+}
