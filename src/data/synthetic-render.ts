@@ -106,12 +106,12 @@ const chip = polygon([
 function mainShape(outline: Distance, base: Rgb, texture: Texture, random: RandomStream): Layer {
   const colour = vary(base, random, 14);
   return {
-    place: randomPlace(random, random.uniform(0.42, 0.68), 0.3, Math.PI / 5),
+    place: randomPlace(random, random.uniform(0.5, 0.78), 0.2, Math.PI / 9),
     radius: 1,
     outline,
     opacity: 1,
     colour,
-    second: random.below(2) === 0 ? blend(colour, palette.black, 0.5) : blend(colour, palette.white, 0.6),
+    second: random.below(2) === 0 ? blend(colour, palette.black, 0.4) : blend(colour, palette.white, 0.45),
     pattern: patternOf(texture, random),
   };
 }
