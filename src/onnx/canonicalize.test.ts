@@ -104,8 +104,8 @@ describe("canonicalize", () => {
     ["groups' scales", node("GroupNormalization", ["x", "s", "b"]), 20, /opset 21/],
     ["an old opset", node("Add", ["x", "x"]), 9, /opset 9/],
     ["a type that is not carried", node("Cast", ["x"], { to: int(14) }), 13, /element type 14/],
-    ["Constant", node("Constant", []), 13, /constantValue/],
-    ["a subgraph", node("Loop", ["x"], { body: { kind: "strings", value: [] } }), 13, /Loop.*body/],
+    ["Constant", node("Constant", [], { value: { kind: "tensor", value: int64Tensor([1]) } }), 13, /constantValue/],
+    ["strings", node("LSTM", ["x"], { activations: { kind: "strings", value: [] } }), 13, /LSTM.*activations/],
   ])("refuses %s", (_, given, opset, message) => {
     expect(() => canonicalize(given, opset, nothing)).toThrow(OnnxError);
     expect(() => canonicalize(given, opset, nothing)).toThrow(message);

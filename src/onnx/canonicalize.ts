@@ -23,6 +23,9 @@ export function canonicalize(
   const domain = node.domain === "ai.onnx" ? "" : node.domain;
   const facts = factsOf(node.op, domain);
   if (domain === "") checkOpset(opset, 11, 24);
+  if (domain === "" && (node.op === "Constant" || node.op === "ConstantOfShape")) {
+    throw new OnnxError(`${describeNode(node)} is a constant and not an operation: use constantValue for its tensor`);
+  }
   const draft: Draft = { op: node.op, inputs: [...node.inputs], attributes: {} };
   for (const [name, attribute] of Object.entries(node.attributes)) {
     draft.attributes[name] = plainValue(node, facts, opset, name, attribute);
@@ -138,8 +141,6 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
       `${describeNode(node)} scales groups and not channels before opset 21: convert the model to 21`,
     );
   },
-  Constant: (_, node) => noCanonicalForm(node),
-  ConstantOfShape: (_, node) => noCanonicalForm(node),
 };
 
 /** In a file, no axes mean all axes unless `noop_with_empty_axes`; in canonical form an empty list means none. */
@@ -155,8 +156,4 @@ function canonicalizeReduction({ attributes }: Draft): void {
 function lastAxisOnly(_draft: Draft, node: OnnxNode, opset: number): void {
   if (opset >= 13 || node.attributes.axis?.value === -1) return;
   throw new OnnxError(`${describeNode(node)} flattens its axes before opset 13: convert the model to opset 21`);
-}
-
-function noCanonicalForm(node: OnnxNode): never {
-  throw new OnnxError(`${describeNode(node)} is a constant and not an operation: use constantValue for its tensor`);
 }

@@ -146,6 +146,7 @@ export const operators: Readonly<Record<string, OperatorFacts>> = {
     defaults: { auto_pad: "NOTSET", ceil_mode: 0, count_include_pad: 0 },
     added: { dilations: 19 },
   },
+  LpPool: { defaults: { auto_pad: "NOTSET", p: 2 }, added: { ceil_mode: 18, dilations: 18 } },
   GridSample: {
     since: 16,
     defaults: { mode: "linear", padding_mode: "zeros", align_corners: 0 },
