@@ -15,6 +15,8 @@ import { summedTo } from "./structured.ts";
  */
 export function gradients(loss: Value, wrt: readonly Value[]): readonly Value[] {
   if (elementCount(loss.shape) !== 1) throw new AutodiffError(`The loss must be a single number, got ${loss}.`);
+  const integral = [loss, ...wrt].find((value) => !isFloat(value));
+  if (integral) throw new AutodiffError(`Only floating-point values have derivatives, not ${integral}.`);
   const g = loss.graph;
   const stranger = wrt.find((value) => value.graph !== g);
   if (stranger) throw new AutodiffError(`${stranger} is not part of the loss's graph.`);
@@ -30,13 +32,13 @@ export function gradients(loss: Value, wrt: readonly Value[]): readonly Value[] 
     const rule = rules[node.op];
     if (!rule)
       throw new AutodiffError(`No derivative rule for operator ${node.op}, on the path ${path(node, loss, needed)}.`);
-    const firstUsed = dys.findIndex((dy) => dy !== undefined);
-    if (firstUsed > 0 && node.op !== "Split") {
+    const other = dys.findIndex((dy, i) => i > 0 && dy !== undefined);
+    if (other > 0 && node.op !== "Split") {
       throw new AutodiffError(
-        `${node.op}: only its first output can be differentiated, but the loss uses ${node.outputs[firstUsed]}.`,
+        `${node.op}: only its first output can be differentiated, but the loss uses ${node.outputs[other]}.`,
       );
     }
-    const dy = dys[firstUsed]!;
+    const dy = dys.find((cotangent) => cotangent !== undefined)!;
     const pullbacks = rule({ g, x: node.inputs, y: node.outputs[0]!, dy, ys: node.outputs, dys, a: node.attributes });
     node.inputs.forEach((input, i) => {
       const pullback = pullbacks[i];
@@ -48,6 +50,8 @@ export function gradients(loss: Value, wrt: readonly Value[]): readonly Value[] 
   }
   return wrt.map((value) => cotangents.get(value) ?? g.zeros(value.dtype, value.shape));
 }
+
+const isFloat = ({ dtype }: Value): boolean => dtype.startsWith("float");
 
 /** All nodes that the value depends on, in topological order. */
 function ancestors(value: Value): Node[] {
@@ -67,7 +71,7 @@ function dependents(nodes: readonly Node[], wrt: readonly Value[]): ReadonlySet<
   const needed = new Set(wrt);
   for (const node of nodes) {
     if (!node.inputs.some((input) => needed.has(input))) continue;
-    for (const output of node.outputs) if (output.dtype.startsWith("float")) needed.add(output);
+    for (const output of node.outputs) if (isFloat(output)) needed.add(output);
   }
   return needed;
 }

@@ -80,6 +80,9 @@ describe("where a function has no derivative", () => {
 
   test.each([
     ["Abs, Sign and Relu have derivative 0 at 0", at([0, 0], (g, x) => g.add(g.abs(x), g.relu(x)), [0, 0])],
+    ["Pow has derivative 0 where base and exponent are 0", at([0, 2], (g, x) => g.pow(x, 0), [0, 0])],
+    ["Pow has derivative 0 for the exponent of 0", at([0, 1], (g, x) => g.pow(0, x), [0, 0])],
+    ["ReduceL2 has derivative 0 at 0", at([0, 0], (g, x) => g.reduceL2(x), [0, 0])],
     ["Clip passes the cotangent on at its bounds", at([-1, 0, 1, 2], (g, x) => g.clip(x, -1, 1), [1, 1, 1, 0])],
     [
       "elements that tie for the largest share equally",

@@ -33,9 +33,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   Sub: ({ g, dy }) => [() => dy, () => g.neg(dy)],
   Mul: ({ g, x: [a, b], dy }) => [() => g.mul(dy, b!), () => g.mul(dy, a!)],
   Div: ({ g, x: [, b], y, dy }) => [() => g.div(dy, b!), () => g.neg(g.mul(g.div(dy, b!), y))],
+  // b a^(b-1) and y log a, both 0 at a = 0 where the plain formulas say 0 * infinity.
   Pow: ({ g, x: [a, b], y, dy }) => [
-    () => g.mul(dy, g.mul(vjp.sameDType(g, b!, a!), g.pow(a!, g.sub(b!, 1)))),
-    () => g.mul(dy, g.mul(y, g.log(a!))),
+    () => g.mul(dy, g.mul(vjp.sameDType(g, b!, a!), g.pow(a!, g.where(g.equal(b!, 0), 1, g.sub(b!, 1))))),
+    () => g.mul(dy, g.mul(y, g.log(g.where(g.equal(a!, 0), 1, a!)))),
   ],
   Min: (step) => step.x.map((_, i) => () => vjp.shareAmongTies(step, i)),
   Max: (step) => step.x.map((_, i) => () => vjp.shareAmongTies(step, i)),
@@ -95,7 +96,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   ReduceMean: (step) => [() => step.g.div(vjp.spread(step), vjp.countOf(step.x[0]!, ints(step.a, "axes")))],
   ReduceMax: (step) => [() => vjp.shareAmongExtremes(step)],
   ReduceMin: (step) => [() => vjp.shareAmongExtremes(step)],
-  ReduceL2: ({ g, x: [x], y, dy, a }) => [() => g.mul(x!, vjp.restoreAxes(g, g.div(dy, y), x!, a))],
+  // x / |x|, and 0 where the norm is 0.
+  ReduceL2: ({ g, x: [x], y, dy, a }) => [
+    () => g.mul(x!, vjp.restoreAxes(g, g.div(dy, g.where(g.equal(y, 0), 1, y)), x!, a)),
+  ],
   ArgMax: () => [null],
   ArgMin: () => [null],
   LayerNormalization: (step) => [

@@ -190,7 +190,7 @@ export function ungather(g: Graph, x: Value, indices: Value, dy: Value, axis: nu
 /** Sums row i of dy into row source[i] along an axis of known size. Rows nobody read are zero. */
 function gatherTranspose(g: Graph, dy: Value, source: readonly number[], size: number, axis: number): Value {
   const readers = range(size).map(() => [] as number[]);
-  source.forEach((row, i) => readers[row]!.push(i));
+  for (const [i, row] of source.entries()) readers[row]!.push(i);
   const most = Math.max(...readers.map((rows) => rows.length));
   const zeroRow = dy.shape[axis]!;
   const padded = g.pad(

@@ -27,12 +27,12 @@ export interface GradientErrors {
 const oneThread = { threads: 1 };
 
 /** Where the float64 rule and the central differences may part: the differences' own truncation and rounding. */
-export const TOLERANCE64 = 1e-8;
+export const TOLERANCE64 = 1e-9;
 /**
  * Where the float32 rule and float64 differences may part: 2^-24 for every rounding, times the few dozen operations
  * behind an element, times the sizes (up to about 10) of terms that partly cancel.
  */
-export const TOLERANCE32 = 2e-5;
+export const TOLERANCE32 = 1e-5;
 
 /**
  * The fourth-order stencil (f(x-2h) - 8 f(x-h) + 8 f(x+h) - f(x+2h)) / 12h errs by h^4/30 times the fifth derivative,

@@ -30,6 +30,8 @@ export function erf(x: number): number {
 export const softplus = map((x) => Math.log1p(Math.exp(x)));
 export const erfs = map(erf);
 export const gelu = map((x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)));
+/** ONNX Runtime has this one in float64, but with sqrt(2/pi) rounded to float32. */
+export const geluTanh = map((x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));
 
 /** Every index vector below the sizes, in row-major order. */
 function* indexVectors(sizes: readonly number[]): Generator<readonly number[]> {

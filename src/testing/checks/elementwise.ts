@@ -46,7 +46,7 @@ const where = (draw: Draw): GradientCase => {
 
 const gelu = (draw: Draw): GradientCase => {
   const x = draw.real(draw.shape(), { low: -4, high: 4 });
-  if (draw.bool()) return apply("Gelu", [x], { approximate: "tanh" });
+  if (draw.bool()) return { ...apply("Gelu", [x], { approximate: "tanh" }), reference: reference.geluTanh };
   return { ...apply("Gelu", [x]), reference: reference.gelu, rule64: false };
 };
 

@@ -1,6 +1,6 @@
 import type { CaseInput, Draw } from "../draw.ts";
 import type { GradientCase } from "../gradcheck.ts";
-import { apply, type Checks, flat } from "./check.ts";
+import { apply, type Checks } from "./check.ts";
 
 const reduction =
   (op: string, values: (draw: Draw, shape: readonly number[]) => CaseInput = (draw, shape) => draw.real(shape)) =>
@@ -10,6 +10,18 @@ const reduction =
   };
 
 const distinct = (draw: Draw, shape: readonly number[]): CaseInput => draw.distinct([shape])[0]!;
+
+/** Which element is the largest changes nowhere near distinct values: times the input, so that there is a derivative. */
+const argument =
+  (op: string) =>
+  (draw: Draw): GradientCase => {
+    const shape = draw.shape({ minRank: 1 });
+    const axis = draw.axis(shape.length);
+    return {
+      inputs: [distinct(draw, shape)],
+      build: (g, [x]) => g.mul(g.cast(g.apply(op, [x!], { axis, keepdims: 1 })[0]!, x!.dtype), x!),
+    };
+  };
 
 /**
  * Values differ by a quarter at least: near a constant row the derivatives are steeper than the differences can follow.
@@ -30,7 +42,7 @@ export const reductions: Checks = {
   ReduceMax: reduction("ReduceMax", distinct),
   ReduceMin: reduction("ReduceMin", distinct),
   ReduceL2: reduction("ReduceL2", (draw, shape) => draw.real(shape, { not: (x) => Math.abs(x) < 0.5 })),
-  ArgMax: flat({}, (g, x) => g.apply("ArgMax", [x], { axis: -1, keepdims: 1 })[0]!),
-  ArgMin: flat({}, (g, x) => g.apply("ArgMin", [x], { axis: -1, keepdims: 1 })[0]!),
+  ArgMax: argument("ArgMax"),
+  ArgMin: argument("ArgMin"),
   LayerNormalization: layerNormalization,
 };
