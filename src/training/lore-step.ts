@@ -1,18 +1,11 @@
-import { ascentGraph, perturbBatch, squaredDistance } from "../attacks/index.ts";
+import { perturbBatch } from "../attacks/index.ts";
 import { LoreError } from "../errors.ts";
-import { Graph } from "../graph/index.ts";
-import { cloneParameters, type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
-import {
-  dualGraph,
-  dualParameters,
-  gradientName,
-  type Objective,
-  primalGraph,
-  thresholds,
-} from "../objectives/index.ts";
+import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
+import { dualParameters, gradientName, type Objective, thresholds } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw.ts";
+import { loreGraphs } from "./lore-graphs.ts";
 
 export interface StepOptions extends CompileOptions {
   /** Images that go through the encoder at a time; a batch of several gives the same result as one large batch. */
@@ -245,12 +238,12 @@ export class NonFiniteError extends LoreError {
   override readonly name = "NonFiniteError";
 }
 
+/** `LoreGraphs`, compiled. */
 interface Programs {
   readonly reference: Program;
   readonly ascent: Program;
   readonly primal: Program;
   readonly dual: Program | undefined;
-  /** Clean distances, where the primal graph does not compute them anyway. */
   readonly distance: Program | undefined;
 }
 
@@ -260,47 +253,14 @@ async function compilePrograms(
   options: StepOptions,
   omega: Parameters,
 ): Promise<Programs> {
-  const { microBatch } = options;
-  const { attack, constraint } = objective;
-  const embeddingShape = [microBatch, encoder.embeddingSize];
-  const spec = { batch: microBatch, imageSize: encoder.imageSize, norm: attack.norm, momentum: attack.momentum > 0 };
-  const ascent = ascentGraph(spec, (pixels) => {
-    const weights = trainableWeights(pixels.graph, encoder.parameters);
-    const original = pixels.graph.input("original", "float32", embeddingShape);
-    return {
-      loss: squaredDistance(
-        encoder.embed(pixels, (name) => weights.get(name)!),
-        original,
-      ),
-    };
-  });
+  const { reference, ascent, primal, dual, distance } = loreGraphs(encoder, objective, options.microBatch, omega);
   return {
-    reference: await compile({ embedding: cleanGraph(encoder, microBatch).embedding }, options),
-    ascent: await compile(
-      { next: ascent.next!, ...(ascent.nextVelocity && { nextVelocity: ascent.nextVelocity }) },
-      options,
-    ),
-    primal: await compile(primalGraph(encoder, microBatch, constraint !== undefined), options),
-    dual: constraint && (await compile(dualGraph(constraint.dual, microBatch, omega, encoder.embeddingSize), options)),
-    distance: constraint ? undefined : await compile({ cleanDistance: distanceGraph(encoder, microBatch) }, options),
+    reference: await compile(reference, options),
+    ascent: await compile(ascent, options),
+    primal: await compile(primal, options),
+    dual: dual && (await compile(dual, options)),
+    distance: distance && (await compile(distance, options)),
   };
-}
-
-function cleanGraph(encoder: Encoder, batch: number) {
-  const g = new Graph();
-  const clean = g.input("clean", "float32", [batch, 3, encoder.imageSize, encoder.imageSize]);
-  return { embedding: encoder.embed(clean, frozenWeights(g, encoder.parameters)) };
-}
-
-function distanceGraph(encoder: Encoder, batch: number) {
-  const g = new Graph();
-  const clean = g.input("clean", "float32", [batch, 3, encoder.imageSize, encoder.imageSize]);
-  const original = g.input("original", "float32", [batch, encoder.embeddingSize]);
-  const weights = trainableWeights(g, encoder.parameters);
-  return squaredDistance(
-    encoder.embed(clean, (name) => weights.get(name)!),
-    original,
-  );
 }
 
 function summary(
