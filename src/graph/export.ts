@@ -98,7 +98,7 @@ function onlyGraph(entries: readonly (readonly [string, Value])[]): Graph {
 }
 
 /** Nodes that the values depend on, in topological order, and the inputs and constants they start from. */
-function reachable(values: readonly Value[]): {
+export function reachable(values: readonly Value[]): {
   readonly nodes: readonly Node[];
   readonly sources: ReadonlySet<Value>;
 } {
