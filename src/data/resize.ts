@@ -124,16 +124,17 @@ function resizeColumns(data: Uint8Array, taps: Taps, firstRow: number, width: nu
   const { starts, counts, weights, stride } = taps;
   const rowLength = width * 3;
   const result = new Uint8Array(starts.length * rowLength);
-  const sums = new Int32Array(rowLength);
-  for (let y = 0; y < starts.length; y++) {
-    sums.fill(1 << (PRECISION - 1));
-    for (let tap = 0; tap < counts[y]!; tap++) {
-      const weight = weights[y * stride + tap]!;
-      const source = (starts[y]! - firstRow + tap) * rowLength;
-      for (let i = 0; i < rowLength; i++) sums[i] = sums[i]! + Math.imul(data[source + i]!, weight);
+  for (let y = 0, out = 0; y < starts.length; y++) {
+    const firstTap = y * stride;
+    const endTap = firstTap + counts[y]!;
+    const source = (starts[y]! - firstRow) * rowLength;
+    for (let i = 0; i < rowLength; i++) {
+      let sum = 1 << (PRECISION - 1);
+      for (let tap = firstTap, at = source + i; tap < endTap; tap++, at += rowLength) {
+        sum = (sum + Math.imul(data[at]!, weights[tap]!)) | 0;
+      }
+      result[out++] = toByte(sum);
     }
-    const out = y * rowLength;
-    for (let i = 0; i < rowLength; i++) result[out + i] = toByte(sums[i]!);
   }
   return result;
 }
