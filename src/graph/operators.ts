@@ -13,8 +13,19 @@ export interface Operator {
   readonly infer: (x: readonly Value[], attributes: Attributes) => readonly ValueType[];
 }
 
-export const int = (a: Attributes, name: string): number => a[name] as number;
-export const ints = (a: Attributes, name: string): readonly number[] => a[name] as readonly number[];
+export const int = (a: Attributes, name: string): number => given(a, name) as number;
+export const ints = (a: Attributes, name: string): readonly number[] => given(a, name) as readonly number[];
+
+function given(a: Attributes, name: string): Attributes[string] {
+  return a[name] ?? mismatch(`needs the attribute ${name}`);
+}
+
+/** Lists of numbers that must go together, one entry an axis. */
+function sameLength(a: Attributes, names: readonly string[], length: number): void {
+  for (const name of names) {
+    if (ints(a, name).length !== length) mismatch(`needs ${length} ${name}, got [${ints(a, name)}]`);
+  }
+}
 
 const floating: readonly DType[] = ["float16", "float32", "float64"];
 
@@ -111,14 +122,11 @@ function windowAttributes(a: Attributes, spatial: number, kernel: readonly numbe
   if (a.auto_pad !== undefined && a.auto_pad !== "NOTSET") mismatch(`auto_pad ${a.auto_pad} must be resolved to pads`);
   const { auto_pad: _, ...rest } = a;
   const ones = range(spatial).map(() => 1);
-  return {
-    group: 1,
-    strides: ones,
-    dilations: ones,
-    pads: range(2 * spatial).map(() => 0),
-    ...rest,
-    kernel_shape: kernel,
-  };
+  const zeros = range(2 * spatial).map(() => 0);
+  const complete = { group: 1, strides: ones, dilations: ones, pads: zeros, ...rest, kernel_shape: kernel };
+  sameLength(complete, ["strides", "dilations"], spatial);
+  sameLength(complete, ["pads"], 2 * spatial);
+  return complete;
 }
 
 const conv: Operator = {
@@ -200,6 +208,8 @@ const slice: Operator = {
     const starts = ints(a, "starts");
     const axes = ((a.axes as readonly number[] | undefined) ?? range(starts.length)).map((axis) => axisIn(axis, rank));
     const steps = (a.steps as readonly number[] | undefined) ?? starts.map(() => 1);
+    sameLength({ ...a, axes, steps }, ["ends", "axes", "steps"], starts.length);
+    axesIn(axes, rank);
     if (steps.includes(0)) mismatch("a step of 0");
     // ONNX clamps: forwards into [0, size]; backwards into [0, size - 1], and an end before the start of the axis stays
     // what it is, since -1 would mean the last element.
@@ -357,7 +367,8 @@ export const operators: Readonly<Record<string, Operator>> = {
     infer: (x, a) => {
       const [axis, sizes] = [int(a, "axis"), ints(a, "split")];
       const size = x[0]!.shape[axis]!;
-      if (sizes.reduce((p, q) => p + q, 0) !== size) mismatch(`parts [${sizes}] do not add up to ${size}`);
+      if (sizes.some((part) => part < 0) || sizes.reduce((p, q) => p + q, 0) !== size)
+        mismatch(`parts [${sizes}] do not add up to ${size}`);
       return sizes.map((part) => ({ dtype: x[0]!.dtype, shape: x[0]!.shape.with(axis, part) }));
     },
   },
@@ -366,12 +377,19 @@ export const operators: Readonly<Record<string, Operator>> = {
     complete: (a, x) => ({ axis: axisIn((a.axis as number) ?? 0, first(x).rank) }),
     infer: (x, a) => {
       const [axis, { dtype, shape }] = [int(a, "axis"), first(x, 2)];
+      if (!x[1]!.dtype.startsWith("int")) mismatch("needs int32 or int64 indices");
       return one(dtype, [...shape.slice(0, axis), ...x[1]!.shape, ...shape.slice(axis + 1)]);
     },
   },
   ScatterND: {
     complete: (a) => ({ reduction: "none", ...a }),
-    infer: (x) => one(sameDType([first(x, 3), x[2]!]), x[0]!.shape),
+    infer: (x) => {
+      const dtype = sameDType([first(x, 3), x[2]!]);
+      const [{ shape }, { shape: at }, updates] = [x[0]!, x[1]!, x[2]!];
+      const rows = [...at.slice(0, -1), ...shape.slice(at.at(-1))];
+      if (!sameShape(updates.shape, rows)) mismatch(`needs updates of shape [${rows}]`);
+      return one(dtype, shape);
+    },
   },
   Expand: { infer: (x, a) => one(first(x).dtype, broadcast(x[0]!.shape, ints(a, "shape"))) },
   Pad: {
@@ -390,10 +408,9 @@ export const operators: Readonly<Record<string, Operator>> = {
     infer: (x, a) => {
       const pads = ints(a, "pads");
       const { dtype, shape } = x[0]!;
-      return one(
-        dtype,
-        shape.map((size, i) => size + pads[i]! + pads[i + shape.length]!),
-      );
+      const padded = shape.map((size, i) => size + pads[i]! + pads[i + shape.length]!);
+      if (padded.some((size) => size < 0)) mismatch(`pads [${pads}] take more than there is`);
+      return one(dtype, padded);
     },
   },
 };

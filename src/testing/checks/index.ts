@@ -1,4 +1,4 @@
-export type { Checks } from "./check.ts";
+export { apply, type Checks } from "./check.ts";
 export { elementwise } from "./elementwise.ts";
 export { products } from "./products.ts";
 export { reductions } from "./reductions.ts";
