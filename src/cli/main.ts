@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { LoreError, UsageError } from "../errors.ts";
+import { benchCommand } from "./bench.ts";
 import { expandSettings, packageVersion } from "./config.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { trainCommand } from "./train.ts";
@@ -9,7 +10,7 @@ const program = new Command("lore")
   .description("Make a vision encoder adversarially robust, attack it, and measure it.")
   .version(packageVersion())
   .showHelpAfterError("(lore COMMAND --help lists what there is)");
-for (const command of [trainCommand(), evaluateCommand()]) program.addCommand(command);
+for (const command of [trainCommand(), evaluateCommand(), benchCommand()]) program.addCommand(command);
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 /** Exit codes: 0 success, 1 a failed run, 2 unusable arguments or input. */

@@ -1,0 +1,170 @@
+import { flops, productsOf } from "../graph/flops.ts";
+import { cloneParameters, type Encoder } from "../models/encoder.ts";
+import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
+import { elementCount } from "../onnx/tensor.ts";
+import { randomStream } from "../random.ts";
+import { type CompileOptions, compile } from "../runtime/index.ts";
+import { AdamW } from "../training/adamw.ts";
+import { type LoreGraphs, loreGraphs, type Outputs, runsPerBatch } from "../training/lore-graphs.ts";
+import { LoreStep } from "../training/lore-step.ts";
+import { countProducts, gemmRate, type ProductCount, totalFlops } from "./gemm.ts";
+import { type BenchModelName, benchEncoder } from "./models.ts";
+import { noise } from "./noise.ts";
+import { type Spread, secondsOf } from "./timing.ts";
+
+export interface BenchOptions extends CompileOptions {
+  readonly model: BenchModelName;
+  /** Images a step. */
+  readonly batch: number;
+  readonly imageSize?: number;
+  readonly method: "lore" | "fare";
+  /** K. Default: the method's own. */
+  readonly stepsPerBatch?: number;
+  /** Images that go through the encoder at a time. Default: the batch. */
+  readonly microBatch?: number;
+  /** Counted steps, after one to warm up. */
+  readonly repeats: number;
+  readonly seed: number;
+  /** Also time the phases of a step one by one. */
+  readonly phases?: boolean;
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/** One phase of a step, over the whole batch. */
+export interface PhaseTime {
+  readonly phase: "reference" | "ascent" | "primal";
+  /** How often a step goes through it. */
+  readonly runs: number;
+  readonly seconds: Spread;
+  /** Operations of its matrix products. */
+  readonly flops: number;
+}
+
+export interface BenchResult {
+  readonly imageSize: number;
+  readonly stepsPerBatch: number;
+  readonly seconds: Spread;
+  /** Operations of a step's matrix products. */
+  readonly flops: number;
+  /** What ONNX Runtime's MatMul does at the step's own shapes, in operations a second. */
+  readonly gemmRate: number;
+  /** Largest resident memory of the process up to the end of the last step. */
+  readonly peakMemoryBytes: number;
+  readonly phases: readonly PhaseTime[];
+}
+
+const epsilon = 2 / 255;
+const learningRate = 1e-5;
+const weightDecay = 1e-4;
+
+/** Times training steps on random images: what `LoreStep.run` does with one batch. */
+export async function bench(options: BenchOptions): Promise<BenchResult> {
+  const { model, batch, imageSize, method, stepsPerBatch, repeats, seed, onProgress = () => {} } = options;
+  const microBatch = Math.min(options.microBatch ?? batch, batch);
+  const common = { epsilon, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
+  const objective = method === "lore" ? lore(common) : fare(common);
+  const encoder = benchEncoder(model, seed, imageSize);
+
+  const work = new Work(encoder, objective, microBatch, Math.ceil(batch / microBatch), options);
+  let steps = 0;
+  const seconds = await stepSeconds(encoder, objective, { ...options, microBatch }, () =>
+    onProgress("steps", ++steps, repeats + 1),
+  );
+  const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
+  const rate = await gemmRate(work.products(), options, (done, total) => onProgress("product shapes", done, total));
+  const phases = options.phases ? await work.phases(repeats, (done, total) => onProgress("phases", done, total)) : [];
+  return {
+    imageSize: encoder.imageSize,
+    stepsPerBatch: objective.stepsPerBatch,
+    seconds,
+    flops: totalFlops(work.products()),
+    gemmRate: rate,
+    peakMemoryBytes,
+    phases,
+  };
+}
+
+async function stepSeconds(
+  encoder: Encoder,
+  objective: Objective,
+  options: BenchOptions & { readonly microBatch: number },
+  onStep: () => void,
+): Promise<Spread> {
+  const { batch, repeats, seed } = options;
+  const step = await LoreStep.create(encoder, objective, { ...options, weightDecay });
+  const pixels = noise(batch * 3 * encoder.imageSize ** 2, randomStream(seed, "pixels").uniform);
+  let key = 0;
+  const seconds = await secondsOf(async () => {
+    await step.run(pixels, [seed, "attack", key++], () => learningRate);
+    onStep();
+  }, repeats);
+  await step.dispose();
+  return seconds;
+}
+
+/** What a step consists of, as graphs: its products, and its phases one by one. */
+class Work {
+  readonly #encoder: Encoder;
+  readonly #graphs: LoreGraphs;
+  readonly #runs: Readonly<Record<keyof LoreGraphs, number>>;
+  readonly #parts: number;
+  readonly #options: CompileOptions;
+
+  constructor(encoder: Encoder, objective: Objective, microBatch: number, parts: number, options: CompileOptions) {
+    const dual = objective.constraint?.dual;
+    const omega = dual ? dualParameters(dual, encoder.embeddingSize, 0) : new Map();
+    this.#encoder = encoder;
+    this.#graphs = loreGraphs(encoder, objective, microBatch, omega);
+    this.#runs = runsPerBatch(objective);
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Every product of a step, with how often it occurs. */
+  products(): readonly ProductCount[] {
+    const names = Object.keys(this.#runs) as readonly (keyof LoreGraphs)[];
+    return countProducts(
+      names.flatMap((name) =>
+        productsOf(Object.values(this.#graphs[name] ?? {})).map((product) => ({
+          product,
+          count: this.#parts * this.#runs[name],
+        })),
+      ),
+    );
+  }
+
+  async phases(repeats: number, onProgress: (done: number, total: number) => void): Promise<readonly PhaseTime[]> {
+    const names = ["reference", "ascent", "primal"] as const;
+    const times: PhaseTime[] = [];
+    for (const phase of names) {
+      const outputs = this.#graphs[phase];
+      const { median, min, max } = await this.#programSeconds(outputs, repeats);
+      const scaled = { median: this.#parts * median, min: this.#parts * min, max: this.#parts * max };
+      const work = productsOf(Object.values(outputs)).reduce((sum, product) => sum + flops(product), 0);
+      times.push({ phase, runs: this.#runs[phase], seconds: scaled, flops: this.#parts * work });
+      onProgress(times.length, names.length);
+    }
+    return times;
+  }
+
+  /** One run; where the outputs have gradients, followed by an optimiser step. */
+  async #programSeconds(outputs: Outputs, repeats: number): Promise<Spread> {
+    const program = await compile(outputs, this.#options);
+    const parameters = cloneParameters(this.#encoder.parameters);
+    const weights = Object.fromEntries([...parameters].map(([name, { data }]) => [name, data]));
+    const { uniform } = randomStream("phases");
+    const others = Object.fromEntries(
+      program.inputs
+        .filter(({ name }) => !(name in weights))
+        .map(({ name, shape }) => [name, noise(elementCount(shape), uniform)]),
+    );
+    const trains = [...parameters.keys()].every((name) => gradientName(name) in outputs);
+    const optimizer = trains ? new AdamW(parameters, { weightDecay }) : undefined;
+    const seconds = await secondsOf(async () => {
+      const result = await program.run({ ...weights, ...others });
+      optimizer?.step(parameters, (name) => result[gradientName(name)] as Float32Array, learningRate);
+    }, repeats);
+    await program.dispose();
+    return seconds;
+  }
+}
