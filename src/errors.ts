@@ -5,5 +5,5 @@ export class LoreError extends Error {
 
 /** Arguments, options or input files that cannot be used. The command line exits with code 2 on these. */
 export class UsageError extends LoreError {
-  override readonly name = "UsageError";
+  override readonly name: string = "UsageError";
 }
