@@ -1,0 +1,84 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { flops, productsOf } from "../graph/flops.ts";
+import { randomVitParameters, VitEncoder } from "../models/index.ts";
+import { dualParameters, fare, lore, type Objective, paperDual } from "../objectives/index.ts";
+import { randomStream } from "../random.ts";
+import { Program } from "../runtime/program.ts";
+import { type LoreGraphs, loreGraphs, runsPerBatch } from "./lore-graphs.ts";
+import { LoreStep } from "./lore-step.ts";
+
+const [batch, imageSize, patch, width, depth, heads] = [3, 8, 4, 12, 2, 3];
+const architecture = { patch, width, depth, heads };
+const random = randomStream("lore-graphs");
+const encoder = new VitEncoder({
+  name: "tiny",
+  architecture,
+  imageSize,
+  normalization: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+  parameters: randomVitParameters(architecture, imageSize, random.normal),
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("runsPerBatch", () => {
+  const attack = { steps: 4 };
+  const margin = { kind: "fixed", threshold: 1 } as const;
+  const objectives: readonly Objective[] = [
+    lore({ epsilon: 0.01, attack, stepsPerBatch: 3 }),
+    lore({ epsilon: 0.01, attack, margin, dual: { kind: "scalar", initial: 1, learningRate: 0.1 } }),
+    lore({ epsilon: 0.01, attack, margin, dual: { kind: "constant", value: 1 } }),
+    fare({ epsilon: 0.01, attack, stepsPerBatch: 2 }),
+  ];
+  it.each(objectives.map((objective) => [`${objective.name}, ${objective.constraint?.dual.kind}`, objective] as const))(
+    "says what LoreStep does: %s",
+    async (_, objective) => {
+      const step = await LoreStep.create(encoder, objective, {
+        microBatch: batch,
+        weightDecay: 0,
+        seed: 0,
+        threads: 1,
+      });
+      const run = vi.spyOn(Program.prototype, "run");
+      const pixels = Float32Array.from({ length: 2 * batch * 3 * imageSize ** 2 }, () => random.uniform());
+      await step.run(pixels, ["key"], () => 1e-4);
+      await step.dispose();
+
+      const names = run.mock.contexts.map((program) => phaseOf(program as Program));
+      const expected = runsPerBatch(objective);
+      for (const phase of Object.keys(expected) as (keyof LoreGraphs)[]) {
+        expect([phase, names.filter((name) => name === phase).length]).toEqual([phase, 2 * expected[phase]]);
+      }
+    },
+  );
+});
+
+function phaseOf({ outputs }: Program): keyof LoreGraphs {
+  if ("embedding" in outputs) return "reference";
+  if ("next" in outputs) return "ascent";
+  if ("dualLoss" in outputs) return "dual";
+  return "loss" in outputs ? "primal" : "distance";
+}
+
+describe("loreGraphs", () => {
+  it("holds the products that a vision transformer's passes consist of, counted by hand", () => {
+    const omega = dualParameters(paperDual, width, 0);
+    const graphs = loreGraphs(encoder, lore({ epsilon: 0.01 }), batch, omega);
+    const work = (phase: keyof LoreGraphs): number =>
+      productsOf(Object.values(graphs[phase]!)).reduce((sum, product) => sum + flops(product), 0);
+
+    const tokens = 1 + (imageSize / patch) ** 2;
+    const patches = 2 * batch * (tokens - 1) * 3 * patch ** 2 * width;
+    // qkv, projection and the two layers of the MLP: (3 + 1 + 4 + 4) width^2 weights a block.
+    const linear = depth * 2 * batch * tokens * 12 * width ** 2;
+    const attention = depth * 2 * 2 * batch * tokens ** 2 * width;
+    expect(work("reference")).toBe(patches + linear + attention);
+    // Back to the image: a linear layer's input gradient is one product more, attention's two operands are two.
+    expect(work("ascent")).toBe(2 * patches + 2 * linear + 3 * attention);
+    // Twice the images; weights' gradients instead of the image's.
+    expect(work("primal")).toBe(2 * (2 * patches + 3 * linear + 3 * attention));
+    // Two layers forward, two weight gradients, one input gradient.
+    expect(work("dual")).toBe(2 * batch * 512 * (2 * width + 3));
+  });
+});
