@@ -1,0 +1,29 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+
+const main = join(import.meta.dirname, "..", "src", "cli", "main.ts");
+
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `lore` from the sources in a process of its own. */
+export function lore(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+  return runScript(main, args, env);
+}
+
+/** Runs a TypeScript file in a process of its own, with these variables besides the environment's. */
+export function runScript(
+  file: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
+  const options = { env: { ...process.env, ...env }, maxBuffer: 2 ** 26 };
+  return new Promise((resolve) => {
+    execFile(process.execPath, ["--import", "tsx", file, ...args], options, (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
+    });
+  });
+}
