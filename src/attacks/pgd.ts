@@ -44,8 +44,12 @@ export function pgd(options: PgdOptions): Pgd {
     if (!Number.isInteger(count) || count < 1)
       throw new UsageError(`PGD: ${name} must be a positive integer, got ${count}.`);
   }
-  if (!(attack.stepSize >= 0)) throw new UsageError(`PGD: the step size must not be negative, got ${attack.stepSize}.`);
-  if (!(attack.momentum >= 0)) throw new UsageError(`PGD: momentum must not be negative, got ${attack.momentum}.`);
+  for (const [name, size] of [
+    ["the step size", attack.stepSize],
+    ["momentum", attack.momentum],
+  ] as const) {
+    if (!(size >= 0 && size < Infinity)) throw new UsageError(`PGD: ${name} must be a number from 0, got ${size}.`);
+  }
   if (attack.restarts > 1 && attack.start === "zero") {
     throw new UsageError("PGD: restarts from the clean image would all be the same; use a uniform start.");
   }
@@ -62,7 +66,7 @@ export type Feeds = Readonly<Record<string, TypedArray>>;
  * The inner maximisation of training: all images of one batch, all steps, last iterate, as FARE and LORE use it.
  *
  * @param clean [batch, 3, S, S] in [0, 1], exactly the program's batch
- * @param key makes the random start: the same key, the same start
+ * @param keyOf makes the random start of the batch's i-th image: the same key, the same start
  * @param out receives the perturbed images; same length as `clean`
  */
 export async function perturbBatch(
@@ -70,15 +74,16 @@ export async function perturbBatch(
   attack: Pgd,
   clean: Float32Array,
   feeds: Feeds,
-  key: readonly (number | string)[],
+  keyOf: (image: number) => readonly (number | string)[],
   out: Float32Array,
 ): Promise<void> {
-  const imageLength = clean.length / batchOf(program);
+  const batch = batchOf(program);
+  const length = clean.length / batch;
   if (attack.start === "zero") out.set(clean);
   else {
-    const random = randomStream(...key);
-    for (let at = 0; at < clean.length; at += imageLength) {
-      randomStart(attack, clean.subarray(at, at + imageLength), random, out.subarray(at, at + imageLength));
+    for (let i = 0; i < batch; i++) {
+      const [from, to] = [i * length, (i + 1) * length];
+      randomStart(attack, clean.subarray(from, to), randomStream(...keyOf(i)), out.subarray(from, to));
     }
   }
   const velocity = new Float32Array(attack.momentum > 0 ? clean.length : 0);
@@ -98,7 +103,10 @@ function scalars({ epsilon, stepSize, momentum }: Pgd): Feeds {
 }
 
 export interface AttackOutcome {
-  /** Perturbed images [count, 3, S, S]: the one that succeeded, else the one of largest loss. */
+  /**
+   * Perturbed images [count, 3, S, S]: the first of the earliest restart that succeeded, else the one of largest loss
+   * over all steps of all restarts.
+   */
   readonly adversarial: Float32Array;
   /** Per image: the attack succeeded. */
   readonly success: readonly boolean[];
@@ -130,7 +138,8 @@ interface Slot {
 /**
  * Attacks any number of images with a program of fixed batch size whose target knows success. An image leaves its
  * place in the batch as soon as it is broken or its run is over, and the next run takes the place, so that the batch
- * stays full. What an image gets depends on the seed and its key only, never on its neighbours.
+ * stays full. What an image gets depends on the seed and its key only, never on its neighbours or the batch size: where
+ * two restarts of an image share the batch, the later one counts only if the earlier one fails.
  */
 export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob): Promise<AttackOutcome> {
   const { clean, count, rows, shared, seed } = job;
@@ -139,6 +148,8 @@ export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob
   const adversarial = clean.slice();
   const success = new Array<boolean>(count).fill(false);
   const loss = new Float32Array(count).fill(Number.NEGATIVE_INFINITY);
+  /** The restart that an image's result comes from. */
+  const from = new Array<number>(count).fill(Number.POSITIVE_INFINITY);
 
   const now = new Float32Array(batch * length);
   const origin = new Float32Array(batch * length);
@@ -157,9 +168,18 @@ export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob
     restart: Math.floor(i / count),
   }));
 
+  const isBeaten = ({ image, restart }: { readonly image: number; readonly restart: number }): boolean =>
+    success[image]! && from[image]! < restart;
+  const endRun = (image: number): void => {
+    runsLeft[image] = runsLeft[image]! - 1;
+    if (runsLeft[image] === 0) job.onDone?.(++finished);
+  };
   const fill = (at: number): void => {
     let next = queue.shift();
-    while (next && success[next.image]) next = queue.shift();
+    while (next && isBeaten(next)) {
+      endRun(next.image);
+      next = queue.shift();
+    }
     slots[at] = next && { ...next, iteration: 0 };
     if (!next) return;
     const { image, restart } = next;
@@ -179,18 +199,17 @@ export async function runPgd(program: AscentProgram, attack: Pgd, job: AttackJob
     const [losses, broken] = [result.loss as Float32Array, result.success as Uint8Array];
     slots.forEach((slot, at) => {
       if (!slot) return;
-      const { image } = slot;
+      const { image, restart } = slot;
       const done = broken[at] === 1;
-      // Two restarts of one image may share the batch; once one has succeeded the other no longer matters.
-      if (!success[image] && (done || losses[at]! > loss[image]!)) {
+      const ahead = losses[at]! > loss[image]! || (losses[at] === loss[image] && restart < from[image]!);
+      if (!isBeaten(slot) && (done || (!success[image] && ahead))) {
         loss[image] = losses[at]!;
         success[image] = done;
+        from[image] = restart;
         adversarial.set(now.subarray(at * length, (at + 1) * length), image * length);
       }
-      if (success[image] || slot.iteration === attack.steps) {
-        const left = runsLeft[image]!;
-        runsLeft[image] = success[image] ? 0 : left - 1;
-        if (left > 0 && runsLeft[image] === 0) job.onDone?.(++finished);
+      if (done || isBeaten(slot) || slot.iteration === attack.steps) {
+        endRun(image);
         fill(at);
       } else {
         slot.iteration++;

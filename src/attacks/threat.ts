@@ -63,5 +63,5 @@ export function randomStart(threat: ThreatModel, clean: Float32Array, random: Ra
 }
 
 function clipped(pixel: number): number {
-  return pixel < 0 ? 0 : pixel > 1 ? 1 : pixel;
+  return Math.min(Math.max(pixel, 0), 1);
 }

@@ -15,9 +15,16 @@ export function dualParameters(dual: Dual, embeddingSize: number, seed: number):
     case "constant":
       return new Map();
     case "scalar":
-      // The inverse of softplus, so that lambda starts at `initial`.
+      // The inverse of softplus, so that lambda starts at `initial`; log(expm1(x)) would overflow for a large one.
       return new Map([
-        ["s", { dtype: "float32", shape: [1], data: Float32Array.of(Math.log(Math.expm1(dual.initial))) }],
+        [
+          "s",
+          {
+            dtype: "float32",
+            shape: [1],
+            data: Float32Array.of(dual.initial + Math.log(-Math.expm1(-dual.initial))),
+          },
+        ],
       ]);
     case "network": {
       const random = randomStream(seed, "dual");

@@ -60,6 +60,10 @@ export const paperDual: Dual = { kind: "network", hidden: 512, learningRate: 5e-
 export function lore({ margin = paperMargin, dual = paperDual, stepsPerBatch = 5, ...rest }: LoreOptions): Objective {
   const size = margin.kind === "relative" ? margin.rho : margin.threshold;
   if (!(size >= 0)) throw new UsageError(`The margin must not be negative, got ${size}.`);
+  if (margin.kind === "relative" && !Number.isFinite(margin.exponent)) {
+    throw new UsageError(`The margin's exponent must be a number, got ${margin.exponent}.`);
+  }
+  checkDual(dual);
   return objective("lore", { ...rest, stepsPerBatch }, { margin, dual });
 }
 
@@ -71,7 +75,21 @@ export function fare({ stepsPerBatch = 1, ...rest }: Common): Objective {
 /** FARE plus a constant multiple of the clean distance (paper, equation 3). */
 export function naive({ weight, stepsPerBatch = 1, ...rest }: Common & { readonly weight: number }): Objective {
   const constraint: Constraint = { margin: { kind: "fixed", threshold: 0 }, dual: { kind: "constant", value: weight } };
+  checkDual(constraint.dual);
   return objective("naive", { ...rest, stepsPerBatch }, constraint);
+}
+
+function checkDual(dual: Dual): void {
+  if (dual.kind === "constant") {
+    if (!(dual.value >= 0)) throw new UsageError(`A constant lambda must not be negative, got ${dual.value}.`);
+    return;
+  }
+  if (!(dual.learningRate > 0))
+    throw new UsageError(`The dual learning rate must be positive, got ${dual.learningRate}.`);
+  // softplus never gives 0: a lambda that started there could not rise.
+  if (dual.kind === "scalar" && !(dual.initial > 0)) {
+    throw new UsageError(`A scalar lambda must start above 0, got ${dual.initial}; for lambda = 0 use a constant.`);
+  }
 }
 
 function objective(name: string, common: Common, constraint: Constraint | undefined): Objective {

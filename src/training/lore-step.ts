@@ -1,8 +1,8 @@
 import { perturbBatch } from "../attacks/index.ts";
-import { LoreError } from "../errors.ts";
+import { LoreError, UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
 import { dualParameters, gradientName, type Objective, thresholds } from "../objectives/index.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { describeType, type Tensor } from "../onnx/tensor.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw.ts";
 import { loreGraphs } from "./lore-graphs.ts";
@@ -89,12 +89,13 @@ export class LoreStep {
   ): Promise<BatchResult> {
     const { attack, stepsPerBatch, constraint } = this.#objective;
     const weights = feedsOf(this.parameters);
-    const parts: Part[] = [];
-    for (const part of this.#split(pixels)) {
+    const parts = [...this.#split(pixels)];
+    for (const [index, part] of parts.entries()) {
       await this.#prepare(part);
       const feeds = { ...weights, original: part.original };
-      await perturbBatch(this.#programs.ascent, attack, part.clean, feeds, [...key, parts.length], part.adversarial);
-      parts.push(part);
+      // By the image's place in the whole batch: its start must not depend on the micro-batch.
+      const keyOf = (i: number) => [...key, index * this.#options.microBatch + i];
+      await perturbBatch(this.#programs.ascent, attack, part.clean, feeds, keyOf, part.adversarial);
     }
     let first: BatchResult | undefined;
     let cleanDistances: readonly Float32Array[] = [];
@@ -209,7 +210,11 @@ export class LoreStep {
     ]);
   }
 
-  /** Continues from what `state` gave. */
+  /**
+   * Continues from what `state` gave.
+   *
+   * @throws UsageError when it was another encoder's or objective's state
+   */
   restore(state: ReadonlyMap<string, Tensor>): void {
     const part = (prefix: string) =>
       new Map(
@@ -217,6 +222,7 @@ export class LoreStep {
           .filter(([name]) => name.startsWith(prefix))
           .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
       );
+    checkSameTensors(this.state(), state);
     for (const [prefix, own] of [
       ["theta.", this.parameters],
       ["omega.", this.#omega],
@@ -226,6 +232,18 @@ export class LoreStep {
     }
     this.#optimizer.restore(part("optimizer."));
     this.#dualOptimizer.restore(part("dual-optimizer."));
+  }
+
+  /**
+   * Whether the last optimiser step left every weight finite: the loss that would tell comes with the next batch only.
+   *
+   * @throws NonFiniteError naming a weight that is not
+   */
+  checkFinite(): void {
+    for (const [name, { data }] of this.state()) {
+      if (!data.every((x: number | bigint) => Number.isFinite(x)))
+        throw new NonFiniteError(`${name} holds values that are not finite.`);
+    }
   }
 
   async dispose(): Promise<void> {
@@ -272,11 +290,13 @@ function summary(
   },
   constrained: boolean,
 ): BatchResult {
-  const mean = (value: (part: Part, index: number, i: number) => number): number =>
-    parts.reduce(
-      (sum, part, index) => sum + part.share.reduce((inner, share, i) => inner + share * value(part, index, i), 0),
-      0,
-    );
+  // Not by the shares: they are float32, and three thirds would be more than one.
+  const total = parts.reduce((sum, { count }) => sum + count, 0);
+  const mean = (value: (part: Part, index: number, i: number) => number): number => {
+    let sum = 0;
+    for (const [index, part] of parts.entries()) for (let i = 0; i < part.count; i++) sum += value(part, index, i);
+    return sum / total;
+  };
   const distances = {
     loss: step.loss,
     advDistance: mean((_, index, i) => step.advDistances[index]![i]!),
@@ -309,6 +329,17 @@ function added<M extends ReadonlyMap<string, Float32Array>>(
     for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + part[i]!;
   }
   return sums;
+}
+
+function checkSameTensors(own: ReadonlyMap<string, Tensor>, saved: ReadonlyMap<string, Tensor>): void {
+  for (const [name, { dtype, shape }] of own) {
+    const found = saved.get(name);
+    if (found && describeType(found.dtype, found.shape) === describeType(dtype, shape)) continue;
+    const got = found ? describeType(found.dtype, found.shape) : "missing";
+    throw new UsageError(
+      `The checkpoint is of another encoder or objective: its tensor ${name} is ${got}, ${describeType(dtype, shape)} is needed.`,
+    );
+  }
 }
 
 function prefixed(prefix: string, tensors: ReadonlyMap<string, Tensor>): readonly (readonly [string, Tensor])[] {
