@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { readJson } from "../models/files.ts";
+
+export { packageVersion } from "../version.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -18,6 +19,8 @@ const presets: Readonly<Record<string, Settings>> = {
   },
 };
 
+export const presetNames = Object.keys(presets);
+
 /**
  * Replaces `--preset NAME` and `--config FILE` by the options they stand for, put before the others, so that they go
  * through the same checks and what the command line says wins.
@@ -28,8 +31,8 @@ export function expandSettings(args: readonly string[]): readonly string[] {
   const rest: string[] = [];
   const expanded: string[] = [];
   for (let i = 0; i < args.length; i++) {
-    const [flag, inline] = args[i]!.split("=", 2);
-    if (flag !== "--preset" && flag !== "--config") {
+    const [, flag, inline] = /^(--preset|--config)(?:=(.*))?$/s.exec(args[i]!) ?? [];
+    if (flag === undefined) {
       rest.push(args[i]!);
       continue;
     }
@@ -42,9 +45,8 @@ export function expandSettings(args: readonly string[]): readonly string[] {
 }
 
 function preset(name: string): Settings {
-  const found = presets[name];
-  if (!found) throw new UsageError(`Unknown preset ${name}: there is ${Object.keys(presets).join(", ")}.`);
-  return found;
+  if (!presetNames.includes(name)) throw new UsageError(`Unknown preset ${name}: there is ${presetNames.join(", ")}.`);
+  return presets[name]!;
 }
 
 function fileSettings(path: string): Settings {
@@ -60,12 +62,7 @@ function toArguments(settings: Settings): readonly string[] {
     const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     if (value === true) return [flag];
     if (value === false || value === null) return [];
+    if (Array.isArray(value)) return [flag, ...value.map(String)];
     return [flag, String(value)];
   });
-}
-
-/** The version in the package's own package.json. */
-export function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version;
 }

@@ -4,7 +4,17 @@ import { openSource } from "../data/index.ts";
 import { evaluate, formatEpsilon } from "../evaluation/index.ts";
 import { loadEncoder } from "../models/index.ts";
 import { evaluationTable } from "../report/evaluation.ts";
-import { type ComputeFlags, compileFlags, type ImageFlags, parseCount, parseEpsilon, parseEpsilons, parseNumber, withComputeFlags, withImageFlags } from "./options.ts";
+import {
+  type ComputeFlags,
+  compileFlags,
+  type ImageFlags,
+  parseCount,
+  parseEpsilon,
+  parseEpsilons,
+  parseNumber,
+  withComputeFlags,
+  withImageFlags,
+} from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
@@ -23,7 +33,10 @@ interface Flags extends ComputeFlags, ImageFlags {
 export function evaluateCommand(): Command {
   const command = new Command("evaluate")
     .description("measure accuracy, clean and under attack, with the encoder's fixed head")
-    .requiredOption("--encoder <encoder...>", "one or more encoders: a .safetensors file, an encoder's folder, a run folder")
+    .requiredOption(
+      "--encoder <encoder...>",
+      "one or more encoders: a .safetensors file, an encoder's folder, a run folder",
+    )
     .requiredOption("--data <data>", "images: a folder with one sub-folder a class, or synthetic[:COUNT[:SPLIT]]")
     .addOption(new Option("--attack <name>", "the attack").choices(["none", "pgd"]).default("none"))
     .addOption(new Option("--norm <norm>", "the attack's norm").choices(["linf", "l2"]).default("linf"))
@@ -39,7 +52,8 @@ async function run(flags: Flags): Promise<void> {
   const { data, classes, seed, limit, batch, imageSize, strict } = flags;
   const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
   const encoders = [];
-  for (const spec of flags.encoder) encoders.push(await loadEncoder(spec, imageSize === undefined ? {} : { imageSize }));
+  for (const spec of flags.encoder)
+    encoders.push(await loadEncoder(spec, imageSize === undefined ? {} : { imageSize }));
   const attacks = flags.attack === "none" ? [] : flags.epsilon.map((epsilon) => pgd({ ...pgdFlags(flags), epsilon }));
 
   const progress = new ProgressLine();
@@ -60,10 +74,13 @@ async function run(flags: Flags): Promise<void> {
   }
   progress.end();
   if (`${skips}`) process.stderr.write(`${skips}\n`);
-  if (flags.json) process.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : results, undefined, 2)}\n`);
+  if (flags.json)
+    process.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : results, undefined, 2)}\n`);
   else {
     const { images, classes: count } = results[0]!;
-    process.stdout.write(`${evaluationTable(results)}\n\n${images} images of ${data}, ${count} classes${attackLine(flags)}\n`);
+    process.stdout.write(
+      `${evaluationTable(results)}\n\n${images} images of ${data}, ${count} classes${attackLine(flags)}\n`,
+    );
   }
 }
 

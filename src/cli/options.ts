@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Device } from "../runtime/index.ts";
 
 /** Parses `2/255` or `0.0078` into pixel units of [0, 1]. */
@@ -27,7 +27,8 @@ export function parseSeed(text: string): number {
 
 export function parseNumber(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError("It must be a non-negative number.");
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError("It must be a non-negative number.");
   return value;
 }
 
@@ -47,7 +48,9 @@ export interface ComputeFlags {
 
 export function withComputeFlags(command: Command): Command {
   return command
-    .addOption(new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "cuda"]).default("auto"))
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "cuda"]).default("auto"),
+    )
     .option("--threads <n>", "threads on CPU (default: one a core)", parseCount)
     .option("--seed <n>", "seed of everything random", parseSeed, 0)
     .option("--json", "print JSON on stdout and nothing else");
@@ -72,6 +75,9 @@ export function withImageFlags(command: Command): Command {
 }
 
 /** The flags that were given, as an options object without undefined entries. */
-export function compileFlags({ device, threads }: ComputeFlags): { readonly device: Device; readonly threads?: number } {
+export function compileFlags({ device, threads }: ComputeFlags): {
+  readonly device: Device;
+  readonly threads?: number;
+} {
   return { device: device === "auto" ? "cpu" : device, ...(threads !== undefined && { threads }) };
 }

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { loadEncoder } from "../models/index.ts";
 import { type Dual, fare, lore, type Margin, type Objective } from "../objectives/index.ts";
 import { defaultSettings, finetune, readRun, type StepMetrics } from "../training/index.ts";
+import { presetNames } from "./config.ts";
 import {
   type ComputeFlags,
   compileFlags,
@@ -62,16 +63,24 @@ export function trainCommand(): Command {
     .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
     .option("--rho <rho>", "allowed clean distance, as a share of the margin", parseNumber, 0.1)
     .option("--margin-exponent <p>", "margin is ||phi0(x)||^p", parseNumber, 2)
-    .option("--threshold <distance>", "allow this clean distance for every image, instead of rho times the margin", parseNumber)
-    .addOption(new Option("--dual <kind>", "what gives lambda").choices(["network", "scalar", "constant"]).default("network"))
+    .option(
+      "--threshold <distance>",
+      "allow this clean distance for every image, instead of rho times the margin",
+      parseNumber,
+    )
+    .addOption(
+      new Option("--dual <kind>", "what gives lambda").choices(["network", "scalar", "constant"]).default("network"),
+    )
     .option("--dual-value <lambda>", "lambda of a constant, first lambda of a scalar", parseNumber, 1)
     .option("--dual-learning-rate <rate>", "learning rate of the dual ascent", parseNumber, 5e-4)
     .option("--attack-steps <n>", "steps of the inner PGD", parseCount, 10)
     .option("--attack-step-size <size>", "step size of the inner PGD (default: epsilon / 4)", parseEpsilon)
-    .addOption(new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"))
+    .addOption(
+      new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"),
+    )
     .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0)
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
-    .option("--preset <name>", "a named set of options: paper, small");
+    .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
   return withComputeFlags(withImageFlags(command)).action(async (given: Flags & { readonly resume?: string }) => {
     if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
     for (const name of ["encoder", "data", "out"] as const) {
@@ -85,13 +94,27 @@ export function trainCommand(): Command {
 function savedFlags(folder: string, command: Command): Flags {
   const mayDiffer = ["resume", "device", "threads", "json"];
   const extra = command.options.find(
-    (option) => command.getOptionValueSource(option.attributeName()) === "cli" && !mayDiffer.includes(option.attributeName()),
+    (option) =>
+      command.getOptionValueSource(option.attributeName()) === "cli" && !mayDiffer.includes(option.attributeName()),
   );
-  if (extra) throw new UsageError(`${extra.long} cannot be given with --resume: a run goes on with the settings it was started with.`);
-  const { flags } = readRun(folder) as { readonly flags?: Flags };
-  if (!flags) throw new UsageError(`${folder}/run.json was not written by lore train: it holds no flags.`);
+  if (extra)
+    throw new UsageError(
+      `${extra.long} cannot be given with --resume: a run goes on with the settings it was started with.`,
+    );
+  const { json: _, ...flags } = (readRun(folder) as { readonly flags?: Partial<Flags> } | null)?.flags ?? {};
+  if (!isComplete(flags)) throw new UsageError(`${folder}/run.json was not written by lore train: it holds no flags.`);
   const { device, threads, json } = command.opts<Flags>();
-  return { ...flags, device, out: folder, ...(threads !== undefined && { threads }), ...(json && { json }) };
+  return {
+    ...flags,
+    out: folder,
+    ...(command.getOptionValueSource("device") === "cli" && { device }),
+    ...(threads !== undefined && { threads }),
+    ...(json && { json }),
+  };
+}
+
+function isComplete(flags: Partial<Flags>): flags is Flags {
+  return flags.encoder !== undefined && flags.data !== undefined && flags.epsilon !== undefined;
 }
 
 async function run(flags: Flags, resumed?: string): Promise<void> {
@@ -105,7 +128,7 @@ async function run(flags: Flags, resumed?: string): Promise<void> {
   const stop = stopOnInterrupt(() => progress.note("Stopping after this batch; press Ctrl-C again to stop at once."));
   const started = performance.now();
   let last: StepMetrics | undefined;
-  const { finished, steps } = await finetune(encoder, source, objective, {
+  const training = finetune(encoder, source, objective, {
     ...compileFlags(flags),
     ...settingsOf(flags),
     run: flags.out,
@@ -119,9 +142,11 @@ async function run(flags: Flags, resumed?: string): Promise<void> {
       progress.update(flags.method, metrics.step, total, detail(metrics));
     },
   });
-  stop.dispose();
-  progress.end();
-  if (`${skips}`) process.stderr.write(`${skips}\n`);
+  const { finished, steps } = await training.finally(() => {
+    stop.dispose();
+    progress.end();
+    if (`${skips}`) process.stderr.write(`${skips}\n`);
+  });
   const seconds = (performance.now() - started) / 1000;
   report(flags, { finished, steps, seconds, last });
   if (!finished) process.exitCode = 1;
@@ -135,18 +160,23 @@ interface Outcome {
 }
 
 function report(flags: Flags, { finished, steps, seconds, last }: Outcome): void {
+  const resume = `Stopped after ${steps} batches. Continue with: lore train --resume ${flags.out}\n`;
   if (flags.json) {
+    if (!finished) process.stderr.write(resume);
     process.stdout.write(`${JSON.stringify({ run: flags.out, finished, steps, seconds, last }, undefined, 2)}\n`);
   } else if (finished) {
-    process.stdout.write(`${steps} batches in ${duration(seconds)}. The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n`);
+    process.stdout.write(
+      `${steps} batches in ${duration(seconds)}. The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n`,
+    );
   } else {
-    process.stdout.write(`Stopped after ${steps} batches. Continue with: lore train --resume ${flags.out}\n`);
+    process.stdout.write(resume);
   }
 }
 
 function detail(metrics: StepMetrics): string {
   const { advDistance, cleanDistance, threshold, lambdaMean, imagesPerSecond } = metrics;
-  const constraint = threshold === undefined ? "" : ` of ${threshold.toPrecision(3)}  lambda ${lambdaMean!.toPrecision(3)}`;
+  const constraint =
+    threshold === undefined ? "" : ` of ${threshold.toPrecision(3)}  lambda ${lambdaMean!.toPrecision(3)}`;
   return `adv ${advDistance.toPrecision(4)}  clean ${cleanDistance.toPrecision(4)}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
 }
 

@@ -15,8 +15,15 @@ export function headRows(source: ImageSource, head: Head): readonly number[] {
   const chosen = classes.map(({ headIndex }) => headIndex);
   if (chosen.every((row) => row !== undefined)) {
     const outside = chosen.find((row) => row >= rows);
-    if (outside !== undefined) throw new UsageError(`${source.name}: class index ${outside} is outside the head's ${rows} classes.`);
+    if (outside !== undefined)
+      throw new UsageError(`${source.name}: class index ${outside} is outside the head's ${rows} classes.`);
     return chosen;
+  }
+  const unmapped = classes.find(({ headIndex }) => headIndex === undefined)!;
+  if (chosen.some((row) => row !== undefined)) {
+    throw new UsageError(
+      `${source.name}: the class file gives no index of the head for the folder ${unmapped.folder}.`,
+    );
   }
   if (classes.length === rows) return classes.map((_, i) => i);
   throw new UsageError(

@@ -54,7 +54,11 @@ const chunkBatches = 8;
  *
  * @throws UsageError when the encoder has no head, or the source no labels that fit it
  */
-export async function evaluate(encoder: Encoder, source: ImageSource, options: EvaluateOptions = {}): Promise<Evaluation> {
+export async function evaluate(
+  encoder: Encoder,
+  source: ImageSource,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
   const { attacks = [], limit = source.items.length, seed = 0, onSkip, strict, onProgress } = options;
   const { head, imageSize } = encoder;
   if (!head) throw new UsageError(`${encoder.name} has no classification head; accuracy needs one.`);
@@ -83,16 +87,19 @@ export async function evaluate(encoder: Encoder, source: ImageSource, options: E
   };
 
   const open = { size: imageSize, batch, order, ...(onSkip && { onSkip }), ...(strict && { strict }) };
-  for await (const loaded of openBatches(source, open)) {
-    const kept = await keepCorrect(programs.clean, loaded, batch);
-    images += loaded.count;
-    correct += kept.labels.length;
-    chunk = merge(chunk, kept);
-    onProgress?.({ phase: "clean", done: images, total: order.length });
-    if (chunk.labels.length >= chunkBatches * batch) await attackChunk();
+  try {
+    for await (const loaded of openBatches(source, open)) {
+      const kept = await keepCorrect(programs.clean, loaded, batch);
+      images += loaded.count;
+      correct += kept.labels.length;
+      chunk = merge(chunk, kept);
+      onProgress?.({ phase: "clean", done: images, total: order.length });
+      if (chunk.labels.length >= chunkBatches * batch) await attackChunk();
+    }
+    if (chunk.labels.length > 0) await attackChunk();
+  } finally {
+    await programs.dispose();
   }
-  if (chunk.labels.length > 0) await attackChunk();
-  await programs.dispose();
   if (images === 0) throw new UsageError(`${source.name}: none of the images could be read.`);
   return {
     encoder: encoder.name,

@@ -1,1 +1,8 @@
-export { type AttackResult, type EvaluateOptions, type Evaluation, type EvaluationProgress, evaluate, formatEpsilon } from "./evaluate.ts";
+export {
+  type AttackResult,
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationProgress,
+  evaluate,
+  formatEpsilon,
+} from "./evaluate.ts";

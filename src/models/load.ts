@@ -36,7 +36,7 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
     });
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
-    throw new UsageError(`Encoder ${spec}: ${cause.message}`, { cause });
+    throw new UsageError(`Encoder ${file}: ${cause.message}`, { cause });
   }
 }
 

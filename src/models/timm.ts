@@ -40,6 +40,9 @@ export function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: TimmCo
   const depth =
     1 + Math.max(-1, ...[...tensors.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1)));
   const heads = config.heads ?? width / headSize;
+  if (config.heads !== undefined && !(Number.isInteger(heads) && heads >= 1)) {
+    throw new UsageError(`config.json says model_args.num_heads is ${heads}; a positive whole number is needed.`);
+  }
   if (!Number.isInteger(heads)) {
     throw new UsageError(
       `Width ${width} is no multiple of ${headSize}, timm's usual head size: state model_args.num_heads in config.json.`,
@@ -63,8 +66,9 @@ export function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: TimmCo
     bias: tensor(tensors, "head.bias", 1),
   };
   if (head && (head.weight.shape[1] !== width || head.bias.shape[0] !== head.weight.shape[0])) {
+    const [weight, bias] = [head.weight, head.bias].map(({ shape }) => describeType("float32", shape));
     throw new UsageError(
-      `head.weight is ${describeType("float32", head.weight.shape)}: it does not fit embeddings of ${width}.`,
+      `head.weight is ${weight} and head.bias ${bias}: they are no classifier of embeddings of ${width}.`,
     );
   }
   return {

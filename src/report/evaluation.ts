@@ -5,6 +5,10 @@ import { percent, textTable } from "./table.ts";
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
   const attacks = evaluations[0]?.attacks ?? [];
   const header = ["encoder", "clean", ...attacks.map(({ attack, epsilon }) => `${attack} ${formatEpsilon(epsilon)}`)];
-  const rows = evaluations.map(({ encoder, clean, attacks }) => [encoder, percent(clean), ...attacks.map(({ accuracy }) => percent(accuracy))]);
+  const rows = evaluations.map(({ encoder, clean, attacks }) => [
+    encoder,
+    percent(clean),
+    ...attacks.map(({ accuracy }) => percent(accuracy)),
+  ]);
   return textTable(header, rows);
 }

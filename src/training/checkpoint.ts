@@ -33,6 +33,8 @@ export function readCheckpoint(path: string): Checkpoint {
     const { tensors, metadata } = decodeSafetensors(readBytes(path));
     return { progress: JSON.parse(metadata.get("progress") ?? "") as Progress, tensors };
   } catch (cause) {
-    throw new UsageError(`The checkpoint ${path} is damaged: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new UsageError(`The checkpoint ${path} is damaged: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
   }
 }

@@ -17,17 +17,22 @@ export class FeasibilityWatch {
     const [before, now] = [this.#recent.slice(0, window), this.#recent.slice(window)];
     const violations = average(now, "violationRate");
     const [lambdaBefore, lambdaNow] = [average(before, "lambdaMean"), average(now, "lambdaMean")];
-    if (violations < 0.9 || lambdaNow < 1.5 * lambdaBefore) return undefined;
+    if (violations < 0.9 || lambdaNow <= 1.5 * lambdaBefore) return undefined;
     this.#warned = true;
     const [reached, allowed] = [average(now, "cleanDistance"), average(now, "threshold")];
     return (
       `the margin seems out of reach: ${Math.round(100 * violations)} % of images violate it while lambda rose from ` +
       `${lambdaBefore.toPrecision(3)} to ${lambdaNow.toPrecision(3)} in ${window} batches. The mean clean distance is ` +
-      `${reached.toPrecision(4)}, the mean threshold ${allowed.toPrecision(4)}: a rho about ${(reached / allowed).toPrecision(2)} ` +
-      "times as large would be met now. Left alone, lambda grows without end and robustness is lost; raise --rho, lower " +
-      "--epsilon, or lower --dual-learning-rate."
+      `${reached.toPrecision(4)}, the mean threshold ${allowed.toPrecision(4)}${largerMargin(reached / allowed)}. ` +
+      "Left alone, lambda grows without end and robustness is lost; raise --rho (or " +
+      "--threshold), lower --epsilon, or lower --dual-learning-rate."
     );
   }
+}
+
+/** Nothing where the threshold is 0: no multiple of it helps. */
+function largerMargin(ratio: number): string {
+  return Number.isFinite(ratio) ? `: a rho about ${ratio.toPrecision(2)} times as large would be met now` : "";
 }
 
 function average(

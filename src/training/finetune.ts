@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import { saveEncoder, type VitEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
+import { versions } from "../version.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import { LoreStep, NonFiniteError } from "./lore-step.ts";
@@ -98,25 +99,37 @@ export async function finetune(
     progress = checkpoint.progress;
   }
 
-  const save = (): void => folder?.save({ progress, tensors: step.state() });
+  const save = (): void => {
+    step.checkFinite();
+    folder?.save({ progress, tensors: step.state() });
+  };
   if (progress.step === 0) save();
   const watch = new FeasibilityWatch();
   const K = objective.stepsPerBatch;
   const optimizerSteps = totalSteps * K;
-  const rate = (n: number): number => learningRateAt(n, settings.learningRate, Math.round(settings.warmup * optimizerSteps), optimizerSteps);
+  const rate = (n: number): number =>
+    learningRateAt(n, settings.learningRate, Math.round(settings.warmup * optimizerSteps), optimizerSteps);
   let saved = performance.now();
+  let current = progress.step;
   try {
     while (progress.epoch < epochs && !options.signal?.aborted) {
       const order = shuffled(subset, seed, progress.epoch);
       const rest = order.slice(progress.cursor);
       const { onSkip, strict } = options;
-      const open = { size: encoder.imageSize, batch, order: rest, ...(onSkip && { onSkip }), ...(strict && { strict }) };
+      const open = {
+        size: encoder.imageSize,
+        batch,
+        order: rest,
+        ...(onSkip && { onSkip }),
+        ...(strict && { strict }),
+      };
       const offset = progress.cursor;
       for await (const images of openBatches(source, open)) {
         const started = performance.now();
         const done = progress.step;
+        current = done + 1;
         const result = await step.run(images.pixels, [seed, "attack", done], (k) => rate(done * K + k));
-        const cursor = offset + rest.indexOf(images.indices.at(-1)!) + 1;
+        const cursor = offset + rest.indexOf(images.indices.at(-1)!, progress.cursor - offset) + 1;
         progress = { ...progress, step: done + 1, images: progress.images + images.count, cursor };
         const { loss: _, ...distances } = result;
         const metrics: StepMetrics = {
@@ -140,6 +153,9 @@ export async function finetune(
       if (!options.signal?.aborted || progress.cursor === order.length) {
         progress = { ...progress, epoch: progress.epoch + 1, cursor: 0 };
       }
+      if (progress.images === 0 && !options.signal?.aborted) {
+        throw new UsageError(`${source.name}: none of the images could be read.`);
+      }
     }
     save();
   } catch (error) {
@@ -147,13 +163,12 @@ export async function finetune(
     // Some of this batch's K steps may have been taken: the checkpoint on disk is the last state known to be good.
     const where = folder ? ` The last good checkpoint is kept in ${folder.path}.` : "";
     throw new NonFiniteError(
-      `Step ${progress.step + 1}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
+      `Step ${current}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
       { cause: error },
     );
   } finally {
     await step.dispose();
   }
-  if (progress.step === 0) throw new UsageError(`${source.name}: none of the images could be read.`);
   const trained = encoder.withParameters(step.parameters);
   const finished = progress.epoch >= epochs;
   if (folder && finished) saveEncoder(trained, folder.encoder);
@@ -162,21 +177,34 @@ export async function finetune(
 
 function openFolder({ run, resume, description }: FinetuneOptions, settings: object): RunFolder | undefined {
   if (run === undefined) return undefined;
-  return resume ? RunFolder.open(run) : RunFolder.create(run, { ...description, ...settings });
+  return resume ? RunFolder.open(run) : RunFolder.create(run, { ...description, ...settings, versions: versions() });
 }
 
-function checkSettings({ epochs, batch, microBatch = batch, learningRate, weightDecay, warmup }: TrainingSettings): void {
+function checkSettings(settings: TrainingSettings): void {
+  const { epochs, batch, microBatch = batch, learningRate, weightDecay, warmup, clipGradient = Infinity } = settings;
   const positive = { epochs, batch, microBatch };
   for (const [name, count] of Object.entries(positive)) {
-    if (!Number.isInteger(count) || count < 1) throw new UsageError(`${name} must be a positive integer, got ${count}.`);
+    if (!Number.isInteger(count) || count < 1)
+      throw new UsageError(`${name} must be a positive integer, got ${count}.`);
   }
   if (!(learningRate > 0)) throw new UsageError(`The learning rate must be positive, got ${learningRate}.`);
+  if (!(clipGradient > 0)) throw new UsageError(`The gradient's limit must be positive, got ${clipGradient}.`);
   if (!(weightDecay >= 0)) throw new UsageError(`The weight decay must not be negative, got ${weightDecay}.`);
   if (!(warmup >= 0 && warmup < 1)) throw new UsageError(`Warm-up is a share of all steps, in [0, 1); got ${warmup}.`);
 }
 
 /** The settings among the options, without those left undefined. */
 function defined(options: FinetuneOptions): Partial<TrainingSettings> {
-  const keys = ["epochs", "limit", "batch", "microBatch", "learningRate", "weightDecay", "warmup", "clipGradient", "seed"] as const;
+  const keys = [
+    "epochs",
+    "limit",
+    "batch",
+    "microBatch",
+    "learningRate",
+    "weightDecay",
+    "warmup",
+    "clipGradient",
+    "seed",
+  ] as const;
   return Object.fromEntries(keys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
 }

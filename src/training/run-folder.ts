@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { readJson, writeAtomically } from "../models/files.ts";
@@ -16,20 +16,24 @@ export class RunFolder {
     this.path = path;
   }
 
-  /** @throws UsageError when the folder holds a run already */
+  /** @throws UsageError when the folder holds a run already, or anything else, or cannot be made */
   static create(path: string, description: object): RunFolder {
-    if (existsSync(join(path, "run.json"))) {
-      throw new UsageError(`${path} already holds a run. Continue it with --resume, or give another --out; nothing was overwritten.`);
+    const taken = whatIsThere(path);
+    if (taken) throw new UsageError(`${path} ${taken}, or give another --out; nothing was overwritten.`);
+    try {
+      writeAtomically(join(path, "run.json"), `${JSON.stringify(description, undefined, 2)}\n`);
+    } catch (cause) {
+      throw new UsageError(`The run folder cannot be made: ${cause instanceof Error ? cause.message : cause}`, {
+        cause,
+      });
     }
-    mkdirSync(path, { recursive: true });
-    const run = new RunFolder(path);
-    writeAtomically(join(path, "run.json"), `${JSON.stringify(description, undefined, 2)}\n`);
-    return run;
+    return new RunFolder(path);
   }
 
   /** @throws UsageError when the folder holds no run */
   static open(path: string): RunFolder {
-    if (!existsSync(join(path, "run.json"))) throw new UsageError(`${path} holds no run to resume: run.json is missing.`);
+    if (!existsSync(join(path, "run.json")))
+      throw new UsageError(`${path} holds no run to resume: run.json is missing.`);
     return new RunFolder(path);
   }
 
@@ -45,9 +49,11 @@ export class RunFolder {
   restore(): Checkpoint {
     const checkpoint = readCheckpoint(this.#checkpoint);
     if (existsSync(this.#metrics)) {
-      const lines = readFileSync(this.#metrics, "utf8").split("\n").filter((line) => line !== "");
+      const lines = readFileSync(this.#metrics, "utf8")
+        .split("\n")
+        .filter((line) => line !== "");
       const kept = lines.slice(0, checkpoint.progress.step).map((line) => `${line}\n`);
-      writeFileSync(this.#metrics, kept.join(""));
+      writeAtomically(this.#metrics, kept.join(""));
     }
     return checkpoint;
   }
@@ -67,6 +73,14 @@ export class RunFolder {
   get #metrics(): string {
     return join(this.path, "metrics.jsonl");
   }
+}
+
+/** What keeps a path from becoming a run folder, and the first half of what to do about it. */
+function whatIsThere(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  if (!statSync(path).isDirectory()) return "is a file. Move it away";
+  if (existsSync(join(path, "run.json"))) return "already holds a run. Continue it with --resume";
+  return readdirSync(path).length > 0 ? "is not empty. Empty it" : undefined;
 }
 
 /** What a run folder's `run.json` says. */
