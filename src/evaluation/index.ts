@@ -6,3 +6,4 @@ export {
   evaluate,
   formatEpsilon,
 } from "./evaluate.ts";
+export { type AttackedExample, attackedExamples } from "./examples.ts";
