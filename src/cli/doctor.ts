@@ -1,0 +1,149 @@
+import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { Command, Option } from "commander";
+import { gemmRate } from "../bench/index.ts";
+import { Graph } from "../graph/index.ts";
+import { type Provider, providers, tryDevice } from "../runtime/devices.ts";
+import { compile, type Device } from "../runtime/index.ts";
+import { versions } from "../version.ts";
+
+const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
+
+/** Whether a small program really ran on a device; if not, why. */
+interface DeviceState {
+  readonly device: Device;
+  readonly works: boolean;
+  readonly reason?: string;
+}
+
+interface Diagnosis {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly platform: string;
+  /** `threads`: what ONNX Runtime uses by default. `gflops`: MatMul of 1024 x 1024 matrices, in 1e9 operations a second. */
+  readonly cpu: { readonly model: string; readonly cores: number; readonly threads: number; readonly gflops: number };
+  readonly memory: { readonly totalBytes: number; readonly freeBytes: number };
+  readonly providers: readonly Provider[];
+  readonly devices: readonly DeviceState[];
+  /** Engine and image decoder work from the installed packages alone: nothing has to be fetched. */
+  readonly offline: boolean;
+}
+
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("say what this machine offers: devices, threads, versions, memory")
+    .option("--json", "print JSON on stdout and nothing else")
+    .addOption(new Option("--probe <device>", "try one device in this process").choices(devices).hideHelp())
+    .action(run);
+}
+
+async function run({ json, probe }: { readonly json?: true; readonly probe?: Device }): Promise<void> {
+  if (probe) {
+    process.stdout.write(JSON.stringify(await probed(probe)));
+    return;
+  }
+  const diagnosis = await diagnose();
+  process.stdout.write(json ? `${JSON.stringify(diagnosis, undefined, 2)}\n` : `${text(diagnosis)}\n`);
+  if (!diagnosis.offline) process.exitCode = 1;
+}
+
+async function diagnose(): Promise<Diagnosis> {
+  const known = providers();
+  const states = await Promise.all(
+    devices.map((device) => (device === "cpu" ? probed(device) : probedInChild(device))),
+  );
+  const sharpVersion = await imageDecoder();
+  return {
+    versions: { ...versions(), sharp: sharpVersion ?? "does not load" },
+    platform: `${process.platform} ${process.arch}`,
+    cpu: {
+      model: cpus()[0]?.model ?? "unknown",
+      cores: availableParallelism(),
+      threads: await defaultThreads(),
+      gflops: (await gemmRate([{ product: square(1024), count: 1 }], {})) / 1e9,
+    },
+    memory: { totalBytes: Math.min(totalmem(), process.constrainedMemory() || Infinity), freeBytes: freemem() },
+    providers: known,
+    devices: states,
+    offline: states[0]!.works && sharpVersion !== undefined,
+  };
+}
+
+function square(size: number) {
+  return { batch: 1, m: size, k: size, n: size, transA: false, transB: false };
+}
+
+async function probed(device: Device): Promise<DeviceState> {
+  try {
+    await tryDevice(device);
+    return { device, works: true };
+  } catch (error) {
+    return { device, works: false, reason: short(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** A driver's crash then ends the child only. */
+function probedInChild(device: Device): Promise<DeviceState> {
+  const args = [...process.execArgv, process.argv[1]!, "doctor", "--probe", device];
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { timeout: 60_000 }, (error, stdout) => {
+      if (!error) return resolve(JSON.parse(stdout) as DeviceState);
+      const end = error.killed
+        ? "no answer within a minute"
+        : `the process ended with ${error.signal ?? `code ${error.code}`}`;
+      resolve({ device, works: false, reason: `trying it failed: ${end}` });
+    });
+  });
+}
+
+/** What stands behind ONNX Runtime's account of its own source: `file.cc:136 Initialize(...) ... was false. No adapter`. */
+function short(message: string): string {
+  const reason = message.split("was false. ").at(-1)!.split("\n")[0]!;
+  return reason.replace(/^ONNX Runtime cannot run this graph on \w+: /, "").slice(0, 150);
+}
+
+/** Threads of an operator, the calling one included, counted where the system lists them; elsewhere the cores. */
+async function defaultThreads(): Promise<number> {
+  if (process.platform !== "linux") return availableParallelism();
+  const count = (): number => readdirSync("/proc/self/task").length;
+  const g = new Graph();
+  const y = g.neg(g.input("x", "float32", [1]));
+  const before = count();
+  const program = await compile({ y });
+  const threads = 1 + count() - before;
+  await program.dispose();
+  return threads;
+}
+
+/** sharp's version, if its native library loads and works. */
+async function imageDecoder(): Promise<string | undefined> {
+  try {
+    const { default: sharp } = await import("sharp");
+    const image = { width: 1, height: 1, channels: 3, background: "black" } as const;
+    await sharp({ create: image }).png().toBuffer();
+    return sharp.versions.sharp;
+  } catch {
+    return undefined;
+  }
+}
+
+function text({ versions, platform, cpu, memory, providers, devices, offline }: Diagnosis): string {
+  const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  const named = providers.map(({ name, bundled }) => (bundled ? name : `${name} (libraries not bundled)`));
+  const rows: readonly (readonly [string, string])[] = [
+    ...Object.entries(versions),
+    ["platform", platform],
+    ["CPU", cpu.model.trim()],
+    ["cores", `${cpu.cores}; ${cpu.threads} threads by default`],
+    ["matrix products", `${cpu.gflops.toFixed(0)} GFLOP/s (1024 x 1024, float32, CPU)`],
+    ["memory", `${gibibytes(memory.totalBytes)}, ${gibibytes(memory.freeBytes)} free`],
+    ["providers", named.join(", ")],
+    ["offline", offline ? "ok: engine and image decoder need nothing fetched" : "no: reinstall the packages (npm ci)"],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const facts = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+  const states = devices.map(
+    ({ device, works, reason }) => `${device.padEnd(width)}  ${works ? "works" : `no: ${reason}`}`,
+  );
+  return `${facts}\n\nDevices, each tried with a small program:\n${states.join("\n")}`;
+}
