@@ -55,7 +55,7 @@ export function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: TimmCo
   }
   const unknown = [...parameters.keys()].find(
     (name) =>
-      !/^(cls_token|pos_embed|patch_embed\.proj\.|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])\.|norm\.)/.test(
+      !/^(cls_token|pos_embed|(patch_embed\.proj|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm)\.(weight|bias))$/.test(
         name,
       ),
   );
