@@ -43,7 +43,7 @@ export function ascentGraph(spec: AscentSpec, target: TargetBuilder): Readonly<R
   const { loss, success } = target(adversarial);
   const [gradient] = gradients(g.reduceSum(loss), [adversarial]);
 
-  let direction = steepest(spec.norm, gradient!);
+  let direction = steepest(spec.norm, gradient);
   let nextVelocity: Value | undefined;
   if (spec.momentum) {
     const velocity = g.input("velocity", "float32", shape);

@@ -13,7 +13,10 @@ import { summedTo } from "./structured.ts";
  * @param loss a float value with a single element
  * @throws AutodiffError when the loss is no scalar, or an operator on the way has no derivative rule
  */
-export function gradients(loss: Value, wrt: readonly Value[]): readonly Value[] {
+export function gradients<const Wrt extends readonly Value[]>(
+  loss: Value,
+  wrt: Wrt,
+): { readonly [Index in keyof Wrt]: Value } {
   if (elementCount(loss.shape) !== 1) throw new AutodiffError(`The loss must be a single number, got ${loss}.`);
   const integral = [loss, ...wrt].find((value) => !isFloat(value));
   if (integral) throw new AutodiffError(`Only floating-point values have derivatives, not ${integral}.`);
@@ -48,7 +51,8 @@ export function gradients(loss: Value, wrt: readonly Value[]): readonly Value[] 
       cotangents.set(input, sum ? g.add(sum, dx) : dx);
     });
   }
-  return wrt.map((value) => cotangents.get(value) ?? g.zeros(value.dtype, value.shape));
+  const derivatives = wrt.map((value) => cotangents.get(value) ?? g.zeros(value.dtype, value.shape));
+  return derivatives as unknown as { readonly [Index in keyof Wrt]: Value };
 }
 
 const isFloat = ({ dtype }: Value): boolean => dtype.startsWith("float");
