@@ -15,6 +15,10 @@ export class SkipList {
     if (this.#reasons.size === 0) return "";
     const lines = [...this.#reasons].slice(0, shown).map(([id, reason]) => `  ${id}: ${reason}`);
     const more = this.#reasons.size > shown ? [`  and ${this.#reasons.size - shown} more`] : [];
-    return [`Skipped ${this.#reasons.size} files that are no readable images:`, ...lines, ...more].join("\n");
+    const files =
+      this.#reasons.size === 1
+        ? "1 file that is no readable image"
+        : `${this.#reasons.size} files that are no readable images`;
+    return [`Skipped ${files}:`, ...lines, ...more].join("\n");
   }
 }

@@ -1,0 +1,42 @@
+import { Command, CommanderError } from "commander";
+import { LoreError, UsageError } from "../errors.ts";
+import { benchCommand } from "./bench.ts";
+import { expandSettings, packageVersion } from "./config.ts";
+import { doctorCommand } from "./doctor.ts";
+import { evaluateCommand } from "./evaluate.ts";
+import { quickstartCommand } from "./quickstart.ts";
+import { trainCommand } from "./train.ts";
+
+/**
+ * The command line. What a command has to say goes to stdout and stderr.
+ *
+ * @param args what stands behind `lore`
+ * @returns the exit code: 0 success, 1 a failed run, 2 unusable arguments or input
+ */
+export async function lore(args: readonly string[]): Promise<number> {
+  const program = new Command("lore")
+    .description("Make a vision encoder adversarially robust, attack it, and measure it.")
+    .version(packageVersion())
+    .showHelpAfterError("(lore COMMAND --help lists what there is)");
+  for (const command of [quickstartCommand(), trainCommand(), evaluateCommand(), benchCommand(), doctorCommand()])
+    program.addCommand(command);
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  try {
+    await program.parseAsync(["node", "lore", ...expandSettings(args)]);
+    return 0;
+  } catch (error) {
+    return exitCodeOf(error);
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  process.stderr.write(
+    error instanceof LoreError ? `lore: ${error.message}\n` : `lore: unexpected error\n${describe(error)}\n`,
+  );
+  return error instanceof UsageError ? 2 : 1;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

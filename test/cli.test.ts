@@ -1,0 +1,244 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { lore as run } from "../src/cli/lore.ts";
+import { saveEncoder } from "../src/models/index.ts";
+import { tinyEncoder } from "../src/testing/tiny.ts";
+import { lore as spawnLore } from "./cli.ts";
+
+const base = mkdtempSync(join(tmpdir(), "lore-cli-"));
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+const at = (name: string): string => join(base, name);
+const encoder = at("tiny");
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the commands in this process: a process of their own costs a second. */
+async function lore(args: readonly string[]): Promise<Outcome> {
+  const written = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((name) =>
+    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
+      written[name] += String(chunk);
+      return true;
+    }),
+  );
+  try {
+    return { code: await run(args), ...written };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+/** Runs `lore` as a process and interrupts it once its stderr matches. */
+function interrupted(args: readonly string[], when: RegExp): Promise<Outcome> {
+  const root = join(import.meta.dirname, "..");
+  const child = spawn(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], { cwd: root });
+  let [stdout, stderr, sent] = ["", "", false];
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+    if (!sent && when.test(stderr)) sent = child.kill("SIGINT");
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** Bad input: exit code 2, a message that says this, no stack trace, nothing on stdout. */
+async function expectRefused(args: readonly string[], ...messages: readonly RegExp[]): Promise<void> {
+  const { code, stdout, stderr } = await lore(args);
+  for (const message of messages) expect(stderr).toMatch(message);
+  expect(stderr).not.toMatch(/unexpected error|^ +at /m);
+  expect(stdout).toBe("");
+  expect(code, stderr).toBe(2);
+}
+
+/** Settings of a training of moments. */
+const quick = ["--batch", "8", "--epochs", "1", "--attack-steps", "2", "--learning-rate", "1e-3", "--threads", "1"];
+const train = (out: string, ...more: readonly string[]): readonly string[] => [
+  ...["train", "--encoder", encoder, "--data", "synthetic:16", "--out", at(out), ...quick],
+  ...more,
+];
+
+beforeAll(async () => {
+  saveEncoder(tinyEncoder(), encoder);
+  for (const [i, folder] of ["a", "b"].entries()) {
+    mkdirSync(at(`mixed/${folder}`), { recursive: true });
+    const raw = { width: 8, height: 8, channels: 3 } as const;
+    for (const j of [0, 1]) {
+      const pixels = Buffer.alloc(192, 60 + 80 * i + 20 * j);
+      writeFileSync(at(`mixed/${folder}/${j}.png`), await sharp(pixels, { raw }).png().toBuffer());
+    }
+  }
+  writeFileSync(at("mixed/a/broken.jpg"), "no image");
+  writeFileSync(
+    at("mixed/classes.json"),
+    JSON.stringify([
+      { folder: "a", index: 3, name: "first" },
+      { folder: "b", index: 5, name: "second" },
+    ]),
+  );
+  mkdirSync(at("empty"));
+  mkdirSync(at("cut"));
+  writeFileSync(at("cut/model.safetensors"), readFileSync(join(encoder, "model.safetensors")).subarray(0, 3000));
+});
+
+describe("lore evaluate", () => {
+  test("--json prints JSON and nothing else on stdout; a broken file is skipped, counted and listed", async () => {
+    const { code, stdout, stderr } = await lore([
+      ...["evaluate", "--encoder", encoder, "--data", at("mixed"), "--attack", "pgd", "--steps", "2"],
+      ...["--epsilon", "0,8/255", "--threads", "1", "--json"],
+    ]);
+    expect(code, stderr).toBe(0);
+    const result = JSON.parse(stdout) as { clean: number; attacks: { accuracy: number; seconds: number }[] };
+    expect(result).toMatchObject({
+      encoder,
+      dataset: at("mixed"),
+      images: 4,
+      classes: 2,
+      attacks: [
+        { attack: "pgd", norm: "linf", epsilon: 0, accuracy: result.clean },
+        { attack: "pgd", norm: "linf", epsilon: 8 / 255 },
+      ],
+    });
+    expect(Object.keys(result)).toEqual(["encoder", "dataset", "images", "classes", "clean", "attacks"]);
+    expect(result.attacks[1]!.accuracy).toBeLessThanOrEqual(result.clean);
+    expect(stderr).toMatch(/Skipped 1 file/);
+    expect(stderr).toMatch(/a\/broken\.jpg: /);
+  });
+
+  test("two encoders make one table", async () => {
+    const { code, stdout, stderr } = await spawnLore([
+      ...["evaluate", "--encoder", encoder, "--encoder", encoder, "--data", "synthetic:8", "--limit", "8"],
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(stdout.split("\n").filter((line) => line.startsWith(encoder))).toHaveLength(2);
+    expect(stdout).toMatch(/^encoder +clean$/m);
+    expect(stdout).toMatch(/8 images of synthetic:8, 8 classes/);
+  });
+
+  test("bad input: exit code 2 and one clear error", async () => {
+    const evaluate = (...args: readonly string[]) => [
+      "evaluate",
+      "--encoder",
+      encoder,
+      "--data",
+      "synthetic:8",
+      ...args,
+    ];
+    await expectRefused(evaluate("--epsilon", "1/255,2"), /--epsilon.*'1\/255,2'.*\[0, 1\].*2\/255/);
+    await expectRefused(["evaluate", "--encoder", encoder, "--data", at("nowhere")], /No data at .*nowhere/);
+    await expectRefused(["evaluate", "--encoder", encoder, "--data", at("mixed"), "--strict"], /mixed\/a\/broken\.jpg/);
+    await expectRefused(
+      ["evaluate", "--encoder", at("cut"), "--data", "synthetic:8"],
+      /cut\/model\.safetensors.*cut short/,
+    );
+    await expectRefused(evaluate("--image-size", "10"), /Image size 10.*multiple.*4/);
+    await expectRefused(evaluate("--wrong"), /unknown option '--wrong'/);
+  });
+});
+
+describe("lore", () => {
+  test("an unknown command is exit code 2 of the process, --version is 0", async () => {
+    const unknown = await spawnLore(["trian"]);
+    expect(unknown).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(/unknown command 'trian'/) });
+    expect(await lore(["--version"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+});
+
+describe("lore train", () => {
+  test("trains, says where the encoder is, refuses the folder a second time; the run is an encoder", async () => {
+    const { code, stdout, stderr } = await lore(train("run", "--method", "fare", "--json"));
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      run: at("run"),
+      finished: true,
+      steps: 2,
+      last: { step: 2, images: 16 },
+    });
+    const before = readFileSync(at("run/run.json"), "utf8");
+    expect(JSON.parse(before)).toMatchObject({
+      flags: { method: "fare", seed: 0 },
+      objective: { stepsPerBatch: 1 },
+      versions: {},
+    });
+    await expectRefused(train("run"), /run already holds a run.*--resume.*nothing was overwritten/);
+    await expectRefused(["train", "--resume", at("run"), "--epochs", "3"], /--epochs cannot be given with --resume/);
+    expect(readFileSync(at("run/run.json"), "utf8")).toBe(before);
+    const again = await lore(["evaluate", "--encoder", at("run"), "--data", "synthetic:8"]);
+    expect(again.code, again.stderr).toBe(0);
+  });
+
+  test("bad input leaves no run folder", async () => {
+    writeFileSync(at("unknown.json"), JSON.stringify({ epochs: 1, leraningRate: 1 }));
+    await expectRefused(train("bad", "--config", at("unknown.json")), /unknown option '--leraning-rate'/);
+    await expectRefused(train("bad", "--preset", "papre"), /Unknown preset papre.*paper/);
+    await expectRefused(
+      ["train", "--encoder", encoder, "--data", at("empty"), "--out", at("bad")],
+      /empty holds no images/,
+    );
+    await expectRefused(["train", "--encoder", encoder, "--data", "synthetic:8"], /--out is missing/);
+    await expectRefused(train("bad", "--epsilon", "2"), /--epsilon.*'2'.*2\/255/);
+    await expectRefused(["train", "--resume", at("empty")], /empty holds no run/);
+    expect(existsSync(at("bad"))).toBe(false);
+  });
+
+  test("--config takes options by their names, what the command line says wins; --preset too", async () => {
+    const config = {
+      epsilon: "4/255",
+      method: "lore",
+      stepsPerBatch: 3,
+      "attack-steps": 1,
+      rho: 0.5,
+      dual: "scalar",
+      strict: true,
+    };
+    writeFileSync(at("good.json"), JSON.stringify(config));
+    const args = train("configured", "--preset=paper", `--config=${at("good.json")}`, "--rho", "0.25", "--seed", "7");
+    const { code, stderr, stdout } = await lore(args);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/2 batches in .*any command takes .*configured as --encoder/);
+    expect(JSON.parse(readFileSync(at("configured/run.json"), "utf8"))).toMatchObject({
+      objective: {
+        name: "lore",
+        stepsPerBatch: 3,
+        attack: { epsilon: 4 / 255, steps: 2 },
+        constraint: { margin: { rho: 0.25, exponent: 2 }, dual: { kind: "scalar", learningRate: 5e-4 } },
+      },
+      settings: { learningRate: 1e-3, weightDecay: 1e-4, seed: 7 },
+    });
+  });
+
+  test("Ctrl-C finishes the step, saves, says how to resume; resumed, it is the run that was not interrupted", async () => {
+    // Enough steps that the signal arrives before the end: progress is written as soon as the first is done.
+    const long = ["--data", "synthetic:256", "--batch", "4", "--steps-per-batch", "1"];
+    const stopped = await interrupted(train("stopped", ...long), /lore \[/);
+    expect(stopped.stderr).toMatch(/Stopping after this batch/);
+    expect(stopped.code, stopped.stderr).toBe(1);
+    expect(stopped.stdout).toMatch(/Stopped after \d+ batches?\. Continue with: lore train --resume .*stopped/);
+    const lines = (run: string) =>
+      readFileSync(at(`${run}/metrics.jsonl`), "utf8")
+        .trimEnd()
+        .split("\n");
+    expect(lines("stopped").length).toBeLessThan(64);
+    expect(readdirSync(at("stopped")).sort()).toEqual(["checkpoints", "metrics.jsonl", "run.json"]);
+
+    const resumed = await lore(["train", "--resume", at("stopped")]);
+    const whole = await lore(train("whole", ...long));
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(whole.code, whole.stderr).toBe(0);
+    expect(lines("stopped")).toHaveLength(64);
+    const weights = (run: string) => readFileSync(at(`${run}/encoder/model.safetensors`));
+    expect(weights("stopped").equals(weights("whole"))).toBe(true);
+  });
+});
