@@ -118,10 +118,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   Transpose: ({ g, dy, a }) => [() => g.transpose(dy, vjp.inverse(ints(a, "perm")))],
   Concat: ({ g, x, dy, a }) => {
     const axis = int(a, "axis");
-    const ends = x.reduce<number[]>((sums, part) => [...sums, (sums.at(-1) ?? 0) + part.shape[axis]!], []);
-    return x.map(
-      (part, i) => () => g.slice(dy, { starts: [ends[i]! - part.shape[axis]!], ends: [ends[i]!], axes: [axis] }),
-    );
+    const starts = vjp.partialSums(x.map((part) => part.shape[axis]!));
+    return x.map((_, i) => () => g.slice(dy, { starts: [starts[i]!], ends: [starts[i + 1]!], axes: [axis] }));
   },
   Split: ({ g, ys, dys, a }) => [
     () =>

@@ -13,6 +13,13 @@ export const allBut = (axis: number, rank: number): readonly number[] => range(r
 
 export const countOf = (x: Value, axes: readonly number[]): number => product(axes.map((axis) => x.shape[axis]!));
 
+/** [0, a, a + b, ...] for [a, b, ...]. */
+export function partialSums(sizes: readonly number[]): readonly number[] {
+  const sums = [0];
+  for (const size of sizes) sums.push(sums.at(-1)! + size);
+  return sums;
+}
+
 export const sameDType = (g: Graph, x: Value, like: Value): Value => g.cast(x, like.dtype);
 
 /** A reduction's result brought back to the rank of its input, with size 1 on the reduced axes. */

@@ -38,6 +38,12 @@ function first(x: readonly Value[], count = 1): Value {
   return x[0]!;
 }
 
+/** The same inputs, once there are two. */
+function two(x: readonly Value[]): readonly Value[] {
+  first(x, 2);
+  return x;
+}
+
 function sameDType(x: readonly Value[]): DType {
   const { dtype } = first(x);
   if (x.some((value) => value.dtype !== dtype)) mismatch("inputs have different element types; cast one");
@@ -61,9 +67,14 @@ function broadcastInfer(x: readonly Value[], dtype: DType = sameDType(x)): reado
   return one(dtype, x.map((value) => value.shape).reduce(broadcast));
 }
 
-const binary: Operator = { infer: (x) => (first(x, 2), broadcastInfer(x)) };
+const binary: Operator = { infer: (x) => broadcastInfer(two(x)) };
 const variadic: Operator = { infer: (x) => broadcastInfer(x) };
-const comparison: Operator = { infer: (x) => (first(x, 2), sameDType(x), broadcastInfer(x, "bool")) };
+const comparison: Operator = {
+  infer: (x) => {
+    sameDType(two(x));
+    return broadcastInfer(x, "bool");
+  },
+};
 
 const alongAxis: Operator = {
   complete: (a, x) => ({ ...a, axis: axisIn((a.axis as number) ?? -1, first(x).rank) }),
@@ -171,14 +182,15 @@ const convTranspose: Operator = {
 };
 
 const layerNormalization: Operator = {
+  // The axis is kept counted from the end, which is how it is written out before opset 17.
   complete: (a, x) => ({
     epsilon: (a.epsilon as number) ?? 1e-5,
-    axis: axisIn((a.axis as number) ?? -1, first(x).rank),
+    axis: axisIn((a.axis as number) ?? -1, first(x).rank) - x[0]!.rank,
   }),
   infer: (x, a) => {
     const dtype = floatDType(x);
-    const { shape } = first(x, 2);
-    const axis = int(a, "axis");
+    const { shape, rank } = first(x, 2);
+    const axis = rank + int(a, "axis");
     for (const affine of x.slice(1)) {
       if (!sameShape(broadcast(shape, affine.shape), shape)) mismatch(`scale or bias does not broadcast to [${shape}]`);
     }
@@ -243,7 +255,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Sub: binary,
   Mul: binary,
   Div: binary,
-  Pow: { infer: (x) => (first(x, 2), broadcastInfer(x, x[0]!.dtype)) },
+  Pow: { infer: (x) => broadcastInfer(two(x), x[0]!.dtype) },
   Min: variadic,
   Max: variadic,
   Neg: numeric,
@@ -283,7 +295,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   },
 
   // Products
-  MatMul: { infer: (x) => (first(x, 2), one(floatDType(x), matMulShape(x[0]!.shape, x[1]!.shape))) },
+  MatMul: { infer: (x) => one(floatDType(two(x)), matMulShape(x[0]!.shape, x[1]!.shape)) },
   Gemm: gemm,
   Conv: conv,
   ConvTranspose: convTranspose,

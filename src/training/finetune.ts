@@ -1,4 +1,4 @@
-import { balancedSubset, type ImageSource, openBatches, type SkippedImage, shuffled } from "../data/index.ts";
+import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { saveEncoder, type VitEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
@@ -8,6 +8,7 @@ import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import { LoreStep, NonFiniteError } from "./lore-step.ts";
 import type { StepMetrics } from "./metrics.ts";
+import { remainingBatches } from "./remaining.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
 
@@ -81,8 +82,7 @@ export async function finetune(
   const { batch, epochs, seed, limit = source.items.length } = settings;
   checkSettings(settings);
   const subset = balancedSubset(source, limit, seed);
-  const stepsPerEpoch = Math.ceil(subset.length / batch);
-  const totalSteps = stepsPerEpoch * epochs;
+  const totalSteps = Math.ceil(subset.length / batch) * epochs;
   const folder = openFolder(options, { objective, settings });
 
   const step = await LoreStep.create(encoder, objective, {
@@ -105,57 +105,46 @@ export async function finetune(
   };
   if (progress.step === 0) save();
   const watch = new FeasibilityWatch();
-  const K = objective.stepsPerBatch;
-  const optimizerSteps = totalSteps * K;
-  const rate = (n: number): number =>
-    learningRateAt(n, settings.learningRate, Math.round(settings.warmup * optimizerSteps), optimizerSteps);
+  const rateOf = schedule(settings, objective.stepsPerBatch, totalSteps);
   let saved = performance.now();
-  let current = progress.step;
+  let interrupted = false;
   try {
-    while (progress.epoch < epochs && !options.signal?.aborted) {
-      const order = shuffled(subset, seed, progress.epoch);
-      const rest = order.slice(progress.cursor);
-      const { onSkip, strict } = options;
-      const open = {
-        size: encoder.imageSize,
-        batch,
-        order: rest,
-        ...(onSkip && { onSkip }),
-        ...(strict && { strict }),
+    const { onSkip, strict, signal } = options;
+    const remaining = {
+      subset,
+      epochs,
+      batch,
+      size: encoder.imageSize,
+      seed,
+      ...(onSkip && { onSkip }),
+      ...(strict && { strict }),
+    };
+    for await (const { images, after } of remainingBatches(source, remaining, progress)) {
+      const started = performance.now();
+      const { loss: _, ...measured } = await step.run(
+        images.pixels,
+        [seed, "attack", progress.step],
+        rateOf(progress.step),
+      );
+      const metrics: StepMetrics = {
+        step: after.step,
+        epoch: after.epoch + after.cursor / subset.length,
+        images: after.images,
+        ...measured,
+        learningRate: rateOf(progress.step)(0),
+        imagesPerSecond: (1000 * images.count) / (performance.now() - started),
       };
-      const offset = progress.cursor;
-      for await (const images of openBatches(source, open)) {
-        const started = performance.now();
-        const done = progress.step;
-        current = done + 1;
-        const result = await step.run(images.pixels, [seed, "attack", done], (k) => rate(done * K + k));
-        const cursor = offset + rest.indexOf(images.indices.at(-1)!, progress.cursor - offset) + 1;
-        progress = { ...progress, step: done + 1, images: progress.images + images.count, cursor };
-        const { loss: _, ...distances } = result;
-        const metrics: StepMetrics = {
-          step: progress.step,
-          epoch: progress.epoch + cursor / order.length,
-          images: progress.images,
-          ...distances,
-          learningRate: rate(done * K),
-          imagesPerSecond: (1000 * images.count) / (performance.now() - started),
-        };
-        folder?.append(metrics);
-        options.onStep?.(metrics, totalSteps);
-        const warning = objective.constraint && watch.observe(metrics);
-        if (warning) options.onWarning?.(warning);
-        if (performance.now() - saved > checkpointMinutes * 60_000) {
-          save();
-          saved = performance.now();
-        }
-        if (options.signal?.aborted) break;
+      progress = after;
+      folder?.append(metrics);
+      options.onStep?.(metrics, totalSteps);
+      const warning = objective.constraint && watch.observe(metrics);
+      if (warning) options.onWarning?.(warning);
+      if (performance.now() - saved > checkpointMinutes * 60_000) {
+        save();
+        saved = performance.now();
       }
-      if (!options.signal?.aborted || progress.cursor === order.length) {
-        progress = { ...progress, epoch: progress.epoch + 1, cursor: 0 };
-      }
-      if (progress.images === 0 && !options.signal?.aborted) {
-        throw new UsageError(`${source.name}: none of the images could be read.`);
-      }
+      interrupted = signal?.aborted === true && progress.epoch < epochs;
+      if (interrupted) break;
     }
     save();
   } catch (error) {
@@ -163,16 +152,26 @@ export async function finetune(
     // Some of this batch's K steps may have been taken: the checkpoint on disk is the last state known to be good.
     const where = folder ? ` The last good checkpoint is kept in ${folder.path}.` : "";
     throw new NonFiniteError(
-      `Step ${current}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
+      `Step ${progress.step + 1}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
       { cause: error },
     );
   } finally {
     await step.dispose();
   }
   const trained = encoder.withParameters(step.parameters);
-  const finished = progress.epoch >= epochs;
-  if (folder && finished) saveEncoder(trained, folder.encoder);
-  return { encoder: trained, finished, steps: progress.step };
+  if (folder && !interrupted) saveEncoder(trained, folder.encoder);
+  return { encoder: trained, finished: !interrupted, steps: progress.step };
+}
+
+/** The learning rate of optimiser step k of a batch. */
+function schedule(
+  { learningRate, warmup }: TrainingSettings,
+  stepsPerBatch: number,
+  batches: number,
+): (batch: number) => (k: number) => number {
+  const total = batches * stepsPerBatch;
+  const warm = Math.round(warmup * total);
+  return (batch) => (k) => learningRateAt(batch * stepsPerBatch + k, learningRate, warm, total);
 }
 
 function openFolder({ run, resume, description }: FinetuneOptions, settings: object): RunFolder | undefined {

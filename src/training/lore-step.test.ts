@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../errors.ts";
-import { fare, lore, type Objective } from "../objectives/index.ts";
+import { type Dual, fare, lore, type Objective } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { LoreStep, NonFiniteError, type StepOptions } from "./lore-step.ts";
@@ -141,6 +141,18 @@ describe("what training does", () => {
   test("a margin of nothing is violated by every image, and rates are exact fractions", async () => {
     const nothing = lore({ epsilon, stepsPerBatch: 1, attack: weak.attack, margin: { kind: "fixed", threshold: 0 } });
     expect((await train(nothing, 2)).last.violationRate).toBe(1);
+  });
+
+  test("lambda rises where the constraint is violated and falls where it is met; a constant stays", async () => {
+    const lambdaAfter = async (threshold: number, dual: Dual) => {
+      const margin = { kind: "fixed", threshold } as const;
+      const { last } = await train(lore({ epsilon, stepsPerBatch: 1, attack: weak.attack, margin, dual }), 6);
+      return last.lambdaMean!;
+    };
+    const scalar = { kind: "scalar", initial: 1, learningRate: 1e-2 } as const;
+    expect(await lambdaAfter(0, scalar)).toBeGreaterThan(1.01);
+    expect(await lambdaAfter(100, scalar)).toBeLessThan(0.99);
+    expect(await lambdaAfter(0, { kind: "constant", value: 1 })).toBe(1);
   });
 
   test("lambda is held while the encoder moves, and moves once a batch", async () => {
