@@ -24,4 +24,10 @@ export {
   VitEncoder,
 } from "./models/index.ts";
 export { type Constraint, type Dual, fare, lore, type Margin, naive, type Objective } from "./objectives/index.ts";
-export { type FinetuneOptions, type FinetuneResult, finetune, NonFiniteError, type StepMetrics } from "./training/index.ts";
+export {
+  type FinetuneOptions,
+  type FinetuneResult,
+  finetune,
+  NonFiniteError,
+  type StepMetrics,
+} from "./training/index.ts";

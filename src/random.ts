@@ -28,7 +28,8 @@ export function randomStream(...keys: readonly (number | string)[]): RandomStrea
   const generator = xoroshiro128plusFromState(state);
   const stream: RandomStream = {
     uniform: (low = 0, high = 1) => low + (high - low) * uniformFloat64(generator),
-    normal: () => Math.sqrt(-2 * Math.log(1 - uniformFloat64(generator))) * Math.cos(2 * Math.PI * uniformFloat64(generator)),
+    normal: () =>
+      Math.sqrt(-2 * Math.log(1 - uniformFloat64(generator))) * Math.cos(2 * Math.PI * uniformFloat64(generator)),
     below: (count) => uniformInt(generator, 0, count - 1),
     pick: (list) => list[stream.below(list.length)]!,
   };

@@ -36,7 +36,7 @@ interface Flags extends ComputeFlags, ImageFlags {
   readonly marginExponent: number;
   readonly threshold?: number;
   readonly dual: Dual["kind"];
-  readonly dualValue: number;
+  readonly dualValue?: number;
   readonly dualLearningRate: number;
   readonly attackSteps: number;
   readonly attackStepSize?: number;
@@ -71,7 +71,11 @@ export function trainCommand(): Command {
     .addOption(
       new Option("--dual <kind>", "what gives lambda").choices(["network", "scalar", "constant"]).default("network"),
     )
-    .option("--dual-value <lambda>", "lambda of a constant, first lambda of a scalar", parseNumber, 1)
+    .option(
+      "--dual-value <lambda>",
+      "lambda at the start (default: 0.69 for network, 1 for scalar, constant)",
+      parseNumber,
+    )
     .option("--dual-learning-rate <rate>", "learning rate of the dual ascent", parseNumber, 5e-4)
     .option("--attack-steps <n>", "steps of the inner PGD", parseCount, 10)
     .option("--attack-step-size <size>", "step size of the inner PGD (default: epsilon / 4)", parseEpsilon)
@@ -197,10 +201,10 @@ function marginOf({ threshold, rho, marginExponent }: Flags): Margin {
   return threshold === undefined ? { kind: "relative", rho, exponent: marginExponent } : { kind: "fixed", threshold };
 }
 
-function dualOf({ dual, dualValue, dualLearningRate }: Flags): Dual {
+function dualOf({ dual, dualValue = dual === "network" ? Math.LN2 : 1, dualLearningRate }: Flags): Dual {
   switch (dual) {
     case "network":
-      return { kind: "network", hidden: 512, learningRate: dualLearningRate };
+      return { kind: "network", hidden: 512, initial: dualValue, learningRate: dualLearningRate };
     case "scalar":
       return { kind: "scalar", initial: dualValue, learningRate: dualLearningRate };
     case "constant":

@@ -85,6 +85,17 @@ describe("accuracy", () => {
     expect(seen.every(({ done, total }) => done >= 1 && done <= total && total === images)).toBe(true);
   });
 
+  test("an image's random start is its own, whatever chunk it is attacked in", async () => {
+    // Without a step only the start decides what breaks.
+    const attacks = [8, 16, 32, 48].map((levels) => pgd({ epsilon: levels / 255, steps: 1, stepSize: 0 }));
+    const [chunks, whole] = [
+      await evaluate(encoder, mostlyRight(), { attacks, batch: 1 }),
+      await evaluate(encoder, mostlyRight(), { attacks, batch: 64 }),
+    ];
+    expect(chunks.attacks.map(({ accuracy }) => accuracy)).toEqual(whole.attacks.map(({ accuracy }) => accuracy));
+    expect(new Set(whole.attacks.map(({ accuracy }) => accuracy)).size).toBeGreaterThan(1);
+  });
+
   test("a limit takes the classes in turn, the same images for the same seed", async () => {
     const attacks = [pgd({ epsilon: 4 / 255, steps: 2 })];
     const measure = async (seed: number) => {

@@ -13,7 +13,7 @@ const original = new Float32Array(batch * size).map(() => random.normal());
 const share = new Float32Array(batch).fill(1 / batch);
 
 const duals = {
-  network: { kind: "network", hidden: 32, learningRate: 1e-2 },
+  network: { kind: "network", hidden: 32, initial: Math.LN2, learningRate: 1e-2 },
   scalar: { kind: "scalar", initial: 1.5, learningRate: 1e-2 },
   constant: { kind: "constant", value: 2 },
 } as const satisfies Record<string, Dual>;

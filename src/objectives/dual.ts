@@ -8,38 +8,34 @@ import { gradientName } from "./primal.ts";
 
 /**
  * The trained numbers omega of a dual variable; none for a constant. The network starts like PyTorch's linear layers,
- * uniform within 1 / sqrt(inputs), so that lambda starts near softplus(0) = 0.69.
+ * uniform within 1 / sqrt(inputs), with an output bias that lets lambda start near `initial`.
  */
 export function dualParameters(dual: Dual, embeddingSize: number, seed: number): Parameters {
   switch (dual.kind) {
     case "constant":
       return new Map();
     case "scalar":
-      // The inverse of softplus, so that lambda starts at `initial`; log(expm1(x)) would overflow for a large one.
-      return new Map([
-        [
-          "s",
-          {
-            dtype: "float32",
-            shape: [1],
-            data: Float32Array.of(dual.initial + Math.log(-Math.expm1(-dual.initial))),
-          },
-        ],
-      ]);
+      return new Map([["s", { dtype: "float32", shape: [1], data: Float32Array.of(inverseSoftplus(dual.initial)) }]]);
     case "network": {
       const random = randomStream(seed, "dual");
       const uniform = (shape: readonly number[], inputs: number): Tensor<"float32"> => {
         const data = allocate("float32", shape).map(() => random.uniform(-1, 1) / Math.sqrt(inputs));
         return { dtype: "float32", shape, data };
       };
+      const outputBias = uniform([1], dual.hidden);
       return new Map([
         ["fc1.weight", uniform([dual.hidden, embeddingSize], embeddingSize)],
         ["fc1.bias", uniform([dual.hidden], embeddingSize)],
         ["fc2.weight", uniform([1, dual.hidden], dual.hidden)],
-        ["fc2.bias", uniform([1], dual.hidden)],
+        ["fc2.bias", { ...outputBias, data: outputBias.data.map((bias) => bias + inverseSoftplus(dual.initial)) }],
       ]);
     }
   }
+}
+
+/** log(exp(y) - 1), in a form that does not overflow for large y. */
+function inverseSoftplus(y: number): number {
+  return y + Math.log(-Math.expm1(-y));
 }
 
 /** lambda(z0) >= 0 as graph nodes, [N], for original embeddings [N, D]. */

@@ -35,7 +35,7 @@ describe("defaults", () => {
       stepsPerBatch: 5,
       constraint: {
         margin: { kind: "relative", rho: 0.1, exponent: 2 },
-        dual: { kind: "network", hidden: 512, learningRate: 5e-4 },
+        dual: { kind: "network", hidden: 512, initial: Math.LN2, learningRate: 5e-4 },
       },
     });
   });
@@ -65,7 +65,7 @@ describe("defaults", () => {
 });
 
 describe("what cannot be used", () => {
-  const dual = { kind: "network", hidden: 512, learningRate: 5e-4 } as const;
+  const dual = { kind: "network", hidden: 512, initial: Math.LN2, learningRate: 5e-4 } as const;
   test.each<[string, () => unknown, RegExp]>([
     ["epsilon", () => lore({ epsilon: 2 }), /Epsilon 2/],
     ["K", () => fare({ epsilon: 0.1, stepsPerBatch: 0 }), /Steps per batch.*0/],

@@ -11,7 +11,7 @@ export type Margin =
 /** What gives an image its multiplier lambda. */
 export type Dual =
   /** lambda = softplus(MLP(z0)), two layers with ReLU between, trained by Adam ascent (the paper's choice). */
-  | { readonly kind: "network"; readonly hidden: number; readonly learningRate: number }
+  | { readonly kind: "network"; readonly hidden: number; readonly initial: number; readonly learningRate: number }
   /** lambda = softplus(s), one trained number for all images: the constraint holds on average (paper, appendix B). */
   | { readonly kind: "scalar"; readonly initial: number; readonly learningRate: number }
   /** lambda fixed: the naive regulariser (paper, equation 3). */
@@ -54,7 +54,7 @@ export type LoreOptions = Common & {
 
 /** Settings of the paper's section 5 and appendix C. */
 export const paperMargin: Margin = { kind: "relative", rho: 0.1, exponent: 2 };
-export const paperDual: Dual = { kind: "network", hidden: 512, learningRate: 5e-4 };
+export const paperDual: Dual = { kind: "network", hidden: 512, initial: Math.LN2, learningRate: 5e-4 };
 
 /** LORE: the clean embedding stays within a per-image margin of the original's (paper, equation 7). */
 export function lore({ margin = paperMargin, dual = paperDual, stepsPerBatch = 5, ...rest }: LoreOptions): Objective {

@@ -22,7 +22,7 @@ const encoder = tinyEncoder();
 const source = synthetic({ count: 20 });
 const epsilon = 8 / 255;
 const attack = { steps: 2 };
-const dual = { kind: "network", hidden: 16, learningRate: 1e-2 } as const;
+const dual = { kind: "network", hidden: 16, initial: Math.LN2, learningRate: 1e-2 } as const;
 // 20 images in batches of 8: three steps an epoch, the last one of half a batch.
 const settings = { batch: 8, epochs: 2, learningRate: 1e-3, microBatch: 3, seed: 1 } as const;
 

@@ -13,7 +13,7 @@ const strong = lore({
   epsilon,
   stepsPerBatch: 2,
   attack: { steps: 3 },
-  dual: { kind: "network", hidden: 16, learningRate: 1e-2 },
+  dual: { kind: "network", hidden: 16, initial: Math.LN2, learningRate: 1e-2 },
 });
 
 async function create(objective: Objective, options: Partial<StepOptions> = {}): Promise<LoreStep> {
