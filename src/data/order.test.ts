@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
+import { randomStream } from "../random.ts";
 import { balancedSubset, shuffled } from "./order.ts";
-import { randomStream } from "./random.ts";
 import type { ImageSource } from "./source.ts";
 
 function source(labels: readonly (number | undefined)[]): ImageSource {

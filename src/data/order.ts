@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { randomStream, shuffle } from "./random.ts";
+import { randomStream, shuffle } from "../random.ts";
 import type { ImageSource } from "./source.ts";
 
 /**

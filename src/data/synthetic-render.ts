@@ -1,4 +1,4 @@
-import { type RandomStream, randomStream } from "./random.ts";
+import { type RandomStream, randomStream } from "../random.ts";
 import type { RawImage, SyntheticSplit } from "./source.ts";
 import { type Background, type Colour, sceneOf, type Texture } from "./synthetic-scene.ts";
 import { type Distance, outlines, polygon } from "./synthetic-shapes.ts";

@@ -1,4 +1,4 @@
-import { randomStream, shuffle } from "./random.ts";
+import { randomStream, shuffle } from "../random.ts";
 import type { SyntheticSplit } from "./source.ts";
 
 /** The classes of label "shape", in label order. */
