@@ -1,14 +1,7 @@
-/**
- * One line of `metrics.jsonl`: one batch. Distances are squared l2 in embedding space, means over the batch, measured
- * at the batch's first optimiser step, so on images the encoder has not just been fitted to.
- */
-export interface StepMetrics {
-  /** Batches so far, from 1. */
-  readonly step: number;
-  /** Passes over the data so far, a fraction. */
-  readonly epoch: number;
-  /** Images so far. */
-  readonly images: number;
+/** What one batch showed. Distances are squared l2 in embedding space, means over the batch. */
+export interface BatchResult {
+  /** What was minimised. */
+  readonly loss: number;
   /** ||phi(x + delta) - phi0(x)||^2 */
   readonly advDistance: number;
   /** ||phi(x) - phi0(x)||^2 */
@@ -19,6 +12,19 @@ export interface StepMetrics {
   readonly lambdaMean?: number;
   /** Share of images whose clean distance exceeds their threshold; absent without a constraint. */
   readonly violationRate?: number;
+}
+
+/**
+ * One line of `metrics.jsonl`: one batch, measured at its first optimiser step, so on images the encoder has not just
+ * been fitted to.
+ */
+export interface StepMetrics extends Omit<BatchResult, "loss"> {
+  /** Batches so far, from 1. */
+  readonly step: number;
+  /** Passes over the data so far, a fraction. */
+  readonly epoch: number;
+  /** Images so far. */
+  readonly images: number;
   readonly learningRate: number;
   readonly imagesPerSecond: number;
 }

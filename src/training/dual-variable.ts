@@ -1,0 +1,51 @@
+import type { Parameters } from "../models/encoder.ts";
+import { type Constraint, gradientName, thresholds } from "../objectives/index.ts";
+import type { Program } from "../runtime/index.ts";
+import { AdamW } from "./adamw.ts";
+import { addInPlace, feedsOf } from "./parameters.ts";
+import { arraysOf, type Part } from "./part.ts";
+
+/** The multipliers of a constraint: gives lambda to a batch's images, and learns from how far they violate it. */
+export class DualVariable {
+  /** omega; empty for a constant lambda. */
+  readonly parameters: Parameters;
+  readonly optimizer: AdamW;
+  readonly #constraint: Constraint;
+  readonly #program: Program;
+
+  /** @param program a compiled `dualGraph` */
+  constructor(constraint: Constraint, parameters: Parameters, program: Program) {
+    this.#constraint = constraint;
+    this.#program = program;
+    this.parameters = parameters;
+    this.optimizer = new AdamW(parameters, { weightDecay: 0 });
+  }
+
+  /** Writes thresholds and lambdas of a part whose original embeddings are known. */
+  async prepare(part: Part): Promise<void> {
+    part.threshold.set(
+      thresholds(this.#constraint.margin, part.original, part.original.length / part.threshold.length),
+    );
+    // lambda does not depend on the violation, which is known only after the primal steps.
+    const result = await this.#program.run({
+      ...feedsOf(this.parameters),
+      ...arraysOf(part),
+      violation: part.threshold,
+    });
+    part.lambda.set(result.lambda as Float32Array);
+  }
+
+  /** One ascent step on omega, with the clean distances that the parts hold. */
+  async ascend(parts: readonly Part[]): Promise<void> {
+    const { dual } = this.#constraint;
+    if (dual.kind === "constant") return;
+    const sums = new Map([...this.parameters].map(([name, { data }]) => [name, new Float32Array(data.length)]));
+    for (const part of parts) {
+      const violation = part.cleanDistance.map((distance, i) => distance - part.threshold[i]!);
+      const { original, share } = part;
+      const result = await this.#program.run({ ...feedsOf(this.parameters), original, share, violation });
+      for (const [name, sum] of sums) addInPlace(sum, result[gradientName(name)] as Float32Array);
+    }
+    this.optimizer.step(this.parameters, (name) => sums.get(name)!, dual.learningRate, -1);
+  }
+}

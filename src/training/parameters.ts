@@ -1,0 +1,43 @@
+import { UsageError } from "../errors.ts";
+import type { Parameters } from "../models/encoder.ts";
+import { describeType, type Tensor } from "../onnx/tensor.ts";
+
+/** Tensors by name, as checkpoints hold them. */
+export type State = ReadonlyMap<string, Tensor>;
+
+/** Parameters as a program takes them. */
+export function feedsOf(parameters: Parameters): Readonly<Record<string, Float32Array>> {
+  return Object.fromEntries([...parameters].map(([name, { data }]) => [name, data]));
+}
+
+export function addInPlace(sum: Float32Array, part: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + part[i]!;
+}
+
+/** Several states as one, the names of each behind a prefix. */
+export function joinStates(states: Readonly<Record<string, State>>): State {
+  const entries = Object.entries(states).flatMap(([prefix, state]) =>
+    [...state].map(([name, tensor]) => [`${prefix}.${name}`, tensor] as const),
+  );
+  return new Map(entries);
+}
+
+/** What `joinStates` put behind a prefix. */
+export function stateOf(joined: State, prefix: string): State {
+  const start = `${prefix}.`;
+  return new Map(
+    [...joined].filter(([name]) => name.startsWith(start)).map(([name, tensor]) => [name.slice(start.length), tensor]),
+  );
+}
+
+/** @throws UsageError when `saved` lacks one of `own`'s tensors, or has it with another type */
+export function checkSameTensors(own: State, saved: State): void {
+  for (const [name, { dtype, shape }] of own) {
+    const found = saved.get(name);
+    if (found && describeType(found.dtype, found.shape) === describeType(dtype, shape)) continue;
+    const got = found ? describeType(found.dtype, found.shape) : "missing";
+    throw new UsageError(
+      `The checkpoint is of another encoder or objective: its tensor ${name} is ${got}, ${describeType(dtype, shape)} is needed.`,
+    );
+  }
+}
