@@ -108,6 +108,7 @@ export async function finetune(
   const rateOf = schedule(settings, objective.stepsPerBatch, totalSteps);
   let saved = performance.now();
   let interrupted = false;
+  let current = progress.step;
   try {
     const { onSkip, strict, signal } = options;
     const remaining = {
@@ -120,6 +121,10 @@ export async function finetune(
       ...(strict && { strict }),
     };
     for await (const { images, after } of remainingBatches(source, remaining, progress)) {
+      // Asked before a step, not after: a signal during the very last one interrupts nothing.
+      interrupted = signal?.aborted === true;
+      if (interrupted) break;
+      current = after.step;
       const started = performance.now();
       const { loss: _, ...measured } = await step.run(
         images.pixels,
@@ -143,8 +148,6 @@ export async function finetune(
         save();
         saved = performance.now();
       }
-      interrupted = signal?.aborted === true && progress.epoch < epochs;
-      if (interrupted) break;
     }
     save();
   } catch (error) {
@@ -152,7 +155,7 @@ export async function finetune(
     // Some of this batch's K steps may have been taken: the checkpoint on disk is the last state known to be good.
     const where = folder ? ` The last good checkpoint is kept in ${folder.path}.` : "";
     throw new NonFiniteError(
-      `Step ${progress.step + 1}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
+      `Step ${current}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
       { cause: error },
     );
   } finally {
