@@ -26,6 +26,7 @@ async function classifierProgram(batch: number, norm: Norm, momentum: boolean): 
       const logits = classify(encoder.embed(pixels, frozenWeights(pixels.graph, encoder.parameters)), encoder.head!);
       return { loss: crossEntropy(logits, labels), success: misclassified(logits, labels) };
     }),
+    { threads: 1 },
   );
 }
 
@@ -38,6 +39,7 @@ async function linearProgram(batch: number, norm: Norm, weight: Float32Array, go
       const loss = g.reduceSum(g.mul(pixels, w), { axes: [1, 2, 3] });
       return { loss, success: g.greater(loss, goal) };
     }),
+    { threads: 1 },
   );
 }
 

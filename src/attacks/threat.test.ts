@@ -60,7 +60,7 @@ test("projection brings any pixels into the ball and [0, 1], and leaves those in
     const shape = [1, 3, size, size];
     const [x, clean] = [g.input("x", "float32", shape), g.input("clean", "float32", shape)];
     const epsilon = g.input("epsilon", "float32", []);
-    const program = await compile({ projected: project(kind, x, clean, epsilon) });
+    const program = await compile({ projected: project(kind, x, clean, epsilon) }, { threads: 1 });
     const run = async (values: Float32Array, origin: Float32Array, radius: number) =>
       (await program.run({ x: values, clean: origin, epsilon: Float32Array.of(radius) })).projected as Float32Array;
     await fc.assert(
@@ -83,7 +83,7 @@ test("projection brings any pixels into the ball and [0, 1], and leaves those in
 test("the steepest direction: signs for l-inf, a unit vector for l2, zero for no gradient", async () => {
   const g = new Graph();
   const x = g.input("x", "float32", [2, 3, 1, 1]);
-  const program = await compile({ linf: steepest("linf", x), l2: steepest("l2", x) });
+  const program = await compile({ linf: steepest("linf", x), l2: steepest("l2", x) }, { threads: 1 });
   const { linf, l2 } = await program.run({ x: Float32Array.of(3e-5, -4e-5, 0, 0, 0, 0) });
   expect([...(linf as Float32Array)]).toEqual([1, -1, 0, 0, 0, 0]);
   for (const [i, wanted] of [0.6, -0.8, 0, 0, 0, 0].entries()) expect((l2 as Float32Array)[i]).toBeCloseTo(wanted, 5);

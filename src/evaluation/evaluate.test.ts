@@ -26,7 +26,7 @@ beforeAll(async () => {
   const g = new Graph();
   const pixels = g.input("pixels", "float32", [images, 3, 8, 8]);
   const logits = classify(encoder.embed(pixels, frozenWeights(g, encoder.parameters)), encoder.head!);
-  const program = await compile({ logits });
+  const program = await compile({ logits }, { threads: 1 });
   const order = plain.items.map((_, i) => i);
   for await (const batch of openBatches(plain, { size: 8, batch: images, order })) {
     const all = (await program.run({ pixels: batch.pixels })).logits as Float32Array;
@@ -44,7 +44,7 @@ const mostlyRight = (): ImageSource => labelled(predictions.map((p, i) => (i % 3
 
 describe("accuracy", () => {
   test("is the hand count, over the head's rows that the classes name", async () => {
-    expect(await evaluate(encoder, mostlyRight(), { batch: 7 })).toEqual({
+    expect(await evaluate(encoder, mostlyRight(), { threads: 1, batch: 7 })).toEqual({
       encoder: "tiny",
       dataset: "labelled",
       images,
@@ -65,9 +65,9 @@ describe("accuracy", () => {
     const onProgress = (progress: EvaluationProgress) => seen.push(progress);
     // Batches of 1 and of 2 make several chunks of images to attack, 24 and more makes one.
     const [one, two, many] = [
-      await evaluate(encoder, mostlyRight(), { attacks, batch: 1 }),
-      await evaluate(encoder, mostlyRight(), { attacks, batch: 2, onProgress }),
-      await evaluate(encoder, mostlyRight(), { attacks, batch: 64 }),
+      await evaluate(encoder, mostlyRight(), { threads: 1, attacks, batch: 1 }),
+      await evaluate(encoder, mostlyRight(), { threads: 1, attacks, batch: 2, onProgress }),
+      await evaluate(encoder, mostlyRight(), { threads: 1, attacks, batch: 64 }),
     ];
     const accuracies = two.attacks.map(({ accuracy }) => accuracy);
     expect(two.attacks).toMatchObject(attacks.map(({ kind, norm, epsilon }) => ({ attack: kind, norm, epsilon })));
@@ -89,8 +89,8 @@ describe("accuracy", () => {
     // Without a step only the start decides what breaks.
     const attacks = [8, 16, 32, 48].map((levels) => pgd({ epsilon: levels / 255, steps: 1, stepSize: 0 }));
     const [chunks, whole] = [
-      await evaluate(encoder, mostlyRight(), { attacks, batch: 1 }),
-      await evaluate(encoder, mostlyRight(), { attacks, batch: 64 }),
+      await evaluate(encoder, mostlyRight(), { threads: 1, attacks, batch: 1 }),
+      await evaluate(encoder, mostlyRight(), { threads: 1, attacks, batch: 64 }),
     ];
     expect(chunks.attacks.map(({ accuracy }) => accuracy)).toEqual(whole.attacks.map(({ accuracy }) => accuracy));
     expect(new Set(whole.attacks.map(({ accuracy }) => accuracy)).size).toBeGreaterThan(1);
@@ -99,7 +99,7 @@ describe("accuracy", () => {
   test("a limit takes the classes in turn, the same images for the same seed", async () => {
     const attacks = [pgd({ epsilon: 4 / 255, steps: 2 })];
     const measure = async (seed: number) => {
-      const result = await evaluate(encoder, mostlyRight(), { limit: 8, seed, attacks, batch: 3 });
+      const result = await evaluate(encoder, mostlyRight(), { threads: 1, limit: 8, seed, attacks, batch: 3 });
       return { ...result, attacks: result.attacks.map(({ accuracy }) => accuracy) };
     };
     const first = await measure(1);

@@ -21,7 +21,7 @@ const duals = {
 /** lambda now, and after some steps of ascent on a fixed violation. */
 async function ascend(dual: Dual, violation: Float32Array, steps: number, shares = share) {
   const omega = dualParameters(dual, size, 0);
-  const program = await compile(dualGraph(dual, batch, omega, size));
+  const program = await compile(dualGraph(dual, batch, omega, size), { threads: 1 });
   const optimizer = new AdamW(omega, { weightDecay: 0 });
   const run = () =>
     program.run({

@@ -34,7 +34,7 @@ function weightsOf({ parameters }: Encoder): Record<string, Float32Array> {
 async function embed(pixels: Float32Array): Promise<Float32Array> {
   const g = new Graph();
   const x = g.input("x", "float32", [batch, 3, 8, 8]);
-  const program = await compile({ embedding: encoder.embed(x, frozenWeights(g, encoder.parameters)) });
+  const program = await compile({ embedding: encoder.embed(x, frozenWeights(g, encoder.parameters)) }, { threads: 1 });
   const { embedding } = await program.run({ x: pixels });
   const result = (embedding as Float32Array).slice();
   await program.dispose();
@@ -51,7 +51,7 @@ function distances(embedding: Float32Array): readonly number[] {
 }
 
 async function run(constrained: boolean, changed: typeof feeds = {}) {
-  const program = await compile(primalGraph(encoder, batch, constrained));
+  const program = await compile(primalGraph(encoder, batch, constrained), { threads: 1 });
   const result = await program.run({ ...feeds, ...changed });
   const copy = Object.fromEntries(Object.entries(result).map(([name, data]) => [name, [...(data as Float32Array)]]));
   await program.dispose();

@@ -26,6 +26,9 @@ const dual = { kind: "network", hidden: 16, initial: Math.LN2, learningRate: 1e-
 // 20 images in batches of 8: three steps an epoch, the last one of half a batch.
 const settings = { batch: 8, epochs: 2, learningRate: 1e-3, microBatch: 3, seed: 1 } as const;
 
+/** Tiny products gain nothing from a second thread, whose waiting costs other tests their time. */
+const single = { threads: 1 } as const;
+
 /** Trains until `stopAfter` steps are done, or to the end. */
 async function train(
   objective: Objective,
@@ -36,6 +39,7 @@ async function train(
   const controller = new AbortController();
   return finetune(encoder, data, objective, {
     ...settings,
+    ...single,
     ...rest,
     signal: controller.signal,
     onStep: ({ step }) => {
@@ -136,6 +140,7 @@ describe("what a run leaves", () => {
     const seen: StepMetrics[] = [];
     const { encoder: trained } = await finetune(encoder, source, objective, {
       ...settings,
+      ...single,
       run,
       limit: 12,
       description: { command: "test" },

@@ -17,7 +17,7 @@ const strong = lore({
 });
 
 async function create(objective: Objective, options: Partial<StepOptions> = {}): Promise<LoreStep> {
-  return LoreStep.create(encoder, objective, { microBatch: 5, weightDecay: 1e-4, seed: 0, ...options });
+  return LoreStep.create(encoder, objective, { microBatch: 5, weightDecay: 1e-4, seed: 0, threads: 1, ...options });
 }
 
 const copied = (state: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
