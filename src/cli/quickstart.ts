@@ -28,9 +28,10 @@ const epsilon = 4 / 255;
 const trainingImages = 2048;
 const testImages = 400;
 const training = { epochs: 1, batch: 64, learningRate: 3e-4 };
+const margin = { kind: "relative", rho: 0.1, exponent: 2 } as const;
 const methods: readonly (readonly [name: string, objective: Objective])[] = [
   ["FARE, K = 5", fare({ epsilon, stepsPerBatch: 5 })],
-  ["LORE, K = 5", lore({ epsilon, margin: { kind: "relative", rho: 0.1, exponent: 2 } })],
+  ["LORE, K = 5", lore({ epsilon, margin, dual: { kind: "network", hidden: 512, initial: 2, learningRate: 5e-4 } })],
 ];
 
 interface Flags extends ComputeFlags {
