@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
@@ -117,6 +119,14 @@ function savedFlags(folder: string, command: Command): Flags {
   };
 }
 
+/** The flags as a resumed run reads them, from whichever folder it is started in. */
+function resumable(flags: Flags): Flags {
+  const { encoder, data, classes } = flags;
+  const absolute = (path: string): string => (existsSync(path) ? resolve(path) : path);
+  const paths = { encoder: absolute(encoder), data: absolute(data) };
+  return { ...flags, ...paths, ...(classes !== undefined && { classes: absolute(classes) }) };
+}
+
 function isComplete(flags: Partial<Flags>): flags is Flags {
   return flags.encoder !== undefined && flags.data !== undefined && flags.epsilon !== undefined;
 }
@@ -137,7 +147,7 @@ async function run(flags: Flags, resumed?: string): Promise<void> {
     ...settingsOf(flags),
     run: flags.out,
     ...(resumed !== undefined && { resume: true }),
-    description: { flags },
+    description: { flags: resumable(flags) },
     signal: stop.signal,
     onSkip: skips.add,
     onWarning: (message) => progress.note(`Warning: ${message}`),

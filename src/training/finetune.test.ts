@@ -204,7 +204,7 @@ describe("what cannot go on", () => {
     const good = checkpointOf(run);
     const broken = train(objective, { ...once, resume: true, learningRate: 1e38 });
     await expect(broken).rejects.toThrow(NonFiniteError);
-    await expect(broken).rejects.toThrow(/Step 4: .*Lower the learning rate/);
+    await expect(broken).rejects.toThrow(/Step 4: .*lower learning rate/);
     expect(checkpointOf(run).equals(good)).toBe(true);
     expect(await train(objective, { ...once, resume: true })).toMatchObject({ finished: true, steps: 5 });
   });

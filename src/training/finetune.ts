@@ -155,7 +155,7 @@ export async function finetune(
     // Some of this batch's K steps may have been taken: the checkpoint on disk is the last state known to be good.
     const where = folder ? ` The last good checkpoint is kept in ${folder.path}.` : "";
     throw new NonFiniteError(
-      `Step ${current}: ${error.message} Lower the learning rate or give --clip-gradient.${where}`,
+      `Step ${current}: ${error.message} Start a new run with a lower learning rate or a limit on the gradient's norm.${where}`,
       { cause: error },
     );
   } finally {
