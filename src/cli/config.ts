@@ -23,10 +23,10 @@ const presets: Readonly<Record<string, Settings>> = {
     batch: 32,
     "learning-rate": 1e-4,
     "weight-decay": 1e-4,
-    rho: 0.25,
+    rho: 0.4,
     "margin-exponent": 2,
     dual: "network",
-    "dual-value": 2,
+    "dual-value": 1,
     "dual-learning-rate": 5e-4,
   },
 };
