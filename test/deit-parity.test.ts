@@ -7,8 +7,8 @@ import { Graph, type Value } from "../src/graph/index.ts";
 import { classify, cloneParameters, frozenWeights } from "../src/models/encoder.ts";
 import { loadEncoder, type VitEncoder } from "../src/models/index.ts";
 import { decodeSafetensors } from "../src/models/safetensors.ts";
-import { gradientName, primalGraph, thresholds } from "../src/objectives/index.ts";
-import type { Tensor } from "../src/onnx/tensor.ts";
+import { dualGraph, gradientName, paperDual, primalGraph, thresholds } from "../src/objectives/index.ts";
+import { allocate, type Tensor } from "../src/onnx/tensor.ts";
 import { compile } from "../src/runtime/index.ts";
 import { AdamW } from "../src/training/adamw.ts";
 import { describeWithData, sharedData } from "./shared.ts";
@@ -80,6 +80,13 @@ describeWithData("DeiT-Tiny at 96 pixels", () => {
     readonly lore_grad_norm_all: Record<string, number>;
     readonly adamw_step1: { theta_norm: Record<string, number>; update_norm: Record<string, number> };
     readonly adamw_loss_before_step_1_2_3_and_after_3: number[];
+    readonly dual: {
+      violation: number[];
+      lam: number[];
+      loss: number;
+      grad_norm: Record<string, number>;
+      "lam_after_one_adam_ascent_lr5e-4": number[];
+    };
     readonly pgd10_theta0_from_half_eps_pattern: { mean_loss_after_n_steps: number[] };
     readonly pgd10_theta1_from_zero: { mean_loss_after_n_steps: number[] };
   }
@@ -235,6 +242,37 @@ describeWithData("DeiT-Tiny at 96 pixels", () => {
       }
       result = await run(2);
     }
+    await program.dispose();
+  });
+
+  test("the dual network: multipliers, gradients and one Adam ascent step", async () => {
+    // The fixture's weights: fc1 = 0.05 sin(i + 1), fc2 = 0.05 cos(i), i the flat index; biases zero; ReLU between.
+    const tensor = (shape: readonly number[], value: (i: number) => number) =>
+      ({ dtype: "float32", shape, data: allocate("float32", shape).map((_, i) => value(i)) }) as const;
+    const omega = new Map([
+      ["fc1.weight", tensor([512, 192], (i) => 0.05 * Math.sin(i + 1))],
+      ["fc1.bias", tensor([512], () => 0)],
+      ["fc2.weight", tensor([1, 512], (i) => 0.05 * Math.cos(i))],
+      ["fc2.bias", tensor([1], () => 0)],
+    ]);
+    const program = await compile(dualGraph(paperDual, 4, omega, 192));
+    const z0 = await original(theta0);
+    const run = () =>
+      program.run({
+        ...Object.fromEntries([...omega].map(([name, { data }]) => [name, data])),
+        original: z0,
+        violation: Float32Array.from(golden.dual.violation),
+        share: new Float32Array(4).fill(0.25),
+      });
+    const result = await run();
+    expectClose(result.lambda as Float32Array, golden.dual.lam, 1e-4);
+    expectClose(result.dualLoss as Float32Array, [golden.dual.loss], 1e-4);
+    for (const [name, wanted] of Object.entries(golden.dual.grad_norm)) {
+      expect(relative(norm(result[gradientName(name)] as Float32Array), wanted), name).toBeLessThan(1e-4);
+    }
+    const adam = new AdamW(omega, { weightDecay: 0 });
+    adam.step(omega, (name) => result[gradientName(name)] as Float32Array, 5e-4, -1);
+    expectClose((await run()).lambda as Float32Array, golden.dual["lam_after_one_adam_ascent_lr5e-4"], 1e-4);
     await program.dispose();
   });
 
