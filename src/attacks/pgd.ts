@@ -2,6 +2,7 @@ import { UsageError } from "../errors.ts";
 import type { TypedArray } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import type { Program } from "../runtime/program.ts";
+import type { AscentSpec } from "./step.ts";
 import { checkThreatModel, randomStart, type ThreatModel } from "./threat.ts";
 
 /** Projected gradient descent (Madry et al. 2018), as ascent on the loss. */
@@ -54,6 +55,11 @@ export function pgd(options: PgdOptions): Pgd {
     throw new UsageError("PGD: restarts from the clean image would all be the same; use a uniform start.");
   }
   return attack;
+}
+
+/** What `ascentGraph` needs to know of an attack; attacks with equal answers can share a program. */
+export function ascentSpec({ norm, momentum }: Pgd, batch: number, imageSize: number): AscentSpec {
+  return { batch, imageSize, norm, momentum: momentum > 0 };
 }
 
 /** A compiled `ascentGraph` of some batch size. */

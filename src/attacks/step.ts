@@ -74,6 +74,20 @@ export function misclassified(logits: Value, labels: Value): Value {
   return g.not(g.equal(g.argMax(logits, 1), labels));
 }
 
+/**
+ * The supervised target: cross-entropy against the graph input `labels` [N] (int64), and success where the arg max is
+ * another class.
+ *
+ * @param logits builds logits [N, C] on the graph's pixels
+ */
+export function misclassification(logits: (pixels: Value) => Value): TargetBuilder {
+  return (pixels) => {
+    const labels = pixels.graph.input("labels", "int64", [pixels.shape[0]!]);
+    const scores = logits(pixels);
+    return { loss: crossEntropy(scores, labels), success: misclassified(scores, labels) };
+  };
+}
+
 function oneHot(labels: Value, classes: number): Value {
   const { graph: g } = labels;
   const indices = g.indices(Array.from({ length: classes }, (_, i) => i));

@@ -1,18 +1,10 @@
 import { Command, Option } from "commander";
-import { type BenchModelName, type BenchResult, bench, benchModels } from "../bench/index.ts";
+import { type BenchOptions, type BenchResult, bench, benchModels } from "../bench/index.ts";
 import { benchSummary, benchTable } from "../report/bench.ts";
 import { type ComputeFlags, compileFlags, parseCount, withComputeFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 
-interface Flags extends ComputeFlags {
-  readonly model: BenchModelName;
-  readonly batch: number;
-  readonly imageSize?: number;
-  readonly method: "lore" | "fare";
-  readonly stepsPerBatch?: number;
-  readonly microBatch?: number;
-  readonly repeats: number;
-}
+type Flags = ComputeFlags & Omit<BenchOptions, "device" | "threads" | "phases" | "onProgress">;
 
 export function benchCommand(): Command {
   const command = new Command("bench")

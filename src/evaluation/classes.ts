@@ -1,6 +1,7 @@
 import type { ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Head } from "../models/encoder.ts";
+import type { Value } from "../graph/index.ts";
+import { classify, type Encoder, frozenWeights, type Head } from "../models/encoder.ts";
 
 /**
  * Which rows of the head stand for a source's classes, in the order of its labels; undefined where labels are head
@@ -30,4 +31,22 @@ export function headRows(source: ImageSource, head: Head): readonly number[] {
     `${source.name} has ${classes.length} classes, the encoder's head ${rows}, and nothing says which is which: ` +
       "give --classes FILE, a JSON file that maps folder names to head indices.",
   );
+}
+
+/** How an encoder with a fixed head sees the classes of a source. */
+export interface HeadClassifier {
+  /** Classes told apart. */
+  readonly classes: number;
+  /** Logits [N, classes] for pixels [N, 3, S, S] in [0, 1], with all weights frozen. */
+  readonly logits: (pixels: Value) => Value;
+}
+
+/** @throws UsageError when the encoder has no head, or the source no labels that fit it */
+export function headClassifier(encoder: Encoder, source: ImageSource): HeadClassifier {
+  const { head, parameters } = encoder;
+  if (!head) throw new UsageError(`${encoder.name} has no classification head; accuracy needs one.`);
+  const rows = headRows(source, head);
+  const logits = (pixels: Value): Value =>
+    classify(encoder.embed(pixels, frozenWeights(pixels.graph, parameters)), head, rows);
+  return { classes: rows.length, logits };
 }

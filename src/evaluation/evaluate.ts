@@ -1,10 +1,10 @@
-import { ascentGraph, crossEntropy, misclassified, type Pgd, runPgd } from "../attacks/index.ts";
+import { ascentGraph, ascentSpec, misclassification, misclassified, type Pgd, runPgd } from "../attacks/index.ts";
 import { balancedSubset, type ImageBatch, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { Graph, type Value } from "../graph/index.ts";
-import { classify, type Encoder, frozenWeights } from "../models/encoder.ts";
+import { Graph } from "../graph/index.ts";
+import type { Encoder } from "../models/encoder.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
-import { headRows } from "./classes.ts";
+import { type HeadClassifier, headClassifier } from "./classes.ts";
 
 export interface EvaluateOptions extends CompileOptions {
   /** Attacks to measure, each at its own epsilon. Default: none. */
@@ -60,13 +60,10 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { attacks = [], limit = source.items.length, seed = 0, onSkip, strict, onProgress } = options;
-  const { head, imageSize } = encoder;
-  if (!head) throw new UsageError(`${encoder.name} has no classification head; accuracy needs one.`);
-  const rows = headRows(source, head);
+  const { imageSize } = encoder;
+  const { classes, logits } = headClassifier(encoder, source);
   const order = balancedSubset(source, limit, seed);
   const batch = Math.min(options.batch ?? 64, order.length);
-  const logits = (pixels: Value): Value =>
-    classify(encoder.embed(pixels, frozenWeights(pixels.graph, encoder.parameters)), head, rows);
   const programs = await compilePrograms(logits, attacks, { ...options, batch, imageSize });
 
   const tallies = attacks.map(() => ({ survivors: 0, seconds: 0 }));
@@ -105,7 +102,7 @@ export async function evaluate(
     encoder: encoder.name,
     dataset: source.name,
     images,
-    classes: rows.length,
+    classes,
     clean: correct / images,
     attacks: attacks.map(({ kind, norm, epsilon }, i) => {
       const { survivors, seconds } = tallies[i]!;
@@ -133,10 +130,8 @@ function merge(a: CorrectImages, b: CorrectImages): CorrectImages {
   return { pixels: [...a.pixels, ...b.pixels], labels: [...a.labels, ...b.labels], keys: [...a.keys, ...b.keys] };
 }
 
-type Logits = (pixels: Value) => Value;
-
 async function compilePrograms(
-  logits: Logits,
+  logits: HeadClassifier["logits"],
   attacks: readonly Pgd[],
   options: CompileOptions & { readonly batch: number; readonly imageSize: number },
 ) {
@@ -150,12 +145,7 @@ async function compilePrograms(
   const ascents = new Map<string, Program>();
   for (const attack of attacks) {
     if (ascents.has(key(attack))) continue;
-    const spec = { batch, imageSize, norm: attack.norm, momentum: attack.momentum > 0 };
-    const graph = ascentGraph(spec, (pixels) => {
-      const labels = pixels.graph.input("labels", "int64", [batch]);
-      const rows = logits(pixels);
-      return { loss: crossEntropy(rows, labels), success: misclassified(rows, labels) };
-    });
+    const graph = ascentGraph(ascentSpec(attack, batch, imageSize), misclassification(logits));
     ascents.set(key(attack), await compile(graph, options));
   }
   return {

@@ -1,10 +1,10 @@
-import { ascentGraph, crossEntropy, misclassified, type Pgd, runPgd } from "../attacks/index.ts";
+import { ascentGraph, ascentSpec, misclassification, type Pgd, runPgd } from "../attacks/index.ts";
 import { type ImageBatch, type ImageSource, openBatches } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { Graph, type Value } from "../graph/index.ts";
-import { classify, type Encoder, frozenWeights } from "../models/encoder.ts";
+import { Graph } from "../graph/index.ts";
+import type { Encoder } from "../models/encoder.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
-import { headRows } from "./classes.ts";
+import { headClassifier } from "./classes.ts";
 
 /** One image before and after an attack. */
 export interface AttackedExample {
@@ -30,23 +30,13 @@ export async function attackedExamples(
   indices: readonly number[],
   options: CompileOptions & { readonly seed?: number } = {},
 ): Promise<readonly AttackedExample[]> {
-  const { head, imageSize } = encoder;
-  if (!head) throw new UsageError(`${encoder.name} has no classification head.`);
-  const rows = headRows(source, head);
+  const { imageSize } = encoder;
+  const { logits } = headClassifier(encoder, source);
   const batch = indices.length;
-  const logits = (pixels: Value): Value =>
-    classify(encoder.embed(pixels, frozenWeights(pixels.graph, encoder.parameters)), head, rows);
   const { pixels, labels, ids } = await readAll(source, imageSize, indices);
 
-  const spec = { batch, imageSize, norm: attack.norm, momentum: attack.momentum > 0 };
-  const ascent = await compile(
-    ascentGraph(spec, (perturbed) => {
-      const classIndices = perturbed.graph.input("labels", "int64", [batch]);
-      const scores = logits(perturbed);
-      return { loss: crossEntropy(scores, classIndices), success: misclassified(scores, classIndices) };
-    }),
-    options,
-  );
+  const target = misclassification(logits);
+  const ascent = await compile(ascentGraph(ascentSpec(attack, batch, imageSize), target), options);
   const outcome = await runPgd(ascent, attack, {
     clean: pixels,
     count: batch,

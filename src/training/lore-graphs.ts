@@ -1,4 +1,4 @@
-import { ascentGraph, squaredDistance } from "../attacks/index.ts";
+import { ascentGraph, ascentSpec, squaredDistance } from "../attacks/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import { dualGraph, type Objective, primalGraph } from "../objectives/index.ts";
@@ -26,7 +26,7 @@ export interface LoreGraphs {
  */
 export function loreGraphs(encoder: Encoder, objective: Objective, batch: number, omega: Parameters): LoreGraphs {
   const { attack, constraint } = objective;
-  const spec = { batch, imageSize: encoder.imageSize, norm: attack.norm, momentum: attack.momentum > 0 };
+  const spec = ascentSpec(attack, batch, encoder.imageSize);
   const { next, nextVelocity } = ascentGraph(spec, (pixels) => ({ loss: trainedDistance(encoder, pixels) }));
   return {
     reference: { embedding: originalEmbedding(encoder, batch) },
