@@ -8,7 +8,7 @@ import { gradients } from "../src/autodiff/index.ts";
 import { openBatches, shuffled, synthetic } from "../src/data/index.ts";
 import { evaluate } from "../src/evaluation/index.ts";
 import { Graph } from "../src/graph/index.ts";
-import type { Head } from "../src/models/encoder.ts";
+import type { LinearClassifier } from "../src/models/classifier.ts";
 import { randomVitParameters, saveEncoder, VitEncoder } from "../src/models/index.ts";
 import { randomStream } from "../src/random.ts";
 import { compile } from "../src/runtime/index.ts";
@@ -32,7 +32,8 @@ const random = randomStream(seed, "shapes-encoder");
 const train = synthetic({ count: steps * batch, seed, split: "train" });
 const classes = train.classes!.length;
 const parameters = randomVitParameters(architecture, imageSize, random.normal);
-const head: Head = {
+const head: LinearClassifier = {
+  kind: "linear",
   weight: {
     dtype: "float32",
     shape: [classes, architecture.width],

@@ -1,7 +1,8 @@
 import type { ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
-import { classify, type Encoder, frozenWeights, type Head } from "../models/encoder.ts";
+import { classify, type LinearClassifier } from "../models/classifier.ts";
+import { type Encoder, frozenWeights } from "../models/encoder.ts";
 
 /**
  * Which rows of the head stand for a source's classes, in the order of its labels; undefined where labels are head
@@ -9,7 +10,7 @@ import { classify, type Encoder, frozenWeights, type Head } from "../models/enco
  *
  * @throws UsageError when the source has no labels, or nothing says which head row a class is
  */
-export function headRows(source: ImageSource, head: Head): readonly number[] {
+export function headRows(source: ImageSource, head: LinearClassifier): readonly number[] {
   const { classes } = source;
   const rows = head.weight.shape[0]!;
   if (!classes) throw new UsageError(`${source.name}: accuracy needs labelled images, one sub-folder a class.`);

@@ -1,5 +1,6 @@
 import type { Graph, Value } from "../graph/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
+import type { LinearClassifier } from "./classifier.ts";
 
 /** An encoder's weights by name, float32. */
 export type Parameters = ReadonlyMap<string, Tensor<"float32">>;
@@ -13,14 +14,6 @@ export interface Normalization {
   readonly std: readonly [number, number, number];
 }
 
-/** A fixed linear classifier over embeddings: logits = embedding weight^T + bias. Data about an encoder, not part of it. */
-export interface Head {
-  /** [classes, embedding size] */
-  readonly weight: Tensor<"float32">;
-  /** [classes] */
-  readonly bias: Tensor<"float32">;
-}
-
 /** A vision encoder at one image size: its weights, and how they make an embedding out of pixels. */
 export interface Encoder {
   readonly name: string;
@@ -29,7 +22,8 @@ export interface Encoder {
   readonly embeddingSize: number;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
-  readonly head?: Head;
+  /** A fixed head over `headFeatures`. */
+  readonly head?: LinearClassifier;
   /**
    * Adds the encoder to the graph that `pixels` belongs to.
    *
@@ -59,15 +53,6 @@ export function trainableWeights(graph: Graph, parameters: Parameters): Readonly
 /** Weights as constants of the graph, which ONNX Runtime packs once for its products. */
 export function frozenWeights(graph: Graph, parameters: Parameters): Weights {
   return (name) => graph.constant(parameters.get(name)!);
-}
-
-/** Logits of a fixed head, restricted to some of its classes when a list of their indices is given. */
-export function classify(embedding: Value, head: Head, classes?: readonly number[]): Value {
-  const { graph: g } = embedding;
-  const [weight, bias] = [g.constant(head.weight), g.constant(head.bias)];
-  if (!classes) return g.gemm(embedding, weight, bias, { transB: true });
-  const chosen = g.indices(classes);
-  return g.gemm(embedding, g.gather(weight, chosen), g.gather(bias, chosen), { transB: true });
 }
 
 /** Copies of the arrays, for weights that an optimiser will change in place. */

@@ -1,7 +1,7 @@
+export type { Classifier, CosineClassifier, LinearClassifier } from "./classifier.ts";
 export {
   type Encoder,
   frozenWeights,
-  type Head,
   type Normalization,
   type Parameters,
   trainableWeights,

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { describeType, type Tensor } from "../onnx/tensor.ts";
-import type { Head, Normalization, Parameters } from "./encoder.ts";
+import type { LinearClassifier } from "./classifier.ts";
+import type { Normalization, Parameters } from "./encoder.ts";
 import type { VitArchitecture } from "./vit.ts";
 
 /** What timm's `config.json` says and a bare weights file does not. All optional: ImageNet's conventions otherwise. */
@@ -21,7 +22,7 @@ export interface TimmVit {
   /** The image size that the position embeddings were made for. */
   readonly imageSize: number;
   readonly parameters: Parameters;
-  readonly head?: Head;
+  readonly head?: LinearClassifier;
 }
 
 export function isTimmVit(tensors: ReadonlyMap<string, Tensor>): boolean {
@@ -62,6 +63,7 @@ export function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: TimmCo
   if (unknown)
     throw new UsageError(`The tensor ${unknown} belongs to no plain vision transformer that this loader knows.`);
   const head = tensors.has("head.weight") && {
+    kind: "linear" as const,
     weight: tensor(tensors, "head.weight", 2),
     bias: tensor(tensors, "head.bias", 1),
   };

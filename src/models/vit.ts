@@ -1,7 +1,8 @@
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
 import { allocate, describeType, elementCount, type Tensor } from "../onnx/tensor.ts";
-import { type Encoder, type Head, type Normalization, normalize, type Parameters, type Weights } from "./encoder.ts";
+import type { LinearClassifier } from "./classifier.ts";
+import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "./encoder.ts";
 import { resizePositions } from "./positions.ts";
 
 /** A plain vision transformer (Dosovitskiy et al. 2021; DeiT), pre-norm, class token, exact GELU, in timm's names. */
@@ -50,7 +51,7 @@ export class VitEncoder implements Encoder {
   readonly imageSize: number;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
-  readonly head?: Head;
+  readonly head?: LinearClassifier;
 
   constructor(options: {
     readonly name: string;
@@ -59,7 +60,7 @@ export class VitEncoder implements Encoder {
     readonly imageSize: number;
     readonly normalization: Normalization;
     readonly parameters: Parameters;
-    readonly head?: Head;
+    readonly head?: LinearClassifier;
   }) {
     const { architecture, imageSize, parameters, head } = options;
     this.name = options.name;

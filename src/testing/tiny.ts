@@ -1,4 +1,4 @@
-import { type Head, type Parameters, type VitArchitecture, VitEncoder } from "../models/index.ts";
+import { type LinearClassifier, type Parameters, type VitArchitecture, VitEncoder } from "../models/index.ts";
 import { vitShapes } from "../models/vit.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
 import { type RandomStream, randomStream } from "../random.ts";
@@ -24,7 +24,11 @@ export function tinyEncoder({ seed = 0, depth = 1, imageSize = 8, classes = 8 }:
       normal(random, shape, /norm\d?\.weight$/.test(name) ? 1 : 0, name.endsWith("bias") ? 0.1 : 0.25),
     ]),
   );
-  const head: Head = { weight: normal(random, [classes, 16], 0, 0.5), bias: normal(random, [classes], 0, 0.1) };
+  const head: LinearClassifier = {
+    kind: "linear",
+    weight: normal(random, [classes, 16], 0, 0.5),
+    bias: normal(random, [classes], 0, 0.1),
+  };
   return new VitEncoder({
     name: "tiny",
     architecture,
