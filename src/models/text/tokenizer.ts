@@ -1,0 +1,173 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
+import { UsageError } from "../../errors.ts";
+import { readBytes, readJson } from "../files.ts";
+import {
+  type BytePairModel,
+  clipModel,
+  END,
+  formatMerges,
+  type Merge,
+  readMerges,
+  START,
+  tokenizerJson,
+} from "./bpe-vocabulary.ts";
+
+/**
+ * Text to token ids, as CLIP's text encoder takes them. Ids are those of Hugging Face's tokenisers.
+ *
+ * For the texts of zero-shot classification these are also OpenAI's ids. OpenAI's tokeniser differs where it cleans a
+ * text up beforehand, which Hugging Face's does not:
+ * - ftfy: typographic quotes become plain ones, ligatures letters, full-width characters ASCII; control characters go;
+ * - HTML entities are decoded, twice (`&amp;amp;` becomes `&`).
+ */
+export interface Tokenizer {
+  /**
+   * Ids with start and end markers, not padded. A longer text is cut to `contextLength` ids, the end marker last (as
+   * CLIP's `tokenize(text, truncate=True)` does).
+   */
+  encode(text: string, contextLength: number): readonly number[];
+  /** One more than the largest id: the rows of the token embedding. */
+  readonly vocabularySize: number;
+  /** Id of the end marker. */
+  readonly end: number;
+  /** Files of transformers' layout that describe this tokeniser, by name, for saving beside the weights. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+const CONTEXT_LENGTH = 77;
+/** Taken over as they are from a folder that has `tokenizer.json`. */
+const COPIED = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"];
+const VOCABULARIES = ["bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"];
+
+/**
+ * The tokeniser in a folder: from `tokenizer.json`, else `vocab.json` and `merges.txt`, else OpenAI's
+ * `bpe_simple_vocab_16e6.txt.gz` (or `.txt`).
+ *
+ * @throws UsageError when the folder has none of these, or they do not describe a tokeniser like CLIP's.
+ */
+export function loadTokenizer(folder: string): Tokenizer {
+  const found = findTokenizer(folder);
+  if (found) return found;
+  throw new UsageError(
+    `${folder} has no tokeniser: put tokenizer.json there, or vocab.json and merges.txt, or ${VOCABULARIES[0]}`,
+  );
+}
+
+/** As `loadTokenizer`, but undefined where the folder has none of these files. */
+export function findTokenizer(folder: string): Tokenizer | undefined {
+  const has = (name: string): boolean => existsSync(join(folder, name));
+  if (has("tokenizer.json")) {
+    const present = COPIED.filter(has).map((name) => [name, readFileSync(join(folder, name), "utf8")] as const);
+    return fromFiles(new Map([...configuration(CONTEXT_LENGTH), ...present]), `in ${folder}`);
+  }
+  if (has("vocab.json") && has("merges.txt")) {
+    const vocabulary = readVocabulary(join(folder, "vocab.json"));
+    return fromModel({ vocabulary, merges: mergesIn(join(folder, "merges.txt")) }, CONTEXT_LENGTH);
+  }
+  const name = VOCABULARIES.find(has);
+  return name === undefined ? undefined : clipTokenizer(mergesIn(join(folder, name)));
+}
+
+/**
+ * A CLIP tokeniser that has these merges; `clipModel` says which ids they give.
+ *
+ * @param contextLength what its files call the longest text of the model (`model_max_length`).
+ */
+export function clipTokenizer(merges: readonly Merge[], contextLength: number = CONTEXT_LENGTH): Tokenizer {
+  return fromModel(clipModel(merges), contextLength);
+}
+
+function fromModel(model: BytePairModel, contextLength: number): Tokenizer {
+  const files = new Map([
+    ["tokenizer.json", JSON.stringify(tokenizerJson(model))],
+    ["vocab.json", JSON.stringify(model.vocabulary)],
+    ["merges.txt", formatMerges(model.merges)],
+    ...configuration(contextLength),
+  ]);
+  return fromFiles(files, "of these merges");
+}
+
+/** @param where whose files they are, for messages. */
+function fromFiles(files: ReadonlyMap<string, string>, where: string): Tokenizer {
+  const library = construct(files, where);
+  const [start, end, ...more] = library.encode("").ids;
+  if (start === undefined || end === undefined || more.length > 0) {
+    throw new UsageError(
+      `The tokeniser ${where} is not like CLIP's: of an empty text it should make a start and an end marker, nothing else`,
+    );
+  }
+  return {
+    encode: (text, contextLength) => cut(library.encode(text).ids, contextLength, end),
+    vocabularySize: 1 + [...library.get_vocab().values()].reduce((most, id) => Math.max(most, id), 0),
+    end,
+    files,
+  };
+}
+
+/** What is used of the library's tokeniser. */
+interface Library {
+  encode(text: string): { readonly ids: readonly number[] };
+  get_vocab(): ReadonlyMap<string, number>;
+}
+
+function construct(files: ReadonlyMap<string, string>, where: string): Library {
+  const parsed = (name: string): object => JSON.parse(files.get(name)!) as object;
+  try {
+    return new HubTokenizer(parsed("tokenizer.json"), parsed("tokenizer_config.json"));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`tokenizer.json or tokenizer_config.json ${where} cannot be used: ${reason}`, { cause });
+  }
+}
+
+function cut(ids: readonly number[], contextLength: number, end: number): readonly number[] {
+  if (contextLength < 2)
+    throw new UsageError(`A context of ${contextLength} ids has no room for start and end markers`);
+  return ids.length <= contextLength ? ids : [...ids.slice(0, contextLength - 1), end];
+}
+
+/** The files beside tokenizer.json, as CLIP's repositories have them; the end marker also pads and stands for the unknown. */
+function configuration(contextLength: number): readonly (readonly [name: string, content: string])[] {
+  const marker = { single_word: false, lstrip: false, rstrip: false, normalized: true };
+  const special = {
+    bos_token: { content: START, ...marker },
+    eos_token: { content: END, ...marker },
+    unk_token: { content: END, ...marker },
+    pad_token: END,
+  };
+  const typed = (token: object): object => ({ ...token, __type: "AddedToken" });
+  const config = {
+    ...special,
+    bos_token: typed(special.bos_token),
+    eos_token: typed(special.eos_token),
+    unk_token: typed(special.unk_token),
+    add_prefix_space: false,
+    do_lower_case: true,
+    errors: "replace",
+    model_max_length: contextLength,
+    tokenizer_class: "CLIPTokenizer",
+  };
+  return [
+    ["tokenizer_config.json", JSON.stringify(config, null, 2)],
+    ["special_tokens_map.json", JSON.stringify(special, null, 2)],
+  ];
+}
+
+function readVocabulary(path: string): Readonly<Record<string, number>> {
+  const content = readJson(path);
+  const isVocabulary =
+    typeof content === "object" && content !== null && Object.values(content).every(Number.isInteger);
+  if (!isVocabulary) throw new UsageError(`${path} should be an object from symbol to id`);
+  return content as Readonly<Record<string, number>>;
+}
+
+function mergesIn(path: string): readonly Merge[] {
+  try {
+    return readMerges(readBytes(path));
+  } catch (cause) {
+    if (cause instanceof UsageError) throw new UsageError(`${path}: ${cause.message}`, { cause });
+    throw cause;
+  }
+}
