@@ -10,6 +10,10 @@ export class DecodeError extends LoreError {
 /** File extensions (lower case) that `imageFolder` takes for images. */
 export const imageExtensions: readonly string[] = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "avif"];
 
+export function isImageName(name: string): boolean {
+  return imageExtensions.includes(name.slice(name.lastIndexOf(".") + 1).toLowerCase());
+}
+
 /**
  * Decodes an image file to RGB as `PIL.Image.open(file).convert("RGB")` does: the same pixels for 8-bit JPEG, PNG, WebP,
  * GIF and TIFF. Alpha is dropped, not blended; gray is repeated; CMYK is converted by its definition, without colour

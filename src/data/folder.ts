@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { type ClassEntry, findClassesFile, readClassesFile } from "./classes.ts";
-import { imageExtensions } from "./decode.ts";
+import { imageExtensions, isImageName } from "./decode.ts";
 import type { ImageClass, ImageItem, ImageSource } from "./source.ts";
 
 export interface ImageFolderOptions {
@@ -96,8 +96,7 @@ function isFolder(parent: string, entry: Dirent): boolean {
 }
 
 function isImage(entry: Dirent): boolean {
-  const extension = entry.name.slice(entry.name.lastIndexOf(".") + 1).toLowerCase();
-  return !entry.isDirectory() && imageExtensions.includes(extension);
+  return !entry.isDirectory() && isImageName(entry.name);
 }
 
 /** Without this, the splits of a data set would quietly become its classes. */

@@ -10,8 +10,10 @@ export {
   type ImageClass,
   type ImageItem,
   type ImageLocation,
+  type ImageSlice,
   type ImageSource,
   type RawImage,
   type SyntheticSplit,
 } from "./source.ts";
 export { type SyntheticLabel, type SyntheticOptions, synthetic } from "./synthetic.ts";
+export { webDataset } from "./webdataset.ts";

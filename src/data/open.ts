@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import { imageFolder } from "./folder.ts";
 import type { ImageSource } from "./source.ts";
 import { synthetic, syntheticSplits } from "./synthetic.ts";
+import { isWebDataset, webDataset } from "./webdataset.ts";
 
 export interface OpenSourceOptions {
   /** For folders: see `ImageFolderOptions.classesFile`. */
@@ -13,7 +14,7 @@ export interface OpenSourceOptions {
 
 /**
  * The images that a word on the command line stands for: `synthetic`, `synthetic:COUNT`, `synthetic:COUNT:SPLIT` (see
- * `synthetic`), or the path of a folder (see `imageFolder`). A folder whose name begins with `synthetic` is reached as
+ * `synthetic`), or the path of a folder of images (see `imageFolder`) or of a WebDataset (see `webDataset`). A folder whose name begins with `synthetic` is reached as
  * `./synthetic...`.
  *
  * @throws {UsageError} when it is none of these, or what it names cannot be used.
@@ -23,11 +24,12 @@ export async function openSource(spec: string, options: OpenSourceOptions = {}):
   if (spec === "synthetic" || spec.startsWith("synthetic:")) return openSynthetic(spec, seed);
   if (!existsSync(spec)) {
     throw new UsageError(
-      `No data at ${spec}: there is no such folder. Data may be a folder with one sub-folder of images a class, ` +
-        `a plain folder of images, or generated images: synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT ` +
+      `No data at ${spec}: there is no such file or folder. Data may be a folder with one sub-folder of images a ` +
+        `class, a plain folder of images, a WebDataset (a tar file or a folder of them), or generated images: synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT ` +
         `(splits ${syntheticSplits.join(", ")}).`,
     );
   }
+  if (isWebDataset(spec)) return webDataset(spec);
   return imageFolder(spec, classesFile === undefined ? {} : { classesFile });
 }
 

@@ -14,11 +14,25 @@ export type SyntheticSplit = "train" | "test" | "heldout";
  */
 export type ImageLocation =
   | { readonly kind: "file"; readonly path: string }
+  | ImageSlice
   | { readonly kind: "synthetic"; readonly seed: number; readonly split: SyntheticSplit; readonly index: number };
+
+/** An image file inside another file that is no compressed archive: bytes `offset` ... `offset + length`. */
+export interface ImageSlice {
+  readonly kind: "slice";
+  readonly path: string;
+  /** The image's name inside the file. */
+  readonly entry: string;
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** One image of a source, not yet read. */
 export interface ImageItem {
-  /** Path relative to the source's folder with forward slashes, or a name; stable, unique within its source. */
+  /**
+   * Path relative to the data's folder with forward slashes, with the name inside that file where it holds several
+   * (`train/0.tar: s01.jpg`), or a name; stable, unique within its source.
+   */
   readonly id: string;
   /** Index into the source's `classes`; absent where the image has no label. */
   readonly label?: number;
@@ -44,13 +58,17 @@ export interface ImageSource {
   readonly items: readonly ImageItem[];
   /** Present exactly when the items carry labels: `label` is an index into this list. */
   readonly classes?: readonly ImageClass[];
+  /** Prompts for zero-shot classification that come with the data, with `{}` for the class's name. */
+  readonly templates?: readonly string[];
 }
 
-/** The place of an image as error messages name it: the file's path, or the generated image's name. */
+/** The place of an image as error messages name it: the file's path (and the name in it), or the generated image's name. */
 export function describeLocation(location: ImageLocation): string {
   switch (location.kind) {
     case "file":
       return location.path;
+    case "slice":
+      return `${location.path}: ${location.entry}`;
     case "synthetic":
       return `synthetic image ${location.index} (split ${location.split}, seed ${location.seed})`;
   }
