@@ -1,6 +1,8 @@
 import type { Graph, Value } from "../graph/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import type { LinearClassifier } from "./classifier.ts";
+import type { Layout } from "./layouts/layout.ts";
+import type { TextTower } from "./text/text-tower.ts";
 
 /** An encoder's weights by name, float32. */
 export type Parameters = ReadonlyMap<string, Tensor<"float32">>;
@@ -22,6 +24,10 @@ export interface Encoder {
   readonly embeddingSize: number;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
+  /** How its file names and arranges the tensors; `saveEncoder` writes the same. */
+  readonly layout: Layout;
+  /** Embeds texts into the same space (CLIP). */
+  readonly text?: TextTower;
   /** A fixed head over `headFeatures`. */
   readonly head?: LinearClassifier;
   /**
@@ -33,6 +39,8 @@ export interface Encoder {
   embed(pixels: Value, weights: Weights): Value;
   /** The same from pixels that are normalised already. */
   embedNormalized(normalized: Value, weights: Weights): Value;
+  /** What a fixed head reads, [N, feature size] for pixels in [0, 1]: the embedding, unless the architecture adds to it. */
+  headFeatures(pixels: Value, weights: Weights): Value;
   /** The same encoder with other weights of the same names and shapes. */
   withParameters(parameters: Parameters): Encoder;
 }

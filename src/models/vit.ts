@@ -3,55 +3,81 @@ import type { Value } from "../graph/index.ts";
 import { allocate, describeType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import type { LinearClassifier } from "./classifier.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "./encoder.ts";
+import type { Layout } from "./layouts/layout.ts";
 import { resizePositions } from "./positions.ts";
+import type { TextTower } from "./text/text-tower.ts";
+import { type Activation, blockShapes, layerNorm, transformer } from "./transformer.ts";
 
-/** A plain vision transformer (Dosovitskiy et al. 2021; DeiT), pre-norm, class token, exact GELU, in timm's names. */
+/** A vision transformer (Dosovitskiy et al. 2021), pre-norm, with a class token: ViT and DeiT, CLIP's, DINOv2. */
 export interface VitArchitecture {
   readonly patch: number;
   readonly width: number;
   readonly depth: number;
   readonly heads: number;
+  /** Width of the hidden layer of each block's perceptron. Default 4 width. */
+  readonly hidden?: number;
+  /** Default `gelu`. */
+  readonly activation?: Activation;
+  /** Added to the variance in every layer norm. Default 1e-6. */
+  readonly normEpsilon?: number;
+  /** Each residual branch is scaled by a learned vector (DINOv2). Default false. */
+  readonly layerScale?: boolean;
+  /** The patch projection has a bias; CLIP's has none. Default true. */
+  readonly patchBias?: boolean;
+  /** A layer norm before the first block (CLIP). Default false. */
+  readonly preNorm?: boolean;
+  /** Size of the embedding, where a matrix projects the class token to it (CLIP). Default: the class token itself. */
+  readonly projection?: number;
+  /** What a fixed head reads: the class token, or it and the mean of the patches side by side (DINOv2). */
+  readonly headReads?: "class" | "class and patches";
 }
 
-const layerNormEpsilon = 1e-6;
+type CompleteVit = Required<Omit<VitArchitecture, "projection">> & Pick<VitArchitecture, "projection">;
 
-/** Every tensor of the architecture with its shape, in timm's names and order. */
+function complete(architecture: VitArchitecture): CompleteVit {
+  return {
+    hidden: 4 * architecture.width,
+    activation: "gelu",
+    normEpsilon: 1e-6,
+    layerScale: false,
+    patchBias: true,
+    preNorm: false,
+    headReads: "class",
+    ...architecture,
+  };
+}
+
+/** Every tensor of the architecture with its shape, in timm's names and order; `proj.weight` is CLIP's projection. */
 export function vitShapes(architecture: VitArchitecture, imageSize: number): ReadonlyMap<string, readonly number[]> {
-  const { patch, width, depth } = architecture;
+  const vit = complete(architecture);
+  const { patch, width, patchBias, preNorm, projection } = vit;
   const tokens = 1 + (imageSize / patch) ** 2;
-  const blocks = Array.from({ length: depth }, (_, i): [string, readonly number[]][] => [
-    [`blocks.${i}.norm1.weight`, [width]],
-    [`blocks.${i}.norm1.bias`, [width]],
-    [`blocks.${i}.attn.qkv.weight`, [3 * width, width]],
-    [`blocks.${i}.attn.qkv.bias`, [3 * width]],
-    [`blocks.${i}.attn.proj.weight`, [width, width]],
-    [`blocks.${i}.attn.proj.bias`, [width]],
-    [`blocks.${i}.norm2.weight`, [width]],
-    [`blocks.${i}.norm2.bias`, [width]],
-    [`blocks.${i}.mlp.fc1.weight`, [4 * width, width]],
-    [`blocks.${i}.mlp.fc1.bias`, [4 * width]],
-    [`blocks.${i}.mlp.fc2.weight`, [width, 4 * width]],
-    [`blocks.${i}.mlp.fc2.bias`, [width]],
-  ]);
-  return new Map([
+  const norm = (name: string): readonly (readonly [string, readonly number[]])[] => [
+    [`${name}.weight`, [width]],
+    [`${name}.bias`, [width]],
+  ];
+  return new Map<string, readonly number[]>([
     ["cls_token", [1, 1, width]],
     ["pos_embed", [1, tokens, width]],
     ["patch_embed.proj.weight", [width, 3, patch, patch]],
-    ["patch_embed.proj.bias", [width]],
-    ...blocks.flat(),
-    ["norm.weight", [width]],
-    ["norm.bias", [width]],
+    ...(patchBias ? [["patch_embed.proj.bias", [width]] as const] : []),
+    ...(preNorm ? norm("norm_pre") : []),
+    ...blockShapes(vit),
+    ...norm("norm"),
+    ...(projection === undefined ? [] : [["proj.weight", [projection, width]] as const]),
   ]);
 }
 
-/** A vision transformer whose embedding is the class token after the last norm. */
+/** A vision transformer whose embedding is the class token after the last norm, projected where CLIP projects it. */
 export class VitEncoder implements Encoder {
   readonly name: string;
-  readonly architecture: VitArchitecture;
+  readonly architecture: CompleteVit;
   readonly imageSize: number;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
+  readonly layout: Layout;
   readonly head?: LinearClassifier;
+  readonly text?: TextTower;
 
   constructor(options: {
     readonly name: string;
@@ -60,24 +86,28 @@ export class VitEncoder implements Encoder {
     readonly imageSize: number;
     readonly normalization: Normalization;
     readonly parameters: Parameters;
+    /** How `saveEncoder` writes it. Default `timm`. */
+    readonly layout?: Layout;
     readonly head?: LinearClassifier;
+    readonly text?: TextTower;
   }) {
-    const { architecture, imageSize, parameters, head } = options;
+    const { imageSize, parameters, head, text } = options;
     this.name = options.name;
-    this.architecture = architecture;
+    this.architecture = complete(options.architecture);
     this.imageSize = imageSize;
     this.normalization = options.normalization;
-    this.parameters = checkedParameters(options.name, architecture, imageSize, parameters);
+    this.parameters = checkedParameters(options.name, this.architecture, imageSize, parameters);
+    this.layout = options.layout ?? "timm";
     if (head) this.head = head;
+    if (text) this.text = text;
   }
 
   get embeddingSize(): number {
-    return this.architecture.width;
+    return this.architecture.projection ?? this.architecture.width;
   }
 
   withParameters(parameters: Parameters): VitEncoder {
-    const { name, architecture, imageSize, normalization, head } = this;
-    return new VitEncoder({ name, architecture, imageSize, normalization, parameters, ...(head && { head }) });
+    return new VitEncoder({ ...this, parameters });
   }
 
   embed(pixels: Value, weights: Weights): Value {
@@ -86,61 +116,50 @@ export class VitEncoder implements Encoder {
 
   embedNormalized(normalized: Value, weights: Weights): Value {
     const { graph: g } = normalized;
-    const { width, depth } = this.architecture;
+    const { width, projection, normEpsilon } = this.architecture;
+    const tokens = this.#tokens(normalized, weights);
+    const classRows = g.slice(tokens, { starts: [0], ends: [1], axes: [1] });
+    const classToken = layerNorm(g.reshape(classRows, [-1, width]), weights, "norm", normEpsilon);
+    return projection === undefined
+      ? classToken
+      : g.gemm(classToken, weights("proj.weight"), undefined, { transB: true });
+  }
+
+  headFeatures(pixels: Value, weights: Weights): Value {
+    const { graph: g } = pixels;
+    const classToken = this.embed(pixels, weights);
+    if (this.architecture.headReads === "class") return classToken;
+    const tokens = this.#tokens(normalize(pixels, this.normalization), weights);
+    const patches = g.slice(tokens, { starts: [1], ends: [tokens.shape[1]!], axes: [1] });
+    const normed = layerNorm(patches, weights, "norm", this.architecture.normEpsilon);
+    return g.concat([classToken, g.reduceMean(normed, { axes: [1] })], 1);
+  }
+
+  /** All tokens after the last block, [N, 1 + patches, width]. */
+  #tokens(normalized: Value, weights: Weights): Value {
+    const { graph: g } = normalized;
+    const { width, preNorm, normEpsilon } = this.architecture;
     const patches = this.#patches(normalized, weights);
     const length = patches.shape[1]! + 1;
     // The class token rides on the position embeddings: no operand then needs to know the batch size.
     const classToken = g.pad(weights("cls_token"), [0, 0, 0, 0, length - 1, 0]);
     const tokens = g.add(g.pad(patches, [0, 1, 0, 0, 0, 0]), g.add(weights("pos_embed"), classToken));
-    let x = g.reshape(tokens, [-1, width]);
-    for (let i = 0; i < depth; i++) x = this.#block(x, length, (name) => weights(`blocks.${i}.${name}`));
-    const classRows = g.slice(g.reshape(x, [-1, length, width]), { starts: [0], ends: [1], axes: [1] });
-    return layerNorm(g.reshape(classRows, [-1, width]), weights, "norm");
+    const rows = g.reshape(tokens, [-1, width]);
+    const first = preNorm ? layerNorm(rows, weights, "norm_pre", normEpsilon) : rows;
+    return g.reshape(transformer(first, this.architecture, length, weights), [-1, length, width]);
   }
 
   /** Non-overlapping patches times a matrix: the same as the strided convolution, but one large product. */
   #patches(pixels: Value, weights: Weights): Value {
     const { graph: g } = pixels;
-    const { patch, width } = this.architecture;
+    const { patch, width, patchBias } = this.architecture;
     const side = this.imageSize / patch;
     const grid = g.reshape(pixels, [-1, 3, side, patch, side, patch]);
     const rows = g.reshape(g.transpose(grid, [0, 2, 4, 1, 3, 5]), [-1, 3 * patch * patch]);
     const weight = g.reshape(weights("patch_embed.proj.weight"), [width, 3 * patch * patch]);
-    return g.reshape(g.gemm(rows, weight, weights("patch_embed.proj.bias"), { transB: true }), [
-      -1,
-      side * side,
-      width,
-    ]);
+    const bias = patchBias ? weights("patch_embed.proj.bias") : undefined;
+    return g.reshape(g.gemm(rows, weight, bias, { transB: true }), [-1, side * side, width]);
   }
-
-  #block(x: Value, length: number, weights: Weights): Value {
-    const { graph: g } = x;
-    const attended = g.add(x, this.#attention(layerNorm(x, weights, "norm1"), length, weights));
-    const hidden = g.gelu(linear(layerNorm(attended, weights, "norm2"), weights, "mlp.fc1"));
-    return g.add(attended, linear(hidden, weights, "mlp.fc2"));
-  }
-
-  #attention(x: Value, length: number, weights: Weights): Value {
-    const { graph: g } = x;
-    const { width, heads } = this.architecture;
-    const size = width / heads;
-    const [q, k, v] = g
-      .split(linear(x, weights, "attn.qkv"), [width, width, width], 1)
-      .map((part) => g.transpose(g.reshape(part, [-1, length, heads, size]), [0, 2, 1, 3]));
-    const scores = g.mul(g.matMul(q!, g.swap(k!)), 1 / Math.sqrt(size));
-    const mixed = g.matMul(g.softmax(scores), v!);
-    return linear(g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [-1, width]), weights, "attn.proj");
-  }
-}
-
-function layerNorm(x: Value, weights: Weights, name: string): Value {
-  return x.graph.layerNormalization(x, weights(`${name}.weight`), weights(`${name}.bias`), {
-    epsilon: layerNormEpsilon,
-  });
-}
-
-function linear(x: Value, weights: Weights, name: string): Value {
-  return x.graph.gemm(x, weights(`${name}.weight`), weights(`${name}.bias`), { transB: true });
 }
 
 function checkedParameters(
@@ -182,7 +201,7 @@ export function randomVitParameters(
   return new Map(
     [...vitShapes(architecture, imageSize)].map(([name, shape]): [string, Tensor<"float32">] => {
       const data = allocate("float32", shape);
-      if (/norm\d?\.weight$/.test(name)) data.fill(1);
+      if (/norm(\d|_pre)?\.weight$/.test(name)) data.fill(1);
       else if (!name.endsWith("bias"))
         for (let i = 0; i < elementCount(shape); i++) data[i] = 0.02 * clampedNormal(normal);
       return [name, { dtype: "float32", shape, data }];

@@ -1,0 +1,85 @@
+import type { ImageBatch, ImageSource } from "../../src/data/index.ts";
+import { tokenRows } from "../../src/models/text/text-tower.ts";
+import type { Tokenizer } from "../../src/models/text/tokenizer.ts";
+import type { RandomStream } from "../../src/random.ts";
+
+/** The texts of a batch, and for each image which of them is its own. */
+export interface BatchCaptions {
+  readonly texts: readonly string[];
+  readonly match: readonly number[];
+}
+
+export interface Captions {
+  /** Most texts that a batch can have. */
+  readonly perBatch: number;
+  /** Tokens of the longest text. */
+  readonly longest: (tokenizer: Tokenizer) => number;
+  readonly draw: (images: ImageBatch, random: RandomStream) => BatchCaptions;
+}
+
+/** An image's own caption where the source has them; else a prompt template, drawn anew, with its class's name. */
+export function captionsOf(source: ImageSource, batch: number): Captions {
+  return source.items[0]?.caption === undefined ? fromTemplates(source) : fromItems(source, batch);
+}
+
+function fromItems(source: ImageSource, batch: number): Captions {
+  const all = source.items.map(({ caption }) => caption!);
+  return {
+    perBatch: batch,
+    longest: (tokenizer) => longestOf([...new Set(all)], tokenizer),
+    draw: ({ indices }) => {
+      const own = indices.map((i) => all[i]!);
+      const texts = [...new Set(own)];
+      return { texts, match: own.map((text) => texts.indexOf(text)) };
+    },
+  };
+}
+
+function fromTemplates({ name, classes, templates }: ImageSource): Captions {
+  if (!classes || !templates) throw new Error(`${name} has neither captions nor classes with prompt templates.`);
+  const fill = (template: string, index: number): string => template.replace("{}", classes[index]!.name);
+  return {
+    perBatch: classes.length,
+    longest: (tokenizer) =>
+      longestOf(
+        templates.flatMap((template) => classes.map((_, i) => fill(template, i))),
+        tokenizer,
+      ),
+    draw: ({ labels }, random) => ({
+      texts: classes.map((_, i) => fill(random.pick(templates), i)),
+      match: [...labels],
+    }),
+  };
+}
+
+function longestOf(texts: readonly string[], tokenizer: Tokenizer): number {
+  return Math.max(...texts.map((text) => tokenizer.encode(text, 77).length));
+}
+
+/** The inputs of `compileContrastive` that say which text belongs to which image. */
+export function matchCaptions(
+  { texts, match }: BatchCaptions,
+  tokenizer: Tokenizer,
+  options: { readonly texts: number; readonly length: number },
+) {
+  const [batch, capacity] = [match.length, options.texts];
+  const rows = tokenRows({ tokenizer, contextLength: options.length }, texts);
+  const ids = new BigInt64Array(capacity * options.length).fill(BigInt(tokenizer.end));
+  for (let t = 0; t < texts.length; t++)
+    ids.set(rows.ids.subarray(t * rows.length, (t + 1) * rows.length), t * options.length);
+  const describes = new Float32Array(batch * capacity);
+  const described = new Float32Array(capacity * batch);
+  const sizes = texts.map((_, t) => match.filter((own) => own === t).length);
+  match.forEach((t, i) => {
+    describes[i * capacity + t] = 1;
+    described[t * batch + i] = 1 / sizes[t]!;
+  });
+  const used = sizes.filter((size) => size > 0).length;
+  return {
+    ids,
+    describes,
+    described,
+    present: Float32Array.from({ length: capacity }, (_, t) => (t < texts.length ? 0 : -1e4)),
+    share: Float32Array.from({ length: capacity }, (_, t) => (sizes[t] ? 1 / used : 0)),
+  };
+}
