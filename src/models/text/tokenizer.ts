@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { UsageError } from "../../errors.ts";
@@ -15,12 +15,17 @@ import {
 } from "./bpe-vocabulary.ts";
 
 /**
- * Text to token ids, as CLIP's text encoder takes them. Ids are those of Hugging Face's tokenisers.
+ * Text to token ids, as CLIP's text encoder takes them: the ids of Hugging Face's tokenisers, which normalise a text to
+ * NFC, runs of white space to a space, and letters to lower case.
  *
- * For the texts of zero-shot classification these are also OpenAI's ids. OpenAI's tokeniser differs where it cleans a
- * text up beforehand, which Hugging Face's does not:
- * - ftfy: typographic quotes become plain ones, ligatures letters, full-width characters ASCII; control characters go;
- * - HTML entities are decoded, twice (`&amp;amp;` becomes `&`).
+ * OpenAI's tokeniser gives the same ids unless it cleans a text up first, which Hugging Face's does not:
+ * - ftfy (`fix_text`): typographic quotes become plain ones, ligatures letters, full-width characters ASCII, and control
+ *   characters go;
+ * - HTML entities are decoded, twice (`&amp;amp;` becomes `&`);
+ * - an end marker in capitals (`<|ENDOFTEXT|>`) is one all the same.
+ *
+ * One difference from Hugging Face's tokenisers in Rust is left: a capital sigma that ends a word becomes ς here, as in
+ * OpenAI's and in the Unicode standard, and σ there.
  */
 export interface Tokenizer {
   /**
@@ -37,13 +42,12 @@ export interface Tokenizer {
 }
 
 const CONTEXT_LENGTH = 77;
-/** Taken over as they are from a folder that has `tokenizer.json`. */
-const COPIED = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"];
-const VOCABULARIES = ["bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"];
+const FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"];
+const OPENAI_FILES = ["bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"];
 
 /**
  * The tokeniser in a folder: from `tokenizer.json`, else `vocab.json` and `merges.txt`, else OpenAI's
- * `bpe_simple_vocab_16e6.txt.gz` (or `.txt`).
+ * `bpe_simple_vocab_16e6.txt.gz` (or `.txt`). What the folder has of transformers' layout is in its `files` unchanged.
  *
  * @throws UsageError when the folder has none of these, or they do not describe a tokeniser like CLIP's.
  */
@@ -51,23 +55,24 @@ export function loadTokenizer(folder: string): Tokenizer {
   const found = findTokenizer(folder);
   if (found) return found;
   throw new UsageError(
-    `${folder} has no tokeniser: put tokenizer.json there, or vocab.json and merges.txt, or ${VOCABULARIES[0]}`,
+    `${folder} has no tokeniser: put tokenizer.json there, or vocab.json and merges.txt, or ${OPENAI_FILES[0]}`,
   );
 }
 
 /** As `loadTokenizer`, but undefined where the folder has none of these files. */
 export function findTokenizer(folder: string): Tokenizer | undefined {
-  const has = (name: string): boolean => existsSync(join(folder, name));
-  if (has("tokenizer.json")) {
-    const present = COPIED.filter(has).map((name) => [name, readFileSync(join(folder, name), "utf8")] as const);
-    return fromFiles(new Map([...configuration(CONTEXT_LENGTH), ...present]), `in ${folder}`);
+  const found = FILES.filter((name) => existsSync(join(folder, name))).map(
+    (name) => [name, new TextDecoder().decode(readBytes(join(folder, name)))] as const,
+  );
+  try {
+    const files = new Map([...configuration(CONTEXT_LENGTH), ...found]);
+    if (files.has("tokenizer.json")) return fromFiles(files);
+    const model = modelIn(folder);
+    return model && fromFiles(new Map([...files, ...modelFiles(model)]));
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    throw new UsageError(`The tokeniser in ${folder} cannot be used: ${cause.message}`, { cause });
   }
-  if (has("vocab.json") && has("merges.txt")) {
-    const vocabulary = readVocabulary(join(folder, "vocab.json"));
-    return fromModel({ vocabulary, merges: mergesIn(join(folder, "merges.txt")) }, CONTEXT_LENGTH);
-  }
-  const name = VOCABULARIES.find(has);
-  return name === undefined ? undefined : clipTokenizer(mergesIn(join(folder, name)));
 }
 
 /**
@@ -76,26 +81,40 @@ export function findTokenizer(folder: string): Tokenizer | undefined {
  * @param contextLength what its files call the longest text of the model (`model_max_length`).
  */
 export function clipTokenizer(merges: readonly Merge[], contextLength: number = CONTEXT_LENGTH): Tokenizer {
-  return fromModel(clipModel(merges), contextLength);
+  return fromFiles(new Map([...configuration(contextLength), ...modelFiles(clipModel(merges))]));
 }
 
-function fromModel(model: BytePairModel, contextLength: number): Tokenizer {
-  const files = new Map([
+function modelIn(folder: string): BytePairModel | undefined {
+  const path = (name: string): string => join(folder, name);
+  if (existsSync(path("vocab.json")) && existsSync(path("merges.txt"))) {
+    return { vocabulary: readVocabulary(path("vocab.json")), merges: readMerges(readBytes(path("merges.txt"))) };
+  }
+  const name = OPENAI_FILES.find((file) => existsSync(path(file)));
+  return name === undefined ? undefined : clipModel(readMerges(readBytes(path(name))));
+}
+
+function readVocabulary(path: string): Readonly<Record<string, number>> {
+  const content = readJson(path);
+  const isVocabulary =
+    typeof content === "object" && content !== null && Object.values(content).every(Number.isInteger);
+  if (!isVocabulary) throw new UsageError(`${path} should be an object of symbols and their ids`);
+  return content as Readonly<Record<string, number>>;
+}
+
+function modelFiles(model: BytePairModel): ReadonlyMap<string, string> {
+  return new Map([
     ["tokenizer.json", JSON.stringify(tokenizerJson(model))],
     ["vocab.json", JSON.stringify(model.vocabulary)],
     ["merges.txt", formatMerges(model.merges)],
-    ...configuration(contextLength),
   ]);
-  return fromFiles(files, "of these merges");
 }
 
-/** @param where whose files they are, for messages. */
-function fromFiles(files: ReadonlyMap<string, string>, where: string): Tokenizer {
-  const library = construct(files, where);
+function fromFiles(files: ReadonlyMap<string, string>): Tokenizer {
+  const library = construct(files);
   const [start, end, ...more] = library.encode("").ids;
   if (start === undefined || end === undefined || more.length > 0) {
     throw new UsageError(
-      `The tokeniser ${where} is not like CLIP's: of an empty text it should make a start and an end marker, nothing else`,
+      "It is not like CLIP's, which makes a start and an end marker of an empty text: load the tokeniser of a CLIP model",
     );
   }
   return {
@@ -112,13 +131,15 @@ interface Library {
   get_vocab(): ReadonlyMap<string, number>;
 }
 
-function construct(files: ReadonlyMap<string, string>, where: string): Library {
+function construct(files: ReadonlyMap<string, string>): Library {
   const parsed = (name: string): object => JSON.parse(files.get(name)!) as object;
   try {
     return new HubTokenizer(parsed("tokenizer.json"), parsed("tokenizer_config.json"));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`tokenizer.json or tokenizer_config.json ${where} cannot be used: ${reason}`, { cause });
+    throw new UsageError(`tokenizer.json or tokenizer_config.json is damaged or of an unknown kind: ${reason}`, {
+      cause,
+    });
   }
 }
 
@@ -153,21 +174,4 @@ function configuration(contextLength: number): readonly (readonly [name: string,
     ["tokenizer_config.json", JSON.stringify(config, null, 2)],
     ["special_tokens_map.json", JSON.stringify(special, null, 2)],
   ];
-}
-
-function readVocabulary(path: string): Readonly<Record<string, number>> {
-  const content = readJson(path);
-  const isVocabulary =
-    typeof content === "object" && content !== null && Object.values(content).every(Number.isInteger);
-  if (!isVocabulary) throw new UsageError(`${path} should be an object from symbol to id`);
-  return content as Readonly<Record<string, number>>;
-}
-
-function mergesIn(path: string): readonly Merge[] {
-  try {
-    return readMerges(readBytes(path));
-  } catch (cause) {
-    if (cause instanceof UsageError) throw new UsageError(`${path}: ${cause.message}`, { cause });
-    throw cause;
-  }
 }
