@@ -61,8 +61,9 @@ describe("encode", () => {
 
   test("a capital sigma at the end of a word becomes ς; an end marker in capitals is text", () => {
     expect(tokenizer.encode("ΟΔΟΣ ΣΑΣ", 77)).toEqual(tokenizer.encode("οδος σας", 77));
-    expect(tokenizer.encode("<|ENDOFTEXT|>", 77).indexOf(END)).toBe(tokenizer.encode("<|ENDOFTEXT|>", 77).length - 1);
-    expect(tokenizer.encode("<|ENDOFTEXT|>", 77).length).toBeGreaterThan(4);
+    const marked = tokenizer.encode("cat <|ENDOFTEXT|> cat", 77);
+    expect(marked.filter((id) => id === END)).toHaveLength(1);
+    expect(marked.length).toBeGreaterThan(9);
   });
 
   test("size and end marker", () => expect([tokenizer.vocabularySize, tokenizer.end]).toEqual([518, END]));

@@ -24,8 +24,9 @@ import {
  * - HTML entities are decoded, twice (`&amp;amp;` becomes `&`);
  * - an end marker in capitals (`<|ENDOFTEXT|>`) is one all the same.
  *
- * One difference from Hugging Face's tokenisers in Rust is left: a capital sigma that ends a word becomes ς here, as in
- * OpenAI's and in the Unicode standard, and σ there.
+ * Two differences from Hugging Face's tokenisers in Rust are left. A capital sigma that ends a word becomes ς here, as
+ * in OpenAI's and in the Unicode standard, and σ there. An end marker in capitals with no other text around it is a
+ * marker here, as in OpenAI's, and text there.
  */
 export interface Tokenizer {
   /**
