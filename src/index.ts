@@ -23,7 +23,18 @@ export {
   type VitArchitecture,
   VitEncoder,
 } from "./models/index.ts";
-export { type Constraint, type Dual, fare, lore, type Margin, naive, type Objective } from "./objectives/index.ts";
+export {
+  type ClassMargin,
+  type Constraint,
+  type Dual,
+  fare,
+  lore,
+  type Margin,
+  naive,
+  type Objective,
+  type TecoaOptions,
+  tecoa,
+} from "./objectives/index.ts";
 export {
   type FinetuneOptions,
   type FinetuneResult,

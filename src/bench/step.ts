@@ -5,8 +5,8 @@ import { elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "../training/adamw.ts";
-import { type LoreGraphs, loreGraphs, type Outputs, runsPerBatch } from "../training/lore-graphs.ts";
-import { LoreStep } from "../training/lore-step.ts";
+import { type Outputs, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
+import { TrainingStep } from "../training/training-step.ts";
 import { countProducts, gemmRate, type ProductCount, totalFlops } from "./gemm.ts";
 import { type BenchModelName, benchEncoder } from "./models.ts";
 import { noise } from "./noise.ts";
@@ -57,7 +57,7 @@ const epsilon = 2 / 255;
 const learningRate = 1e-5;
 const weightDecay = 1e-4;
 
-/** Times training steps on random images: what `LoreStep.run` does with one batch. */
+/** Times training steps on random images: what `TrainingStep.run` does with one batch. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
   const { model, batch, imageSize, method, stepsPerBatch, repeats, seed, onProgress = () => {} } = options;
   const microBatch = Math.min(options.microBatch ?? batch, batch);
@@ -91,7 +91,7 @@ async function stepSeconds(
   onStep: () => void,
 ): Promise<Spread> {
   const { batch, repeats, seed } = options;
-  const step = await LoreStep.create(encoder, objective, { ...options, weightDecay });
+  const step = await TrainingStep.create(encoder, objective, { ...options, weightDecay });
   const pixels = noise(batch * 3 * encoder.imageSize ** 2, randomStream(seed, "pixels").uniform);
   let key = 0;
   const seconds = await secondsOf(async () => {
@@ -105,8 +105,8 @@ async function stepSeconds(
 /** What a step consists of, as graphs: its products, and its phases one by one. */
 class Work {
   readonly #encoder: Encoder;
-  readonly #graphs: LoreGraphs;
-  readonly #runs: Readonly<Record<keyof LoreGraphs, number>>;
+  readonly #graphs: TrainingGraphs;
+  readonly #runs: Readonly<Record<keyof TrainingGraphs, number>>;
   readonly #parts: number;
   readonly #options: CompileOptions;
 
@@ -114,7 +114,7 @@ class Work {
     const dual = objective.constraint?.dual;
     const omega = dual ? dualParameters(dual, encoder.embeddingSize, 0) : new Map();
     this.#encoder = encoder;
-    this.#graphs = loreGraphs(encoder, objective, microBatch, omega);
+    this.#graphs = trainingGraphs(encoder, objective, microBatch, omega);
     this.#runs = runsPerBatch(objective);
     this.#parts = parts;
     this.#options = options;
@@ -122,7 +122,7 @@ class Work {
 
   /** Every product of a step, with how often it occurs. */
   products(): readonly ProductCount[] {
-    const names = Object.keys(this.#runs) as readonly (keyof LoreGraphs)[];
+    const names = Object.keys(this.#runs) as readonly (keyof TrainingGraphs)[];
     return countProducts(
       names.flatMap((name) =>
         productsOf(Object.values(this.#graphs[name] ?? {})).map((product) => ({

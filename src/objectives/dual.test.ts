@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import { AdamW } from "../training/adamw.ts";
+import type { Dual } from "./constraint.ts";
 import { dualGraph, dualParameters } from "./dual.ts";
-import type { Dual } from "./objective.ts";
 import { gradientName } from "./primal.ts";
 
 const batch = 3;

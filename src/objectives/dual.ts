@@ -3,7 +3,7 @@ import { Graph, type Value } from "../graph/index.ts";
 import type { Parameters } from "../models/encoder.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
-import type { Dual } from "./objective.ts";
+import type { Dual } from "./constraint.ts";
 import { gradientName } from "./primal.ts";
 
 /**

@@ -1,15 +1,27 @@
-export { dualGraph, dualParameters, lambdaOf } from "./dual.ts";
 export {
+  type ClassConstraint,
+  type ClassMargin,
   type Constraint,
+  classThresholds,
   type Dual,
-  fare,
-  type LoreOptions,
-  lore,
+  type EmbeddingConstraint,
+  entropyMargin,
   type Margin,
-  naive,
-  type Objective,
   paperDual,
   paperMargin,
   thresholds,
+} from "./constraint.ts";
+export { dualGraph, dualParameters, lambdaOf } from "./dual.ts";
+export {
+  fare,
+  type LoreOptions,
+  type Loss,
+  lore,
+  naive,
+  type Objective,
+  type TecoaConstraint,
+  type TecoaOptions,
+  tecoa,
 } from "./objective.ts";
 export { gradientName, primalGraph } from "./primal.ts";
+export { classEntropy, type Measure, termsOf } from "./terms.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { pgd } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
-import { fare, lore, naive, thresholds } from "./objective.ts";
+import { thresholds } from "./constraint.ts";
+import { fare, lore, naive } from "./objective.ts";
 
 describe("thresholds", () => {
   // Norms 5 and 2.
@@ -31,9 +32,11 @@ describe("defaults", () => {
   test("LORE is the paper's section 5 and appendix C", () => {
     expect(lore({ epsilon: 0.04 })).toEqual({
       name: "lore",
+      loss: { kind: "embedding" },
       attack,
       stepsPerBatch: 5,
       constraint: {
+        divergence: "embedding",
         margin: { kind: "relative", rho: 0.1, exponent: 2 },
         dual: { kind: "network", hidden: 512, initial: Math.LN2, learningRate: 5e-4 },
       },
@@ -41,7 +44,13 @@ describe("defaults", () => {
   });
 
   test("FARE is LORE without the constraint and K = 1", () => {
-    expect(fare({ epsilon: 0.04 })).toEqual({ name: "fare", attack, stepsPerBatch: 1, constraint: undefined });
+    expect(fare({ epsilon: 0.04 })).toEqual({
+      name: "fare",
+      loss: { kind: "embedding" },
+      attack,
+      stepsPerBatch: 1,
+      constraint: undefined,
+    });
     const { constraint: _, name: __, ...shared } = lore({ epsilon: 0.04 });
     expect(fare({ epsilon: 0.04, stepsPerBatch: 5 })).toMatchObject(shared);
   });
@@ -49,9 +58,14 @@ describe("defaults", () => {
   test("the naive regulariser: a constant times the clean distance itself", () => {
     expect(naive({ epsilon: 0.04, weight: 3 })).toEqual({
       name: "naive",
+      loss: { kind: "embedding" },
       attack,
       stepsPerBatch: 1,
-      constraint: { margin: { kind: "fixed", threshold: 0 }, dual: { kind: "constant", value: 3 } },
+      constraint: {
+        divergence: "embedding",
+        margin: { kind: "fixed", threshold: 0 },
+        dual: { kind: "constant", value: 3 },
+      },
     });
   });
 

@@ -1,19 +1,24 @@
-import { squaredDistance } from "../attacks/index.ts";
 import { gradients } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { type Encoder, trainableWeights } from "../models/encoder.ts";
+import { embeddingTerms, type Terms } from "./terms.ts";
 
 /**
  * The primal step's loss and gradients as a graph. Adversarial and clean images go through the encoder as one batch.
  *
  * Inputs: `adversarial`, and with a constraint `clean` [N, 3, S, S]; `original` [N, D] (z0); `share` [N], each image's
- * share of the mean (1 / batch, 0 for padding); with a constraint `lambda` and `threshold` [N]; and every parameter.
- * Outputs: `loss` (the shares' sum), `advDistance` [N], with a constraint `cleanDistance` [N], and one gradient a
- * parameter, named `d <parameter>`.
+ * share of the mean (1 / batch, 0 for padding); with a constraint `lambda` and `threshold` [N]; what the terms declare;
+ * and every parameter. Outputs: `loss` (the shares' sum), `advDistance` [N], `advLoss` [N] where it is something else,
+ * with a constraint `cleanDistance` [N], and one gradient a parameter, named `d <parameter>`.
  *
- * loss = sum over images of share (advDistance + lambda (cleanDistance - threshold)), paper equation 7.
+ * loss = sum over images of share (advLoss + lambda (cleanDistance - threshold)), paper equation 7.
  */
-export function primalGraph(encoder: Encoder, batch: number, constrained: boolean): Readonly<Record<string, Value>> {
+export function primalGraph(
+  encoder: Pick<Encoder, "embed" | "embeddingSize" | "imageSize" | "parameters">,
+  batch: number,
+  constrained: boolean,
+  terms: Terms = embeddingTerms,
+): Readonly<Record<string, Value>> {
   const g = new Graph();
   const shape = [batch, 3, encoder.imageSize, encoder.imageSize];
   const adversarial = g.input("adversarial", "float32", shape);
@@ -22,30 +27,30 @@ export function primalGraph(encoder: Encoder, batch: number, constrained: boolea
   const weights = trainableWeights(g, encoder.parameters);
   const embed = (pixels: Value): Value => encoder.embed(pixels, (name) => weights.get(name)!);
 
-  let advDistance: Value;
-  let cleanDistance: Value | undefined;
-  let perImage: Value;
-  if (constrained) {
-    const clean = g.input("clean", "float32", shape);
-    const lambda = g.input("lambda", "float32", [batch]);
-    const threshold = g.input("threshold", "float32", [batch]);
-    const [advEmbedding, cleanEmbedding] = g.split(embed(g.concat([adversarial, clean], 0)), [batch, batch], 0);
-    advDistance = squaredDistance(advEmbedding!, original);
-    cleanDistance = squaredDistance(cleanEmbedding!, original);
-    perImage = g.add(advDistance, g.mul(lambda, g.sub(cleanDistance, threshold)));
-  } else {
-    advDistance = squaredDistance(embed(adversarial), original);
-    perImage = advDistance;
-  }
+  const [advEmbedding, cleanEmbedding] = constrained
+    ? g.split(embed(g.concat([adversarial, g.input("clean", "float32", shape)], 0)), [batch, batch], 0)
+    : [embed(adversarial)];
+  const advLoss = terms.loss(advEmbedding!, original);
+  const advDistance = terms.divergence(advEmbedding!, original);
+  const cleanDistance = cleanEmbedding && terms.divergence(cleanEmbedding, original);
+  const perImage = cleanDistance ? g.add(advLoss, penalty(cleanDistance)) : advLoss;
   const loss = g.reduceSum(g.mul(perImage, share));
   const names = [...weights.keys()];
   const derivatives = gradients(loss, [...weights.values()]);
   return {
     loss,
     advDistance,
+    ...(advLoss !== advDistance && { advLoss }),
     ...(cleanDistance && { cleanDistance }),
     ...Object.fromEntries(derivatives.map((value, i) => [gradientName(names[i]!), value])),
   };
+}
+
+/** lambda (cleanDistance - threshold), with inputs for the multipliers and thresholds. */
+function penalty(cleanDistance: Value): Value {
+  const { graph: g, shape } = cleanDistance;
+  const lambda = g.input("lambda", "float32", shape);
+  return g.mul(lambda, g.sub(cleanDistance, g.input("threshold", "float32", shape)));
 }
 
 export function gradientName(parameter: string): string {

@@ -1,5 +1,5 @@
 import type { Parameters } from "../models/encoder.ts";
-import { type Constraint, gradientName, thresholds } from "../objectives/index.ts";
+import { type Dual, gradientName } from "../objectives/index.ts";
 import type { Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw.ts";
 import { addInPlace, feedsOf } from "./parameters.ts";
@@ -10,22 +10,19 @@ export class DualVariable {
   /** omega; empty for a constant lambda. */
   readonly parameters: Parameters;
   readonly optimizer: AdamW;
-  readonly #constraint: Constraint;
+  readonly #dual: Dual;
   readonly #program: Program;
 
   /** @param program a compiled `dualGraph` */
-  constructor(constraint: Constraint, parameters: Parameters, program: Program) {
-    this.#constraint = constraint;
+  constructor(dual: Dual, parameters: Parameters, program: Program) {
+    this.#dual = dual;
     this.#program = program;
     this.parameters = parameters;
     this.optimizer = new AdamW(parameters, { weightDecay: 0 });
   }
 
-  /** Writes thresholds and lambdas of a part whose original embeddings are known. */
+  /** Writes the lambdas of a part whose original embeddings are known. */
   async prepare(part: Part): Promise<void> {
-    part.threshold.set(
-      thresholds(this.#constraint.margin, part.original, part.original.length / part.threshold.length),
-    );
     // lambda does not depend on the violation, which is known only after the primal steps.
     const result = await this.#program.run({
       ...feedsOf(this.parameters),
@@ -37,7 +34,7 @@ export class DualVariable {
 
   /** One ascent step on omega, with the clean distances that the parts hold. */
   async ascend(parts: readonly Part[]): Promise<void> {
-    const { dual } = this.#constraint;
+    const dual = this.#dual;
     if (dual.kind === "constant") return;
     const sums = new Map([...this.parameters].map(([name, { data }]) => [name, new Float32Array(data.length)]));
     for (const part of parts) {

@@ -9,9 +9,9 @@ import { loadEncoder } from "../models/index.ts";
 import { fare, lore, type Objective } from "../objectives/index.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.ts";
-import { NonFiniteError } from "./lore-step.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { readRun } from "./run-folder.ts";
+import { NonFiniteError } from "./training-step.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-finetune-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));

@@ -6,11 +6,12 @@ import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
-import { LoreStep, NonFiniteError } from "./lore-step.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { remainingBatches } from "./remaining.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
+import { checkSupervision } from "./supervision.ts";
+import { NonFiniteError, TrainingStep } from "./training-step.ts";
 
 /** The part of a run's settings that decides its result, together with encoder, data and objective. */
 export interface TrainingSettings {
@@ -66,10 +67,11 @@ export interface FinetuneResult {
 const checkpointMinutes = 5;
 
 /**
- * Fine-tunes an encoder without labels. The same encoder, data, objective, settings and thread count give the same
+ * Fine-tunes an encoder; labels are used by a supervised objective (TeCoA) only. The same encoder, data, objective, settings and thread count give the same
  * weights, whether the run is interrupted and resumed or not.
  *
- * @throws UsageError when the settings do not fit, or the run folder is taken
+ * @throws UsageError when the settings do not fit, the data lacks the labels that the objective needs, or the run
+ *   folder is taken
  * @throws NonFiniteError when a loss or gradient is not finite; the last good state is in the checkpoint
  */
 export async function finetune(
@@ -81,11 +83,12 @@ export async function finetune(
   const settings: TrainingSettings = { ...defaultSettings, ...defined(options) };
   const { batch, epochs, seed, limit = source.items.length } = settings;
   checkSettings(settings);
+  checkSupervision(objective, encoder, source);
   const subset = balancedSubset(source, limit, seed);
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
   const folder = openFolder(options, { objective, settings });
 
-  const step = await LoreStep.create(encoder, objective, {
+  const step = await TrainingStep.create(encoder, objective, {
     ...options,
     microBatch: Math.min(settings.microBatch ?? batch, batch),
     weightDecay: settings.weightDecay,
@@ -130,6 +133,7 @@ export async function finetune(
         images.pixels,
         [seed, "attack", progress.step],
         rateOf(progress.step),
+        images.labels,
       );
       const metrics: StepMetrics = {
         step: after.step,

@@ -5,6 +5,6 @@ export {
   finetune,
   type TrainingSettings,
 } from "./finetune.ts";
-export { LoreStep, NonFiniteError } from "./lore-step.ts";
 export type { StepMetrics } from "./metrics.ts";
 export { readRun } from "./run-folder.ts";
+export { NonFiniteError, TrainingStep } from "./training-step.ts";

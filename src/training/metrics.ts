@@ -1,10 +1,16 @@
-/** What one batch showed. Distances are squared l2 in embedding space, means over the batch. */
+/**
+ * What one batch showed: means over the batch. Distances are in what the objective's constraint bounds, so that they and
+ * the threshold compare: squared l2 in embedding space, also without a constraint; KL in nats between class distributions
+ * under a class constraint.
+ */
 export interface BatchResult {
   /** What was minimised. */
   readonly loss: number;
-  /** ||phi(x + delta) - phi0(x)||^2 */
+  /** d(phi(x + delta), phi0(x)) */
   readonly advDistance: number;
-  /** ||phi(x) - phi0(x)||^2 */
+  /** Cross-entropy of the perturbed images in nats, where that is what is minimised (TeCoA). */
+  readonly advLoss?: number;
+  /** d(phi(x), phi0(x)) */
   readonly cleanDistance: number;
   /** Mean allowed clean distance; absent without a constraint. */
   readonly threshold?: number;

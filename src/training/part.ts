@@ -1,3 +1,5 @@
+import type { Objective } from "../objectives/index.ts";
+import type { TypedArray } from "../onnx/tensor.ts";
 import type { BatchResult } from "./metrics.ts";
 
 /**
@@ -10,23 +12,31 @@ export interface Part {
   readonly start: number;
   readonly clean: Float32Array;
   readonly adversarial: Float32Array;
+  /** Class indices; absent where the batch has none. */
+  readonly labels?: BigInt64Array;
   readonly original: Float32Array;
   readonly share: Float32Array;
   readonly threshold: Float32Array;
   readonly lambda: Float32Array;
   /** Of the latest primal step. */
   readonly advDistance: Float32Array;
+  /** Where it is something else than the distance. */
+  readonly advLoss: Float32Array;
   readonly cleanDistance: Float32Array;
 }
 
 /** A part's arrays, as programs take them. */
-export function arraysOf({ count: _count, start: _start, ...arrays }: Part): Readonly<Record<string, Float32Array>> {
+export function arraysOf({ count: _count, start: _start, ...arrays }: Part): Readonly<Record<string, TypedArray>> {
   return arrays;
 }
 
-/** @param pixels [count, 3, S, S]; `imageLength` is 3 S S */
+/**
+ * @param pixels [count, 3, S, S]; `imageLength` is 3 S S
+ * @param labels [count]
+ */
 export function splitBatch(
   pixels: Float32Array,
+  labels: Int32Array | undefined,
   imageLength: number,
   embeddingSize: number,
   microBatch: number,
@@ -42,19 +52,31 @@ export function splitBatch(
       count,
       start,
       clean,
+      ...(labels && { labels: padded(labels.subarray(start, start + count), microBatch) }),
       adversarial: new Float32Array(clean.length),
       original: new Float32Array(microBatch * embeddingSize),
       share: perImage().fill(1 / total, 0, count),
       threshold: perImage(),
       lambda: perImage(),
       advDistance: perImage(),
+      advLoss: perImage(),
       cleanDistance: perImage(),
     };
   });
 }
 
+function padded(labels: Int32Array, length: number): BigInt64Array {
+  const wide = new BigInt64Array(length);
+  wide.set(Array.from(labels, BigInt));
+  return wide;
+}
+
 /** Means over the batch's images of what the parts hold now. */
-export function summarize(parts: readonly Part[], loss: number, constrained: boolean): BatchResult {
+export function summarize(
+  parts: readonly Part[],
+  loss: number,
+  { loss: { kind }, constraint }: Objective,
+): BatchResult {
   // Not by the shares: they are float32, and three thirds would be more than one.
   const total = parts.reduce((sum, { count }) => sum + count, 0);
   const mean = (value: (part: Part, i: number) => number): number => {
@@ -66,7 +88,8 @@ export function summarize(parts: readonly Part[], loss: number, constrained: boo
     loss,
     advDistance: mean((part, i) => part.advDistance[i]!),
     cleanDistance: mean((part, i) => part.cleanDistance[i]!),
-    ...(constrained && {
+    ...(kind === "cross-entropy" && { advLoss: mean((part, i) => part.advLoss[i]!) }),
+    ...(constraint && {
       threshold: mean((part, i) => part.threshold[i]!),
       lambdaMean: mean((part, i) => part.lambda[i]!),
       violationRate: mean((part, i) => (part.cleanDistance[i]! > part.threshold[i]! ? 1 : 0)),

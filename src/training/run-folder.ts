@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
@@ -21,7 +22,7 @@ export class RunFolder {
     const taken = whatIsThere(path);
     if (taken) throw new UsageError(`${path} ${taken}, or give another --out; nothing was overwritten.`);
     try {
-      writeAtomically(join(path, "run.json"), `${JSON.stringify(description, undefined, 2)}\n`);
+      writeAtomically(join(path, "run.json"), `${JSON.stringify(description, arraysAsDigests, 2)}\n`);
     } catch (cause) {
       throw new UsageError(`The run folder cannot be made: ${cause instanceof Error ? cause.message : cause}`, {
         cause,
@@ -73,6 +74,11 @@ export class RunFolder {
   get #metrics(): string {
     return join(this.path, "metrics.jsonl");
   }
+}
+
+/** A classifier's weights are megabytes as text; their digest says as well whether two runs had the same. */
+function arraysAsDigests(_: string, value: unknown): unknown {
+  return value instanceof Float32Array ? { sha256: createHash("sha256").update(value).digest("hex") } : value;
 }
 
 /** What keeps a path from becoming a run folder, and the first half of what to do about it. */

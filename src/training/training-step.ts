@@ -1,14 +1,14 @@
 import { perturbBatch } from "../attacks/index.ts";
 import { LoreError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
-import { dualParameters, gradientName, type Objective } from "../objectives/index.ts";
+import { classThresholds, dualParameters, gradientName, type Objective, thresholds } from "../objectives/index.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw.ts";
 import { DualVariable } from "./dual-variable.ts";
-import { loreGraphs } from "./lore-graphs.ts";
 import type { BatchResult } from "./metrics.ts";
 import { addInPlace, checkSameTensors, feedsOf, joinStates, type State, stateOf } from "./parameters.ts";
 import { arraysOf, type Part, splitBatch, summarize } from "./part.ts";
+import { trainingGraphs } from "./training-graphs.ts";
 
 export interface StepOptions extends CompileOptions {
   /** Images that go through the encoder at a time; a batch of several gives the same result as one large batch. */
@@ -31,7 +31,7 @@ type Gradient = ReadonlyMap<string, Float32Array>;
  * Trains an encoder one batch at a time (paper, algorithm 1): original embeddings once, the perturbation once, K
  * AdamW steps on the encoder with lambda held fixed, then one ascent step on the dual variables.
  */
-export class LoreStep {
+export class TrainingStep {
   /** The encoder's weights, changed in place by every step. */
   readonly parameters: Parameters;
   readonly #encoder: Encoder;
@@ -54,13 +54,13 @@ export class LoreStep {
     this.#programs = programs;
     this.parameters = cloneParameters(encoder.parameters);
     this.#optimizer = new AdamW(this.parameters, { weightDecay: options.weightDecay });
-    this.#dual = objective.constraint && new DualVariable(objective.constraint, omega, programs.dual!);
+    this.#dual = objective.constraint && new DualVariable(objective.constraint.dual, omega, programs.dual!);
   }
 
-  static async create(encoder: Encoder, objective: Objective, options: StepOptions): Promise<LoreStep> {
+  static async create(encoder: Encoder, objective: Objective, options: StepOptions): Promise<TrainingStep> {
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
-    const graphs = loreGraphs(encoder, objective, options.microBatch, omega);
+    const graphs = trainingGraphs(encoder, objective, options.microBatch, omega);
     const programs = {
       reference: await compile(graphs.reference, options),
       ascent: await compile(graphs.ascent, options),
@@ -68,45 +68,55 @@ export class LoreStep {
       dual: graphs.dual && (await compile(graphs.dual, options)),
       distance: graphs.distance && (await compile(graphs.distance, options)),
     };
-    return new LoreStep(encoder, objective, options, programs, omega);
+    return new TrainingStep(encoder, objective, options, programs, omega);
   }
 
   /**
    * @param pixels [count, 3, S, S] in [0, 1]; any count
    * @param key makes the attack's random start
    * @param learningRate of each of the K optimiser steps
+   * @param labels [count], from 0 to classes - 1; needed by a supervised objective
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
    */
   async run(
     pixels: Float32Array,
     key: readonly (number | string)[],
     learningRate: (k: number) => number,
+    labels?: Int32Array,
   ): Promise<BatchResult> {
     const { imageSize, embeddingSize } = this.#encoder;
-    const { stepsPerBatch, constraint } = this.#objective;
-    const parts = splitBatch(pixels, 3 * imageSize ** 2, embeddingSize, this.#options.microBatch);
+    const parts = splitBatch(pixels, labels, 3 * imageSize ** 2, embeddingSize, this.#options.microBatch);
     for (const part of parts) await this.#prepare(part, key);
     let first: BatchResult | undefined;
-    for (let k = 0; k < stepsPerBatch; k++) {
+    for (let k = 0; k < this.#objective.stepsPerBatch; k++) {
       const { loss, gradient } = await this.#primal(parts);
-      first ??= summarize(parts, loss, constraint !== undefined);
+      first ??= summarize(parts, loss, this.#objective);
       this.#optimizer.step(this.parameters, (name) => gradient.get(name)!, learningRate(k), this.#clipScale(gradient));
     }
     await this.#dual?.ascend(parts);
     return first!;
   }
 
-  /** Original embeddings, multipliers and perturbations of one part. */
+  /** Original embeddings, thresholds, multipliers and perturbations of one part. */
   async #prepare(part: Part, key: readonly (number | string)[]): Promise<void> {
     const { reference, ascent, distance } = this.#programs;
     const { clean, original } = part;
-    original.set((await reference.run({ clean })).embedding as Float32Array);
+    const { embedding, entropy } = await reference.run({ clean });
+    original.set(embedding as Float32Array);
+    this.#setThresholds(part, entropy as Float32Array | undefined);
     await this.#dual?.prepare(part);
-    const feeds = { ...feedsOf(this.parameters), original };
+    const feeds = { ...feedsOf(this.parameters), ...arraysOf(part) };
     if (distance) part.cleanDistance.set((await distance.run({ ...feeds, clean })).cleanDistance as Float32Array);
     // By the image's place in the whole batch: its start must not depend on the micro-batch.
     const keyOf = (i: number) => [...key, part.start + i];
     await perturbBatch(ascent, this.#objective.attack, clean, feeds, keyOf, part.adversarial);
+  }
+
+  #setThresholds({ original, threshold }: Part, entropy: Float32Array | undefined): void {
+    const { constraint } = this.#objective;
+    if (constraint?.divergence === "embedding")
+      threshold.set(thresholds(constraint.margin, original, this.#encoder.embeddingSize));
+    if (constraint?.divergence === "classes") threshold.set(classThresholds(constraint.margin, entropy!));
   }
 
   /** Loss and gradient of the whole batch; leaves the distances in the parts. */
@@ -117,6 +127,7 @@ export class LoreStep {
       const result = await this.#programs.primal.run({ ...feedsOf(this.parameters), ...arraysOf(part) });
       loss += (result.loss as Float32Array)[0]!;
       part.advDistance.set(result.advDistance as Float32Array);
+      if (result.advLoss) part.advLoss.set(result.advLoss as Float32Array);
       if (result.cleanDistance) part.cleanDistance.set(result.cleanDistance as Float32Array);
       const names = [...this.parameters.keys()];
       const own = new Map(names.map((name) => [name, result[gradientName(name)] as Float32Array]));
@@ -179,7 +190,7 @@ export class LoreStep {
   }
 }
 
-/** `LoreGraphs`, compiled. */
+/** `TrainingGraphs`, compiled. */
 interface Programs {
   readonly reference: Program;
   readonly ascent: Program;

@@ -1,14 +1,22 @@
-import { ascentGraph, ascentSpec, squaredDistance } from "../attacks/index.ts";
+import { ascentGraph, ascentSpec } from "../attacks/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
-import { dualGraph, type Objective, primalGraph } from "../objectives/index.ts";
+import {
+  type Constraint,
+  classEntropy,
+  dualGraph,
+  type Measure,
+  type Objective,
+  primalGraph,
+  termsOf,
+} from "../objectives/index.ts";
 
 /** A graph's outputs by name. */
 export type Outputs = Readonly<Record<string, Value>>;
 
 /** What one step on a batch is made of: a graph, hence a program, for each of its phases. */
-export interface LoreGraphs {
-  /** Original embeddings: inputs `clean`; output `embedding`. */
+export interface TrainingGraphs {
+  /** The original on clean images: input `clean`; outputs `embedding`, for a class constraint also `entropy` [N]. */
   readonly reference: Outputs;
   /** One step of the inner attack; see `ascentGraph`. */
   readonly ascent: Outputs;
@@ -24,21 +32,29 @@ export interface LoreGraphs {
  * @param batch images that go through the encoder at a time
  * @param omega the dual variables
  */
-export function loreGraphs(encoder: Encoder, objective: Objective, batch: number, omega: Parameters): LoreGraphs {
+export function trainingGraphs(
+  encoder: Encoder,
+  objective: Objective,
+  batch: number,
+  omega: Parameters,
+): TrainingGraphs {
   const { attack, constraint } = objective;
+  const terms = termsOf(objective);
   const spec = ascentSpec(attack, batch, encoder.imageSize);
-  const { next, nextVelocity } = ascentGraph(spec, (pixels) => ({ loss: trainedDistance(encoder, pixels) }));
+  const { next, nextVelocity } = ascentGraph(spec, (pixels) => ({ loss: trained(encoder, pixels, terms.loss) }));
   return {
-    reference: { embedding: originalEmbedding(encoder, batch) },
+    reference: referenceGraph(encoder, batch, constraint),
     ascent: { next: next!, ...(nextVelocity && { nextVelocity }) },
-    primal: primalGraph(encoder, batch, constraint !== undefined),
+    primal: primalGraph(encoder, batch, constraint !== undefined, terms),
     dual: constraint && dualGraph(constraint.dual, batch, omega, encoder.embeddingSize),
-    distance: constraint ? undefined : { cleanDistance: trainedDistance(encoder, cleanPixels(encoder, batch)) },
+    distance: constraint
+      ? undefined
+      : { cleanDistance: trained(encoder, cleanPixels(encoder, batch), terms.divergence) },
   };
 }
 
-/** How often `LoreStep.run` runs each of the graphs on a batch (with micro-batches: on each of them). */
-export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): Record<keyof LoreGraphs, number> {
+/** How often `TrainingStep.run` runs each of the graphs on a batch (with micro-batches: on each of them). */
+export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): Record<keyof TrainingGraphs, number> {
   const dualRuns = !constraint ? 0 : constraint.dual.kind === "constant" ? 1 : 2;
   return {
     reference: 1,
@@ -53,16 +69,18 @@ function cleanPixels(encoder: Encoder, batch: number): Value {
   return new Graph().input("clean", "float32", [batch, 3, encoder.imageSize, encoder.imageSize]);
 }
 
-function originalEmbedding(encoder: Encoder, batch: number): Value {
+function referenceGraph(encoder: Encoder, batch: number, constraint: Constraint | undefined): Outputs {
   const clean = cleanPixels(encoder, batch);
-  return encoder.embed(clean, frozenWeights(clean.graph, encoder.parameters));
+  const embedding = encoder.embed(clean, frozenWeights(clean.graph, encoder.parameters));
+  if (constraint?.divergence !== "classes") return { embedding };
+  return { embedding, entropy: classEntropy(embedding, constraint.classifier) };
 }
 
-/** Distances [N] of the trained encoder's embeddings of `pixels` to the input `original` [N, D]. */
-function trainedDistance(encoder: Encoder, pixels: Value): Value {
+/** A measure [N] of the trained encoder's embeddings of `pixels`, beside the input `original` [N, D]. */
+function trained(encoder: Encoder, pixels: Value, measure: Measure): Value {
   const weights = trainableWeights(pixels.graph, encoder.parameters);
   const original = pixels.graph.input("original", "float32", [pixels.shape[0]!, encoder.embeddingSize]);
-  return squaredDistance(
+  return measure(
     encoder.embed(pixels, (name) => weights.get(name)!),
     original,
   );

@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 import { type Dual, fare, lore, type Objective } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { LoreStep, NonFiniteError, type StepOptions } from "./lore-step.ts";
+import { NonFiniteError, type StepOptions, TrainingStep } from "./training-step.ts";
 
 const encoder = tinyEncoder();
 const epsilon = 8 / 255;
@@ -16,15 +16,15 @@ const strong = lore({
   dual: { kind: "network", hidden: 16, initial: Math.LN2, learningRate: 1e-2 },
 });
 
-async function create(objective: Objective, options: Partial<StepOptions> = {}): Promise<LoreStep> {
-  return LoreStep.create(encoder, objective, { microBatch: 5, weightDecay: 1e-4, seed: 0, threads: 1, ...options });
+async function create(objective: Objective, options: Partial<StepOptions> = {}): Promise<TrainingStep> {
+  return TrainingStep.create(encoder, objective, { microBatch: 5, weightDecay: 1e-4, seed: 0, threads: 1, ...options });
 }
 
 const copied = (state: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
   new Map([...state].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
 
 /** After one step, the optimiser's first moments are the gradient times 1 - beta1. */
-function gradient(step: LoreStep): ReadonlyMap<string, readonly number[]> {
+function gradient(step: TrainingStep): ReadonlyMap<string, readonly number[]> {
   const first = [...step.state()].filter(([name]) => name.startsWith("optimizer.first."));
   return new Map(
     first.map(([name, { data }]) => [
@@ -178,7 +178,7 @@ describe("state", () => {
   test("of another encoder or objective it is refused, and nothing is changed", async () => {
     const [step, deeper, free] = [
       await create(strong),
-      await LoreStep.create(tinyEncoder({ depth: 2, seed: 9 }), strong, { microBatch: 2, weightDecay: 0, seed: 0 }),
+      await TrainingStep.create(tinyEncoder({ depth: 2, seed: 9 }), strong, { microBatch: 2, weightDecay: 0, seed: 0 }),
       await create(weak),
     ];
     const before = copied(deeper.state());

@@ -4,12 +4,12 @@ import { randomVitParameters, VitEncoder } from "../models/index.ts";
 import { dualParameters, fare, lore, type Objective, paperDual } from "../objectives/index.ts";
 import { randomStream } from "../random.ts";
 import { Program } from "../runtime/program.ts";
-import { type LoreGraphs, loreGraphs, runsPerBatch } from "./lore-graphs.ts";
-import { LoreStep } from "./lore-step.ts";
+import { runsPerBatch, type TrainingGraphs, trainingGraphs } from "./training-graphs.ts";
+import { TrainingStep } from "./training-step.ts";
 
 const [batch, imageSize, patch, width, depth, heads] = [3, 8, 4, 12, 2, 3];
 const architecture = { patch, width, depth, heads };
-const random = randomStream("lore-graphs");
+const random = randomStream("training-graphs");
 const encoder = new VitEncoder({
   name: "tiny",
   architecture,
@@ -32,9 +32,9 @@ describe("runsPerBatch", () => {
     fare({ epsilon: 0.01, attack, stepsPerBatch: 2 }),
   ];
   it.each(objectives.map((objective) => [`${objective.name}, ${objective.constraint?.dual.kind}`, objective] as const))(
-    "says what LoreStep does: %s",
+    "says what TrainingStep does: %s",
     async (_, objective) => {
-      const step = await LoreStep.create(encoder, objective, {
+      const step = await TrainingStep.create(encoder, objective, {
         microBatch: batch,
         weightDecay: 0,
         seed: 0,
@@ -47,25 +47,25 @@ describe("runsPerBatch", () => {
 
       const names = run.mock.contexts.map((program) => phaseOf(program as Program));
       const expected = runsPerBatch(objective);
-      for (const phase of Object.keys(expected) as (keyof LoreGraphs)[]) {
+      for (const phase of Object.keys(expected) as (keyof TrainingGraphs)[]) {
         expect([phase, names.filter((name) => name === phase).length]).toEqual([phase, 2 * expected[phase]]);
       }
     },
   );
 });
 
-function phaseOf({ outputs }: Program): keyof LoreGraphs {
+function phaseOf({ outputs }: Program): keyof TrainingGraphs {
   if ("embedding" in outputs) return "reference";
   if ("next" in outputs) return "ascent";
   if ("dualLoss" in outputs) return "dual";
   return "loss" in outputs ? "primal" : "distance";
 }
 
-describe("loreGraphs", () => {
+describe("trainingGraphs", () => {
   it("holds the products that a vision transformer's passes consist of, counted by hand", () => {
     const omega = dualParameters(paperDual, width, 0);
-    const graphs = loreGraphs(encoder, lore({ epsilon: 0.01 }), batch, omega);
-    const work = (phase: keyof LoreGraphs): number =>
+    const graphs = trainingGraphs(encoder, lore({ epsilon: 0.01 }), batch, omega);
+    const work = (phase: keyof TrainingGraphs): number =>
       productsOf(Object.values(graphs[phase]!)).reduce((sum, product) => sum + flops(product), 0);
 
     const tokens = 1 + (imageSize / patch) ** 2;

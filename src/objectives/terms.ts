@@ -1,0 +1,63 @@
+import { crossEntropy, squaredDistance } from "../attacks/index.ts";
+import type { Value } from "../graph/index.ts";
+import { type Classifier, classify } from "../models/classifier.ts";
+import type { Constraint } from "./constraint.ts";
+import type { Loss, Objective } from "./objective.ts";
+
+/** One number an image, [N], from its embedding and the original's, both [N, D]. */
+export type Measure = (embedding: Value, original: Value) => Value;
+
+/** What an objective makes of embeddings. */
+export interface Terms {
+  /** What the adversary maximises and training minimises. A supervised one declares the input `labels` [N] (int64). */
+  readonly loss: Measure;
+  /** What the constraint bounds on clean images; squared l2 where there is none. The metrics call it distance. */
+  readonly divergence: Measure;
+}
+
+/** Of FARE, LORE and the naive regulariser. */
+export const embeddingTerms: Terms = { loss: squaredDistance, divergence: squaredDistance };
+
+export function termsOf({ loss, constraint }: Pick<Objective, "loss" | "constraint">): Terms {
+  return { loss: lossMeasure(loss), divergence: divergenceMeasure(constraint) };
+}
+
+function lossMeasure(loss: Loss): Measure {
+  switch (loss.kind) {
+    case "embedding":
+      return squaredDistance;
+    case "cross-entropy":
+      return (embedding) => {
+        const labels = embedding.graph.input("labels", "int64", [embedding.shape[0]!]);
+        return crossEntropy(classify(embedding, loss.classifier), labels);
+      };
+  }
+}
+
+function divergenceMeasure(constraint: Constraint | undefined): Measure {
+  switch (constraint?.divergence) {
+    case undefined:
+    case "embedding":
+      return squaredDistance;
+    case "classes":
+      return (embedding, original) => classDivergence(embedding, original, constraint.classifier);
+  }
+}
+
+/** KL(p0 || p) in nats, [N], p0 and p the class distributions of the original and the other embedding. */
+export function classDivergence(embedding: Value, original: Value, classifier: Classifier): Value {
+  const { graph: g } = embedding;
+  const [log0, log] = [logProbabilities(original, classifier), logProbabilities(embedding, classifier)];
+  return g.reduceSum(g.mul(g.exp(log0), g.sub(log0, log)), { axes: [1] });
+}
+
+/** Entropy in nats, [N], of the class distribution of embeddings [N, D]; from 0 to log(classes). */
+export function classEntropy(embedding: Value, classifier: Classifier): Value {
+  const { graph: g } = embedding;
+  const log = logProbabilities(embedding, classifier);
+  return g.neg(g.reduceSum(g.mul(g.exp(log), log), { axes: [1] }));
+}
+
+function logProbabilities(embedding: Value, classifier: Classifier): Value {
+  return embedding.graph.logSoftmax(classify(embedding, classifier));
+}

@@ -1,0 +1,35 @@
+import type { ImageSource } from "../data/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Classifier } from "../models/classifier.ts";
+import type { Encoder } from "../models/encoder.ts";
+import type { Objective } from "../objectives/index.ts";
+
+/**
+ * What an objective's classifiers ask of the encoder, and a supervised one of the data.
+ *
+ * @throws UsageError when the embedding has another size, the images have no labels, or the classes are not the rows
+ */
+export function checkSupervision({ name, loss, constraint }: Objective, encoder: Encoder, source: ImageSource): void {
+  if (constraint?.divergence === "classes") checkSize(constraint.classifier, encoder);
+  if (loss.kind !== "cross-entropy") return;
+  checkSize(loss.classifier, encoder);
+  const { classes, items } = source;
+  if (!classes || items.some(({ label }) => label === undefined)) {
+    throw new UsageError(
+      `${source.name}: ${name} needs labelled images, one sub-folder a class; lore and fare need no labels.`,
+    );
+  }
+  const rows = loss.classifier.weight.shape[0]!;
+  if (classes.length !== rows) {
+    throw new UsageError(
+      `${source.name} has ${classes.length} classes, the classifier ${rows} rows: ${name} needs one row a class, in the ` +
+        "order of the data's classes.",
+    );
+  }
+}
+
+function checkSize({ weight }: Classifier, { name, embeddingSize }: Encoder): void {
+  const size = weight.shape[1]!;
+  if (size !== embeddingSize)
+    throw new UsageError(`The classifier reads ${size} numbers, ${name} embeds an image in ${embeddingSize}.`);
+}
