@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { type ClassEntry, findClassesFile, readClassesFile } from "./classes.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
+import { splitNames } from "./listing.ts";
 import type { ImageClass, ImageItem, ImageSource } from "./source.ts";
 
 export interface ImageFolderOptions {
@@ -12,9 +13,6 @@ export interface ImageFolderOptions {
    */
   readonly classesFile?: string;
 }
-
-/** Names that data sets give to the folders of their parts; a folder that has only these holds no classes itself. */
-const splitNames: ReadonlySet<string> = new Set(["train", "val", "valid", "validation", "test"]);
 
 /**
  * The images of a folder: one sub-folder a class (labels, in the order of the sub-folders' names), or, where no

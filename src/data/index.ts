@@ -3,6 +3,7 @@ export { DecodeError, decodeImage } from "./decode.ts";
 export { type ImageFolderOptions, imageFolder } from "./folder.ts";
 export { type OpenSourceOptions, openSource } from "./open.ts";
 export { balancedSubset, shuffled } from "./order.ts";
+export { parquetDataset } from "./parquet.ts";
 export { readImage, writePlanes } from "./read.ts";
 export { preprocess, resizeBicubic } from "./resize.ts";
 export {
@@ -12,6 +13,7 @@ export {
   type ImageLocation,
   type ImageSlice,
   type ImageSource,
+  type ParquetRow,
   type RawImage,
   type SyntheticSplit,
 } from "./source.ts";

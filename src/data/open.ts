@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { imageFolder } from "./folder.ts";
+import { parquetDataset } from "./parquet.ts";
+import { findParquetFiles } from "./parquet-files.ts";
 import type { ImageSource } from "./source.ts";
 import { synthetic, syntheticSplits } from "./synthetic.ts";
 import { isWebDataset, webDataset } from "./webdataset.ts";
@@ -14,18 +16,20 @@ export interface OpenSourceOptions {
 
 /**
  * The images that a word on the command line stands for: `synthetic`, `synthetic:COUNT`, `synthetic:COUNT:SPLIT` (see
- * `synthetic`), or the path of a folder of images (see `imageFolder`) or of a WebDataset (see `webDataset`). A folder whose name begins with `synthetic` is reached as
- * `./synthetic...`.
+ * `synthetic`), or the path of a folder of images (see `imageFolder`), of a WebDataset (see `webDataset`) or of Parquet
+ * files (see `parquetDataset`). A folder whose name begins with `synthetic` is reached as `./synthetic...`.
  *
  * @throws {UsageError} when it is none of these, or what it names cannot be used.
  */
 export async function openSource(spec: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const { classesFile, seed } = options;
   if (spec === "synthetic" || spec.startsWith("synthetic:")) return openSynthetic(spec, seed);
+  if (findParquetFiles(spec) !== undefined) return parquetDataset(spec);
   if (!existsSync(spec)) {
     throw new UsageError(
       `No data at ${spec}: there is no such file or folder. Data may be a folder with one sub-folder of images a ` +
-        `class, a plain folder of images, a WebDataset (a tar file or a folder of them), or generated images: synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT ` +
+        "class, a plain folder of images, a WebDataset (a tar file or a folder of them), Parquet files in the hub's " +
+        `layout (a file, a folder of them, or FOLDER/SPLIT), or generated images: synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT ` +
         `(splits ${syntheticSplits.join(", ")}).`,
     );
   }

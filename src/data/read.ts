@@ -1,36 +1,31 @@
-import { open, readFile } from "node:fs/promises";
-import { LoreError } from "../errors.ts";
+import { readFile } from "node:fs/promises";
 import { decodeImage } from "./decode.ts";
+import { ParquetImages } from "./parquet-rows.ts";
+import { readAt } from "./positioned.ts";
 import { preprocess } from "./resize.ts";
-import type { ImageLocation, ImageSlice, RawImage } from "./source.ts";
+import type { ImageLocation, RawImage } from "./source.ts";
 import { renderSynthetic } from "./synthetic-render.ts";
+
+/** What was decoded around the rows read so far; each worker thread has its own. */
+const parquetImages = new ParquetImages();
 
 /**
  * The pixels of one image, resized and cut to `size` x `size` as `preprocess` does; a generated image is drawn at that
  * size.
  *
- * @throws {DecodeError} when the bytes are no complete image; the file system's error when they cannot be read, or a
- * LoreError when the file was cut off since it was listed.
+ * @throws {DecodeError} when the bytes are no complete image; the file system's error when they cannot be read, or an
+ * error of the container (a tar or Parquet file) that was damaged since it was listed.
  */
 export async function readImage(location: ImageLocation, size: number): Promise<RawImage> {
   switch (location.kind) {
     case "file":
       return preprocess(await decodeImage(await readFile(location.path)), size);
     case "slice":
-      return preprocess(await decodeImage(await readSlice(location)), size);
+      return preprocess(await decodeImage(await readAt(location.path, location.offset, location.length)), size);
+    case "parquet":
+      return preprocess(await decodeImage(await parquetImages.read(location)), size);
     case "synthetic":
       return renderSynthetic(location.seed, location.split, location.index, size);
-  }
-}
-
-async function readSlice({ path, offset, length }: ImageSlice): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
-    if (bytesRead < length) throw new LoreError(`${path} ends inside it: the file was changed after it was listed`);
-    return buffer;
-  } finally {
-    await file.close();
   }
 }
 

@@ -15,6 +15,7 @@ export type SyntheticSplit = "train" | "test" | "heldout";
 export type ImageLocation =
   | { readonly kind: "file"; readonly path: string }
   | ImageSlice
+  | ParquetRow
   | { readonly kind: "synthetic"; readonly seed: number; readonly split: SyntheticSplit; readonly index: number };
 
 /** An image file inside another file that is no compressed archive: bytes `offset` ... `offset + length`. */
@@ -25,6 +26,14 @@ export interface ImageSlice {
   readonly entry: string;
   readonly offset: number;
   readonly length: number;
+}
+
+/** An image file in a column of a Parquet file; `row` counts from 0 over the whole file. */
+export interface ParquetRow {
+  readonly kind: "parquet";
+  readonly path: string;
+  readonly column: string;
+  readonly row: number;
 }
 
 /** One image of a source, not yet read. */
@@ -69,6 +78,8 @@ export function describeLocation(location: ImageLocation): string {
       return location.path;
     case "slice":
       return `${location.path}: ${location.entry}`;
+    case "parquet":
+      return `${location.path}: row ${location.row}`;
     case "synthetic":
       return `synthetic image ${location.index} (split ${location.split}, seed ${location.seed})`;
   }

@@ -152,7 +152,7 @@ describe("webDataset", () => {
   });
 
   it("leaves folders of images alone that have an archive beside the images", async () => {
-    const path = await dataset({ "cat/backup.tar": {}, "cat/1.jpg": "" });
+    const path = await dataset({ "pets.tar": {}, "cat/backup.tar": {}, "cat/1.jpg": "" });
     expect((await openSource(path)).items.map(({ id }) => id)).toEqual(["cat/1.jpg"]);
   });
 

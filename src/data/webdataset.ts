@@ -1,9 +1,11 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { findClassNames, findTemplates } from "./class-names.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
-import type { ImageItem, ImageSource } from "./source.ts";
+import { sourceOf } from "./labels.ts";
+import { isFolder, namesIn, splitNames } from "./listing.ts";
+import type { ImageSource } from "./source.ts";
 import { tarItems } from "./webdataset-samples.ts";
 
 /**
@@ -16,8 +18,8 @@ import { tarItems } from "./webdataset-samples.ts";
  *
  * Nothing is unpacked: listing reads the headers and the labels, and images are read where they lie, in any order.
  *
- * @param path A tar file; a folder of tar files (one split), ordered by number (`2.tar` before `10.tar`); or a folder
- * with one such folder.
+ * @param path A tar file; a folder of tar files (one split), ordered by number (`2.tar` before `10.tar`); or the folder
+ * above, where it has one split only (`train`, `val`, `test`, ...).
  * @throws {UsageError} when the path holds several splits (the message names them) or no images, a shard that
  * `nshards.txt` counts is missing, a tar file cannot be read or is cut short, or a label is missing or outside the class
  * names.
@@ -25,7 +27,6 @@ import { tarItems } from "./webdataset-samples.ts";
 export function webDataset(path: string): ImageSource {
   const { folder, tars } = findShards(path);
   const classNames = findClassNames(folder);
-  const templates = findTemplates(folder);
   // Ids start at the folder of the class names, so that a split and one of its tars name an image alike.
   const root = classNames === undefined ? folder : dirname(classNames.path);
   const items = tars.flatMap((tar) => tarItems(tar, idOf(root, tar), classNames));
@@ -34,20 +35,15 @@ export function webDataset(path: string): ImageSource {
       `${path} holds no images: no tar entry ends in ${imageExtensions.map((extension) => `.${extension}`).join(", ")}.`,
     );
   }
-  checkAllOrNoneLabelled(items);
-  const names = items[0]!.label === undefined ? undefined : (classNames?.names ?? digits(items));
-  return {
-    name: path,
-    items,
-    ...(names && { classes: names.map((name) => ({ folder: name, name })) }),
-    ...(templates && { templates }),
-  };
+  return sourceOf({ name: path, items, classNames: classNames?.names, templates: findTemplates(folder) });
 }
 
 /** Whether a path is what `webDataset` takes: a tar file, or a folder of such or of folders of such. */
 export function isWebDataset(path: string): boolean {
   if (!isFolder(path)) return path.endsWith(".tar");
-  return tarsIn(path).length > 0 || splitsIn(path).length > 0;
+  if (tarsIn(path).length === 0) return splitsIn(path).length > 0;
+  // The archive that a folder of images came in often stays beside them.
+  return !namesIn(path).some((name) => isImageName(name) || isFolder(join(path, name)));
 }
 
 function findShards(path: string): { readonly folder: string; readonly tars: readonly string[] } {
@@ -75,30 +71,17 @@ function completeShards(folder: string): string[] {
 }
 
 function tarsIn(folder: string): string[] {
-  return list(folder)
+  return namesIn(folder)
     .filter((name) => name.endsWith(".tar"))
     .sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1))
     .map((name) => join(folder, name));
 }
 
-/** Folders of tars that are no class folders with an archive beside their images. */
 function splitsIn(folder: string): string[] {
-  return list(folder)
+  return namesIn(folder)
+    .filter((name) => splitNames.has(name))
     .map((name) => join(folder, name))
-    .filter((path) => isFolder(path) && tarsIn(path).length > 0 && !list(path).some(isImageName))
-    .sort();
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => !name.startsWith("."));
-  } catch (cause) {
-    throw new UsageError(`Folder ${folder} cannot be read: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    .filter((path) => isFolder(path) && tarsIn(path).length > 0);
 }
 
 /** Orders numbers within names by value. */
@@ -107,18 +90,5 @@ function sortKey(name: string): string {
 }
 
 function idOf(root: string, tar: string): string {
-  return relative(resolve(root), resolve(tar)).replaceAll("\\", "/") || basename(tar);
-}
-
-function checkAllOrNoneLabelled(items: readonly ImageItem[]): void {
-  const labelled = items.find(({ label }) => label !== undefined);
-  const unlabelled = items.find(({ label }) => label === undefined);
-  if (!labelled || !unlabelled) return;
-  throw new UsageError(`${unlabelled.id} has no label (.cls), though ${labelled.id} has one. Add or remove labels.`);
-}
-
-/** Names for labels without a file that says more. */
-function digits(items: readonly ImageItem[]): string[] {
-  const most = items.reduce((most, { label = 0 }) => Math.max(most, label), 0);
-  return Array.from({ length: most + 1 }, (_, label) => `${label}`);
+  return relative(resolve(root), resolve(tar)).replaceAll("\\", "/");
 }
