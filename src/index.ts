@@ -15,6 +15,7 @@ export {
 export { LoreError, UsageError } from "./errors.ts";
 export { type AttackResult, type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/index.ts";
 export {
+  type Classifier,
   type Encoder,
   type LoadOptions,
   loadEncoder,

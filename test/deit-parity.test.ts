@@ -6,7 +6,7 @@ import { gradients } from "../src/autodiff/index.ts";
 import { Graph, type Value } from "../src/graph/index.ts";
 import { classify } from "../src/models/classifier.ts";
 import { cloneParameters, frozenWeights } from "../src/models/encoder.ts";
-import { loadEncoder, type VitEncoder } from "../src/models/index.ts";
+import { type Encoder, loadEncoder } from "../src/models/index.ts";
 import { decodeSafetensors } from "../src/models/safetensors.ts";
 import { dualGraph, gradientName, paperDual, primalGraph, thresholds } from "../src/objectives/index.ts";
 import { allocate, type Tensor } from "../src/onnx/tensor.ts";
@@ -95,8 +95,8 @@ describeWithData("DeiT-Tiny at 96 pixels", () => {
   let golden: Golden;
   let lam: number[];
   let tensors: ReadonlyMap<string, Tensor>;
-  let theta0: VitEncoder;
-  let theta1: VitEncoder;
+  let theta0: Encoder;
+  let theta1: Encoder;
   let clean: Float32Array;
   let adversarial: Float32Array;
   const epsilon = 2 / 255;
@@ -132,7 +132,7 @@ describeWithData("DeiT-Tiny at 96 pixels", () => {
     });
   });
 
-  async function original(encoder: VitEncoder): Promise<Float32Array> {
+  async function original(encoder: Encoder): Promise<Float32Array> {
     const g = new Graph();
     const x = g.input("x", "float32", [4, 3, size, size]);
     const program = await compile({ z: encoder.embed(x, frozenWeights(g, encoder.parameters)) });
@@ -153,7 +153,7 @@ describeWithData("DeiT-Tiny at 96 pixels", () => {
     expectClose(thresholds({ kind: "relative", rho: 1, exponent: 1 }, z0, 192), golden.phi0_norm, 1e-4);
   });
 
-  async function embeddingLoss(encoder: VitEncoder) {
+  async function embeddingLoss(encoder: Encoder) {
     const g = new Graph();
     const x = g.input("x", "float32", [4, 3, size, size]);
     const z0 = g.input("z0", "float32", [4, 192]);

@@ -22,6 +22,7 @@ import { captionsOf, matchCaptions } from "./captions.ts";
 import { compileContrastive, type Towers, textPrefix, visionPrefix } from "./contrastive.ts";
 import { gridPositions, mimeticParameters } from "./init.ts";
 import { augment, keepPatches } from "./views.ts";
+import { whiteningProjection } from "./whitening.ts";
 
 const { values } = parseArgs({
   options: {
@@ -96,7 +97,8 @@ const normalization = {
 const random = randomStream(seed, "small-clip");
 const visionStart = new Map([
   ...mimeticParameters(vitShapes(vision, imageSize), random),
-  ["pos_embed", gridPositions(grid, width, 0.3)] as const,
+  ["pos_embed", gridPositions(grid, width, 0.5)] as const,
+  ["patch_embed.proj.weight", whiteningProjection(await someImages(), imageSize, patch, width, random)] as const,
 ]);
 const parameters: Parameters = new Map([
   ...prefixed(visionPrefix, visionStart),
@@ -207,6 +209,22 @@ saveEncoder(
   }),
   out,
 );
+
+/** Normalised images for the statistics of patches. */
+async function someImages(): Promise<Float32Array> {
+  const order = shuffled(
+    source.items.map((_, i) => i),
+    seed,
+    -1,
+  ).slice(0, 1000);
+  for await (const { pixels } of openBatches(source, { size: imageSize, batch: order.length, order })) {
+    return pixels.map((x, i) => {
+      const channel = Math.floor(i / imageSize ** 2) % 3;
+      return (x - normalization.mean[channel]!) / normalization.std[channel]!;
+    });
+  }
+  throw new Error(`${source.name} holds no images.`);
+}
 
 function stepsPerEpoch(): number {
   return Math.floor(source.items.length / batch);

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { randomVitParameters, type VitArchitecture, VitEncoder } from "../models/index.ts";
-import { imageNetNormalization } from "../models/timm.ts";
+import { imageNetNormalization } from "../models/layouts/timm.ts";
 import { randomStream } from "../random.ts";
 import { endlessNoise } from "./noise.ts";
 

@@ -12,7 +12,7 @@ import {
   formatEpsilon,
 } from "../evaluation/index.ts";
 import { writeAtomically } from "../models/files.ts";
-import { loadEncoder, type VitEncoder } from "../models/index.ts";
+import { type Encoder, loadEncoder } from "../models/index.ts";
 import { fare, lore, type Objective } from "../objectives/index.ts";
 import { evaluationCells, evaluationTable } from "../report/evaluation.ts";
 import { amplifiedDifference, galleryPng } from "../report/gallery.ts";
@@ -57,7 +57,7 @@ async function run(flags: Flags): Promise<void> {
   const test = synthetic({ count: testImages, seed: seed + 2, split: "test" });
   const attacks = [epsilon / 2, epsilon].map((size) => pgd({ epsilon: size, steps: 20 }));
 
-  const measure = async (name: string, encoder: VitEncoder): Promise<Evaluation> => {
+  const measure = async (name: string, encoder: Encoder): Promise<Evaluation> => {
     const result = await evaluate(encoder, test, {
       ...compute,
       attacks,
@@ -90,7 +90,7 @@ async function run(flags: Flags): Promise<void> {
   }
   progress.end();
 
-  function exampleImages(encoder: VitEncoder): Promise<readonly AttackedExample[]> {
+  function exampleImages(encoder: Encoder): Promise<readonly AttackedExample[]> {
     return attackedExamples(encoder, test, pgd({ epsilon }), [0, 1, 2, 3, 4, 5, 6, 7], { ...compute, seed });
   }
   const files = await writeReport(flags, evaluations, examples);

@@ -13,6 +13,7 @@ import { frozenWeights } from "./encoder.ts";
 import { loadEncoder } from "./load.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import { saveEncoder } from "./save.ts";
+import type { VitEncoder } from "./vit.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-models-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -33,7 +34,7 @@ describe("saved and loaded", () => {
     const loaded = await loadEncoder(folder);
     expect(new Map(loaded.parameters)).toEqual(new Map(encoder.parameters));
     expect(loaded.head).toEqual(encoder.head);
-    expect(loaded.architecture).toEqual(encoder.architecture);
+    expect((loaded as VitEncoder).architecture).toEqual(encoder.architecture);
     expect(loaded.normalization).toEqual(encoder.normalization);
     expect([loaded.name, loaded.imageSize, loaded.embeddingSize]).toEqual(["tiny", 8, 16]);
     const again = fresh();

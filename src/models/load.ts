@@ -1,44 +1,41 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+import type { Encoder } from "./encoder.ts";
 import { readBytes, readJson } from "./files.ts";
+import { transformersClipLayout } from "./layouts/clip.ts";
+import { Config } from "./layouts/config.ts";
+import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layouts/layout.ts";
+import { timmLayout } from "./layouts/timm.ts";
 import { decodeSafetensors } from "./safetensors.ts";
-import { imageNetNormalization, isTimmVit, parseTimmConfig, readTimmVit } from "./timm.ts";
-import { VitEncoder } from "./vit.ts";
 
-export interface LoadOptions {
-  /** Side of the square input in pixels. Default: the size that the weights were made for. */
-  readonly imageSize?: number;
-}
+export interface LoadOptions extends LayoutOptions {}
+
+const layouts: readonly LayoutReader[] = [timmLayout, transformersClipLayout];
 
 /**
- * Loads a vision encoder: a `.safetensors` file in timm's names (ViT, DeiT), a folder that holds `model.safetensors`
- * (with timm's `config.json` beside it, if there is one), or a run folder, whose `encoder/` is taken.
+ * Loads a vision encoder: a `.safetensors` file, a folder that holds `model.safetensors` (in one piece or in shards), or
+ * a run folder, whose `encoder/` is taken. The layout is read off the tensors' names; see `Layout`.
  *
  * @throws UsageError when there is nothing there, or what is there cannot be used
  */
-export async function loadEncoder(spec: string, options: LoadOptions = {}): Promise<VitEncoder> {
+export async function loadEncoder(spec: string, options: LoadOptions = {}): Promise<Encoder> {
   const file = weightsFile(spec);
   try {
-    const { tensors } = decodeSafetensors(readBytes(file), { widenHalf: true });
-    if (!isTimmVit(tensors))
-      throw new UsageError("Its tensors have the names of no layout known here (timm's vision transformer).");
-    const configFile = join(dirname(file), "config.json");
-    const config = existsSync(configFile) ? parseTimmConfig(readJson(configFile)) : {};
-    const vit = readTimmVit(tensors, config);
-    return new VitEncoder({
-      name: config.name ?? basename(dirname(resolve(file))),
-      architecture: vit.architecture,
-      imageSize: options.imageSize ?? vit.imageSize,
-      normalization: config.normalization ?? imageNetNormalization,
-      parameters: vit.parameters,
-      ...(vit.head && { head: vit.head }),
-    });
+    const files = openFiles(file);
+    const layout = layouts.find(({ recognises }) => recognises(files.tensors));
+    if (layout) return layout.read(files, options);
+    throw new UsageError(
+      "Its tensors have the names of no layout known here (timm's vision transformer, transformers' CLIPModel).",
+    );
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
     throw new UsageError(`Encoder ${file}: ${cause.message}`, { cause });
   }
 }
+
+const weightNames = ["model.safetensors", "model.safetensors.index.json"];
 
 function weightsFile(spec: string): string {
   if (!existsSync(spec)) {
@@ -50,9 +47,46 @@ function weightsFile(spec: string): string {
     if (spec.endsWith(".safetensors")) return spec;
     throw new UsageError(`Encoder ${spec}: only .safetensors files can be read yet.`);
   }
-  const candidates = [join(spec, "model.safetensors"), join(spec, "encoder", "model.safetensors")];
+  const candidates = [spec, join(spec, "encoder")].flatMap((folder) => weightNames.map((name) => join(folder, name)));
   const found = candidates.find((path) => existsSync(path));
   if (!found)
     throw new UsageError(`Encoder ${spec}: the folder holds neither model.safetensors nor encoder/model.safetensors.`);
   return found;
+}
+
+function openFiles(file: string): EncoderFiles {
+  const folder = dirname(file);
+  const json = (name: string): Config => {
+    const path = join(folder, name);
+    return new Config(existsSync(path) ? readJson(path) : undefined, name);
+  };
+  const preprocessor = json("preprocessor_config.json");
+  const [mean, std] = [preprocessor.triple("image_mean"), preprocessor.triple("image_std")];
+  const crop = preprocessor.object("crop_size");
+  return {
+    name: basename(resolve(folder)),
+    folder,
+    tensors: file.endsWith(".json") ? readShards(file) : readTensors(file),
+    config: json("config.json"),
+    ...(mean && std && { normalization: { mean, std } }),
+    ...(crop.has("height") && { cropSize: crop.count("height") }),
+  };
+}
+
+function readTensors(file: string): ReadonlyMap<string, Tensor> {
+  return decodeSafetensors(readBytes(file), { widenHalf: true }).tensors;
+}
+
+/** All tensors of the files that an index names. */
+function readShards(index: string): ReadonlyMap<string, Tensor> {
+  const { weight_map: map } = readJson(index) as { readonly weight_map?: Readonly<Record<string, unknown>> };
+  const shards = new Set(Object.values(map ?? {}));
+  if (shards.size === 0) throw new UsageError("It holds no weight_map that names the shards.");
+  return new Map(
+    [...shards].flatMap((shard) => {
+      const path = join(dirname(index), String(shard));
+      if (existsSync(path)) return [...readTensors(path)];
+      throw new UsageError(`The shard ${shard} is missing.`);
+    }),
+  );
 }

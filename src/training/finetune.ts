@@ -1,6 +1,6 @@
 import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { saveEncoder, type VitEncoder } from "../models/index.ts";
+import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
@@ -57,7 +57,7 @@ export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptio
 }
 
 export interface FinetuneResult {
-  readonly encoder: VitEncoder;
+  readonly encoder: Encoder;
   /** False when a signal stopped the run early. */
   readonly finished: boolean;
   readonly steps: number;
@@ -75,7 +75,7 @@ const checkpointMinutes = 5;
  * @throws NonFiniteError when a loss or gradient is not finite; the last good state is in the checkpoint
  */
 export async function finetune(
-  encoder: VitEncoder,
+  encoder: Encoder,
   source: ImageSource,
   objective: Objective,
   options: FinetuneOptions = {},

@@ -37,7 +37,8 @@ function readField(field: Field, tensors: Tensors, shape: readonly number[]): Te
     case "stacked": {
       const part = [shape[0]! / field.theirs.length, ...shape.slice(1)];
       const data = allocate("float32", shape);
-      for (const [i, name] of field.theirs.entries()) data.set(float32(tensors, name, part).data, i * elementCount(part));
+      for (const [i, name] of field.theirs.entries())
+        data.set(float32(tensors, name, part).data, i * elementCount(part));
       return { dtype: "float32", shape, data };
     }
   }

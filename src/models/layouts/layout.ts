@@ -1,6 +1,40 @@
+import type { Tensor } from "../../onnx/tensor.ts";
+import type { Encoder, Normalization } from "../encoder.ts";
+import type { Activation } from "../transformer.ts";
+import type { Config } from "./config.ts";
+
 /**
  * How an encoder's file names and arranges its tensors: timm's vision transformers; transformers' `CLIPModel` and
  * `Dinov2Model`; open_clip's state dict (OpenAI's names), whole or only its `visual.*` part without the prefix, as
  * RobustVLM saves it.
  */
 export type Layout = "timm" | "transformers-clip" | "transformers-dinov2" | "open-clip" | "open-clip-visual";
+
+/** What lies where an encoder is loaded from. */
+export interface EncoderFiles {
+  /** What tables and run folders call it. */
+  readonly name: string;
+  /** The folder that the weights lie in. */
+  readonly folder: string;
+  /** float32 throughout: half precision is widened. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** The content of config.json; an empty one where there is none. */
+  readonly config: Config;
+  /** What preprocessor_config.json says of the channels. */
+  readonly normalization?: Normalization;
+  /** What preprocessor_config.json cuts images to. */
+  readonly cropSize?: number;
+}
+
+export interface LayoutOptions {
+  /** Side of the square input in pixels. Default: the size that the weights were made for. */
+  readonly imageSize?: number;
+  /** For weights whose files do not say which they were trained with. */
+  readonly activation?: Activation;
+}
+
+export interface LayoutReader {
+  readonly recognises: (tensors: ReadonlyMap<string, Tensor>) => boolean;
+  /** @throws UsageError naming the tensor or field that does not fit */
+  readonly read: (files: EncoderFiles, options: LayoutOptions) => Encoder;
+}

@@ -1,15 +1,10 @@
-import { UsageError } from "../errors.ts";
-import { describeType, type Tensor } from "../onnx/tensor.ts";
-import type { LinearClassifier } from "./classifier.ts";
-import type { Normalization, Parameters } from "./encoder.ts";
-import type { VitArchitecture } from "./vit.ts";
-
-/** What timm's `config.json` says and a bare weights file does not. All optional: ImageNet's conventions otherwise. */
-export interface TimmConfig {
-  readonly name?: string;
-  readonly normalization?: Normalization;
-  readonly heads?: number;
-}
+import { UsageError } from "../../errors.ts";
+import { describeType, type Tensor } from "../../onnx/tensor.ts";
+import type { LinearClassifier } from "../classifier.ts";
+import type { Normalization, Parameters } from "../encoder.ts";
+import { type VitArchitecture, VitEncoder } from "../vit.ts";
+import type { Config } from "./config.ts";
+import type { LayoutReader } from "./layout.ts";
 
 /** Channel statistics of ImageNet, which DeiT and most of timm's models are trained with. */
 export const imageNetNormalization: Normalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
@@ -17,7 +12,7 @@ export const imageNetNormalization: Normalization = { mean: [0.485, 0.456, 0.406
 /** timm's transformers have heads of 64 unless their config says otherwise; weights alone do not tell. */
 const headSize = 64;
 
-export interface TimmVit {
+interface TimmVit {
   readonly architecture: VitArchitecture;
   /** The image size that the position embeddings were made for. */
   readonly imageSize: number;
@@ -25,25 +20,37 @@ export interface TimmVit {
   readonly head?: LinearClassifier;
 }
 
-export function isTimmVit(tensors: ReadonlyMap<string, Tensor>): boolean {
-  return tensors.has("patch_embed.proj.weight") || tensors.has("blocks.0.attn.qkv.weight");
-}
+/** timm's names: ViT and DeiT; a fixed head where there is one. */
+export const timmLayout: LayoutReader = {
+  recognises: (tensors) => tensors.has("patch_embed.proj.weight") || tensors.has("blocks.0.attn.qkv.weight"),
+  read: ({ name, tensors, config, normalization }, { imageSize }) => {
+    const vit = readTimmVit(tensors, config);
+    const pretrained = config.object("pretrained_cfg");
+    const [mean, std] = [pretrained.triple("mean"), pretrained.triple("std")];
+    return new VitEncoder({
+      name: config.text("architecture") ?? name,
+      architecture: vit.architecture,
+      imageSize: imageSize ?? vit.imageSize,
+      normalization: mean && std ? { mean, std } : (normalization ?? imageNetNormalization),
+      parameters: vit.parameters,
+      ...(vit.head && { head: vit.head }),
+    });
+  },
+};
 
 /**
  * Reads the architecture off the tensors' shapes and sorts encoder from head.
  *
  * @throws UsageError naming a tensor that is missing, of the wrong type, or unknown to this architecture
  */
-export function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: TimmConfig): TimmVit {
+function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: Config): TimmVit {
   const projection = tensor(tensors, "patch_embed.proj.weight", 4);
   const [width, , patch] = projection.shape as readonly [number, number, number];
   const positions = tensor(tensors, "pos_embed", 3);
   const depth =
     1 + Math.max(-1, ...[...tensors.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1)));
-  const heads = config.heads ?? width / headSize;
-  if (config.heads !== undefined && !(Number.isInteger(heads) && heads >= 1)) {
-    throw new UsageError(`config.json says model_args.num_heads is ${heads}; a positive whole number is needed.`);
-  }
+  const model = config.object("model_args");
+  const heads = model.has("num_heads") ? model.count("num_heads") : width / headSize;
   if (!Number.isInteger(heads)) {
     throw new UsageError(
       `Width ${width} is no multiple of ${headSize}, timm's usual head size: state model_args.num_heads in config.json.`,
@@ -91,19 +98,6 @@ function tensor(tensors: ReadonlyMap<string, Tensor>, name: string, rank?: numbe
   return found as Tensor<"float32">;
 }
 
-/** Picks what concerns us from timm's `config.json`. */
-export function parseTimmConfig(json: unknown): TimmConfig {
-  const config = record(json);
-  const pretrained = record(config.pretrained_cfg);
-  const heads = record(config.model_args).num_heads;
-  const [mean, std] = [triple(pretrained.mean), triple(pretrained.std)];
-  return {
-    ...(typeof config.architecture === "string" && { name: config.architecture }),
-    ...(mean && std && { normalization: { mean, std } }),
-    ...(typeof heads === "number" && { heads }),
-  };
-}
-
 /** timm's `config.json` for an encoder. */
 export function timmConfig(
   name: string,
@@ -126,13 +120,4 @@ export function timmConfig(
       num_classes: head?.weight.shape[0] ?? 0,
     },
   };
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function triple(value: unknown): readonly [number, number, number] | undefined {
-  if (!Array.isArray(value) || value.length !== 3 || !value.every((x) => typeof x === "number")) return undefined;
-  return value as unknown as readonly [number, number, number];
 }

@@ -1,0 +1,53 @@
+import { UsageError } from "../../errors.ts";
+import type { Normalization } from "../encoder.ts";
+
+/** A JSON object of unknown content, read field by field. */
+export class Config {
+  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly #path: string;
+
+  /** @param path names the object in messages: `config.json`, or `config.json: vision_config` */
+  constructor(json: unknown, path: string) {
+    this.#fields = typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
+    this.#path = path;
+  }
+
+  has(name: string): boolean {
+    return this.#fields[name] !== undefined;
+  }
+
+  /** The object under this name; an empty one where there is none. */
+  object(name: string): Config {
+    return new Config(this.#fields[name], `${this.#path}: ${name}`);
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#fields[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  flag(name: string): boolean {
+    return this.#fields[name] === true;
+  }
+
+  /** @throws UsageError when it is there and no number, or absent without a default */
+  number(name: string, fallback?: number): number {
+    const value = this.#fields[name] ?? fallback;
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    throw new UsageError(`${this.#path}: ${name} is ${JSON.stringify(value) ?? "missing"}; a number is needed.`);
+  }
+
+  /** @throws UsageError when it is there and no positive integer, or absent without a default */
+  count(name: string, fallback?: number): number {
+    const value = this.number(name, fallback);
+    if (Number.isInteger(value) && value > 0) return value;
+    throw new UsageError(`${this.#path}: ${name} is ${value}; a positive whole number is needed.`);
+  }
+
+  /** Three numbers, one a channel. */
+  triple(name: string): Normalization["mean"] | undefined {
+    const value = this.#fields[name];
+    if (!Array.isArray(value) || value.length !== 3 || !value.every((x) => typeof x === "number")) return undefined;
+    return value as unknown as Normalization["mean"];
+  }
+}
