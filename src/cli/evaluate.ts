@@ -37,7 +37,10 @@ export function evaluateCommand(): Command {
       "--encoder <encoder...>",
       "one or more encoders: a .safetensors file, an encoder's folder, a run folder",
     )
-    .requiredOption("--data <data>", "images: a folder with one sub-folder a class, or synthetic[:COUNT[:SPLIT]]")
+    .requiredOption(
+      "--data <data>",
+      "labelled images: a folder with one sub-folder a class, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
+    )
     .addOption(new Option("--attack <name>", "the attack").choices(["none", "pgd"]).default("none"))
     .addOption(new Option("--norm <norm>", "the attack's norm").choices(["linf", "l2"]).default("linf"))
     .option("--epsilon <list>", "sizes of the perturbation, comma-separated", parseEpsilons, [2 / 255])

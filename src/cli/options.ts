@@ -70,7 +70,7 @@ export function withImageFlags(command: Command): Command {
     .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
     .option("--batch <n>", "images a batch", parseCount, 64)
     .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
-    .option("--classes <file>", "JSON file mapping folder names to head indices and names")
+    .option("--classes <file>", "JSON file with class names: a list, or names and head indices by folder")
     .option("--strict", "stop at the first file that is no image, instead of skipping it");
 }
 

@@ -51,7 +51,10 @@ export function trainCommand(): Command {
   const command = new Command("train")
     .description("fine-tune an encoder so that its embeddings withstand adversarial perturbations")
     .option("--encoder <encoder>", "a .safetensors file, an encoder's folder, or a run folder")
-    .option("--data <data>", "images, labels not needed: a folder, or synthetic[:COUNT[:SPLIT]]")
+    .option(
+      "--data <data>",
+      "images, labels not needed: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
+    )
     .option("--out <run>", "folder to create for the run")
     .option("--resume <run>", "continue an interrupted run, with the settings it was started with")
     .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare"]).default("lore"))

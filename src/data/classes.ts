@@ -1,13 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
-
-/** What a class file says about one folder of images. */
-export interface ClassEntry {
-  readonly folder: string;
-  readonly name: string;
-  readonly headIndex?: number;
-}
+import type { ImageClass } from "./source.ts";
 
 /** How many folders above the data are searched for a class file. */
 const LEVELS_ABOVE = 3;
@@ -26,18 +20,82 @@ export function findClassesFile(folder: string): string | undefined {
   return undefined;
 }
 
+/** What a class file says: names in the order of the classes, or about classes by their folders. */
+type ClassesFile =
+  | { readonly kind: "names"; readonly names: readonly string[] }
+  | { readonly kind: "folders"; readonly entries: ReadonlyMap<string, ImageClass> };
+
 /**
- * Reads a class file: a JSON array of `{ "folder" or "wnid": string, "name"?: string, "index" or "imagenetIndex"?:
- * integer }`. The index is the row of a fixed classification head.
+ * The classes of these folders, in their order, as a class file calls them. The file is JSON: an array of names, one a
+ * folder in this order; an object `{ FOLDER: NAME, ... }`; or an array of `{ "folder" or "wnid": string, "name"?:
+ * string, "index" or "imagenetIndex"?: integer }`, where the index is the row of a fixed classification head. Folders that
+ * it does not mention keep their own names.
  *
- * @returns The entries by folder name.
- * @throws {UsageError} when the file is missing, is no JSON, or has another form; the message names the entry.
+ * @returns undefined when the file speaks of folders, but of none of these.
+ * @throws {UsageError} when the file is missing, is no JSON, or has another form or another number of names; the
+ * message names the entry.
  */
-export function readClassesFile(path: string): ReadonlyMap<string, ClassEntry> {
-  const entries = new Map<string, ClassEntry>();
-  const list = parse(path);
-  if (!Array.isArray(list)) throw badFile(path, "is no JSON array");
-  list.forEach((value: unknown, position) => {
+export function readClasses(file: string, folders: readonly string[]): readonly ImageClass[] | undefined {
+  const classes = readClassesFile(file);
+  if (classes.kind === "folders") {
+    if (!folders.some((folder) => classes.entries.has(folder))) return undefined;
+    return folders.map((folder) => classes.entries.get(folder) ?? { folder, name: folder });
+  }
+  return nameInOrder(`Class file ${file}`, classes.names, folders);
+}
+
+/** As `readClasses`, for a file that was given for just this data. @throws {UsageError} also when it knows none of it. */
+export function readGivenClasses(file: string, folders: readonly string[], data: string): readonly ImageClass[] {
+  const classes = readClasses(file, folders);
+  if (classes !== undefined) return classes;
+  throw new UsageError(
+    `Class file ${file} knows none of the classes of ${data} (the first is "${folders[0]}"). ` +
+      "Give the class file of this data.",
+  );
+}
+
+/**
+ * Names for folders in their order.
+ *
+ * @throws {UsageError} when there are more or fewer names than folders.
+ */
+export function nameInOrder(
+  source: string,
+  names: readonly string[],
+  folders: readonly string[],
+): readonly ImageClass[] {
+  if (names.length !== folders.length) {
+    throw new UsageError(
+      `${source} holds ${names.length} names for ${folders.length} classes ("${folders[0]}", ...). ` +
+        "Give one name a class, in the order of the sub-folders' names or of the labels.",
+    );
+  }
+  // Names in the order of labels, beside folders called by these names: the folders' order is another one.
+  const known = new Set(names);
+  const areNames = folders.every((folder) => known.has(folder));
+  return folders.map((folder, i) => ({ folder, name: areNames ? folder : names[i]! }));
+}
+
+function readClassesFile(path: string): ClassesFile {
+  const content = parse(path);
+  if (Array.isArray(content) && content.length > 0 && content.every((name) => typeof name === "string")) {
+    return { kind: "names", names: content };
+  }
+  if (typeof content !== "object" || content === null) throw badFile(path, "is no JSON array or object");
+  return { kind: "folders", entries: Array.isArray(content) ? readEntries(path, content) : readMap(path, content) };
+}
+
+function readMap(path: string, content: object): ReadonlyMap<string, ImageClass> {
+  const entries = Object.entries(content).map(([folder, name]: [string, unknown]): [string, ImageClass] => {
+    if (typeof name === "string") return [folder, { folder, name }];
+    throw badFile(path, `gives "${folder}" a name that is no string`);
+  });
+  return new Map(entries);
+}
+
+function readEntries(path: string, list: readonly unknown[]): ReadonlyMap<string, ImageClass> {
+  const entries = new Map<string, ImageClass>();
+  list.forEach((value, position) => {
     const entry = toEntry(value, (problem) => badFile(path, `entry ${position} ${problem}`));
     if (entries.has(entry.folder)) throw badFile(path, `entry ${position} repeats folder "${entry.folder}"`);
     entries.set(entry.folder, entry);
@@ -54,7 +112,7 @@ function parse(path: string): unknown {
   }
 }
 
-function toEntry(value: unknown, problem: (what: string) => UsageError): ClassEntry {
+function toEntry(value: unknown, problem: (what: string) => UsageError): ImageClass {
   if (typeof value !== "object" || value === null) throw problem("is no object");
   const fields = value as Readonly<Record<string, unknown>>;
   const folder = fields.folder ?? fields.wnid;
@@ -71,7 +129,8 @@ function toEntry(value: unknown, problem: (what: string) => UsageError): ClassEn
 
 function badFile(path: string, problem: string): UsageError {
   return new UsageError(
-    `Class file ${path} ${problem}. Expected a JSON array like ` +
-      `[{ "folder": "n01443537", "index": 1, "name": "goldfish" }, ...] ("wnid" and "imagenetIndex" are accepted too).`,
+    `Class file ${path} ${problem}. Expected JSON like ["goldfish", ...] in the order of the classes, ` +
+      `{ "n01443537": "goldfish", ... } or [{ "folder": "n01443537", "index": 1, "name": "goldfish" }, ...] ` +
+      `("wnid" and "imagenetIndex" are accepted too).`,
   );
 }

@@ -82,11 +82,40 @@ describe("imageFolder", () => {
     writeFileSync(file, JSON.stringify([{ folder: "cat", name: "house cat" }]));
     expect(imageFolder(path, { classesFile: file }).classes).toEqual([{ folder: "cat", name: "house cat" }]);
     writeFileSync(file, JSON.stringify([{ folder: "n01443537", name: "goldfish" }]));
-    expect(() => imageFolder(path, { classesFile: file })).toThrow(/knows none of the sub-folders.*"cat"/);
+    expect(() => imageFolder(path, { classesFile: file })).toThrow(/knows none of the classes.*"cat"/);
+  });
+
+  it("takes class names as a plain list in the order of the folders, or by folder", () => {
+    const path = folder(["n2/a.jpg", "n1/a.jpg"], ["newt", "great owl"]);
+    const expected = [
+      { folder: "n1", name: "newt" },
+      { folder: "n2", name: "great owl" },
+    ];
+    expect(imageFolder(path).classes).toEqual(expected);
+    writeFileSync(join(path, "../classes.json"), JSON.stringify({ n2: "great owl", n1: "newt", n3: "orca" }));
+    expect(imageFolder(path).classes).toEqual(expected);
+  });
+
+  it("takes classnames.txt and prompt templates beside the folders or one level above", () => {
+    const path = folder(["n2/a.jpg", "n1/a.jpg"]);
+    const file = join(path, "../classnames.txt");
+    writeFileSync(file, "newt\ngreat owl\n");
+    writeFileSync(join(path, "zeroshot_classification_templates.txt"), "a photo of a {c}.\n");
+    const { classes, templates } = imageFolder(path);
+    expect(classes!.map(({ name }) => name)).toEqual(["newt", "great owl"]);
+    expect(templates).toEqual(["a photo of a {}."]);
+    expect(imageFolder(join(path, "n1")).templates).toEqual(templates);
+    writeFileSync(file, "newt\n");
+    expect(() => imageFolder(path)).toThrow(/classnames\.txt holds 1 names for 2 classes/);
+    // Label order; the folders are sorted.
+    writeFileSync(file, "n2\nn1\n");
+    expect(imageFolder(path).classes!.map(({ name }) => name)).toEqual(["n1", "n2"]);
   });
 
   it.each([
-    ["is no JSON array", {}],
+    ["is no JSON array", 3],
+    ['gives "a" a name', { a: 1 }],
+    ["holds 2 names for 1 classes", ["newt", "owl"]],
     ['entry 1 has no "folder"', [{ folder: "a" }, { name: "b" }]],
     ['entry 0 has an "index"', [{ folder: "a", index: 1.5 }]],
     ['entry 1 repeats folder "a"', [{ folder: "a" }, { folder: "a" }]],

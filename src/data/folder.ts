@@ -1,15 +1,17 @@
 import { type Dirent, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { type ClassEntry, findClassesFile, readClassesFile } from "./classes.ts";
+import { findClassNames, findTemplates } from "./class-names.ts";
+import { findClassesFile, nameInOrder, readClasses, readGivenClasses } from "./classes.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
 import { splitNames } from "./listing.ts";
 import type { ImageClass, ImageItem, ImageSource } from "./source.ts";
 
 export interface ImageFolderOptions {
   /**
-   * JSON file that maps folder names to class names and head indices; see `readClassesFile` for its form. Without it,
-   * the nearest `classes.json` in the folder or up to three levels above is used where it knows any of the sub-folders.
+   * JSON file with class names, and head indices where there are any; see `readClasses` for its forms. Without it, the
+   * nearest `classes.json` in the folder or up to three levels above is used where it knows any of the sub-folders, and
+   * else a `classnames.txt` (one name a line, in the order of the sub-folders' names) in the folder or one level above.
    */
   readonly classesFile?: string;
 }
@@ -34,12 +36,18 @@ export function imageFolder(path: string, options: ImageFolderOptions = {}): Ima
   if (classes.length === 0) return unlabelled(path, entries);
 
   checkNotSplits(path, classes);
-  const known = classEntries(path, classes, options.classesFile);
+  const folders = classes.map(({ folder }) => folder);
   return {
     name: path,
     items: classes.flatMap(({ files }, label) => files.map((file) => toItem(path, file, label))),
-    classes: classes.map(({ folder }): ImageClass => known.get(folder) ?? { folder, name: folder }),
+    classes: nameClasses(path, folders, options.classesFile),
+    ...templatesOf(path),
   };
+}
+
+function templatesOf(path: string): Pick<ImageSource, "templates"> {
+  const templates = findTemplates(path);
+  return templates === undefined ? {} : { templates };
 }
 
 interface ClassFolder {
@@ -49,7 +57,9 @@ interface ClassFolder {
 
 function unlabelled(path: string, entries: readonly Dirent[]): ImageSource {
   const files = entries.filter((entry) => isImage(entry)).map((entry) => entry.name);
-  if (files.length > 0) return { name: path, items: files.map((file) => toItem(path, file)) };
+  if (files.length > 0) {
+    return { name: path, items: files.map((file) => toItem(path, file)), ...templatesOf(path) };
+  }
   throw new UsageError(
     `Folder ${path} holds no images (${imageExtensions.join(", ")}). Give a folder with one sub-folder a class, ` +
       "or a folder of images.",
@@ -106,21 +116,14 @@ function checkNotSplits(path: string, classes: readonly ClassFolder[]): void {
   throw new UsageError(`${path} holds the splits of a data set, not classes. Give one of them: ${splits.join(", ")}.`);
 }
 
-function classEntries(
-  path: string,
-  classes: readonly ClassFolder[],
-  explicit: string | undefined,
-): ReadonlyMap<string, ClassEntry> {
-  const file = explicit ?? findClassesFile(path);
-  if (file === undefined) return new Map();
-  const entries = readClassesFile(file);
+/** The classes as the nearest file that knows them calls them: the one given, `classes.json`, `classnames.txt`. */
+function nameClasses(path: string, folders: readonly string[], given: string | undefined): readonly ImageClass[] {
+  if (given !== undefined) return readGivenClasses(given, folders, path);
+  const found = findClassesFile(path);
   // A file found by itself that knows none of these folders belongs to other data.
-  if (explicit !== undefined && !classes.some(({ folder }) => entries.has(folder))) {
-    const example = entries.keys().next().value ?? "nothing";
-    throw new UsageError(
-      `Class file ${file} knows none of the sub-folders of ${path} (it lists "${example}", ...; ` +
-        `the first sub-folder is "${classes[0]!.folder}"). Give the class file of this data.`,
-    );
-  }
-  return entries;
+  const classes = found && readClasses(found, folders);
+  if (classes) return classes;
+  const classNames = findClassNames(path);
+  if (classNames) return nameInOrder(`Class names ${classNames.path}`, classNames.names, folders);
+  return folders.map((folder) => ({ folder, name: folder }));
 }

@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { pack } from "tar-stream";
 import { afterAll, describe, expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
 import { openSource } from "./open.ts";
@@ -33,8 +35,28 @@ describe("openSource", () => {
     expect(source.classes).toEqual([{ folder: "c1", name: "newt", headIndex: 25 }]);
   });
 
+  it("gives the classes of a WebDataset the names of the file given", async () => {
+    const archive = pack();
+    for (const [name, content] of Object.entries({ "a.jpg": "x", "a.cls": "1", "b.jpg": "x", "b.cls": "0" })) {
+      archive.entry({ name }, content);
+    }
+    archive.finalize();
+    const tar = join(root, "0.tar");
+    writeFileSync(tar, await buffer(archive));
+    const classesFile = join(root, "list.json");
+    writeFileSync(classesFile, '["newt", "owl"]');
+    const source = await openSource(tar, { classesFile });
+    expect(source.classes!.map(({ name }) => name)).toEqual(["newt", "owl"]);
+    writeFileSync(classesFile, '{ "1": "owl", "2": "orca" }');
+    expect((await openSource(tar, { classesFile })).classes!.map(({ name }) => name)).toEqual(["0", "owl"]);
+    writeFileSync(classesFile, '["newt"]');
+    await expect(openSource(tar, { classesFile })).rejects.toThrow(/holds 1 names for 2 classes/);
+  });
+
   it("says what data may be when there is nothing at the path", async () => {
     await expect(openSource(join(root, "nothing"))).rejects.toThrow(UsageError);
-    await expect(openSource(join(root, "nothing"))).rejects.toThrow(/nothing.*sub-folder.*plain folder.*synthetic/s);
+    await expect(openSource(join(root, "nothing"))).rejects.toThrow(
+      /nothing.*sub-folder.*plain folder.*WebDataset.*Parquet.*synthetic/s,
+    );
   });
 });

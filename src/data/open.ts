@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "../errors.ts";
+import { readGivenClasses } from "./classes.ts";
 import { imageFolder } from "./folder.ts";
 import { parquetDataset } from "./parquet.ts";
 import { findParquetFiles } from "./parquet-files.ts";
@@ -8,7 +9,7 @@ import { synthetic, syntheticSplits } from "./synthetic.ts";
 import { isWebDataset, webDataset } from "./webdataset.ts";
 
 export interface OpenSourceOptions {
-  /** For folders: see `ImageFolderOptions.classesFile`. */
+  /** JSON file with names for the classes; see `readClasses`. For generated data it has no meaning. */
   readonly classesFile?: string;
   /** For generated data: which images. Default 0. */
   readonly seed?: number;
@@ -24,7 +25,7 @@ export interface OpenSourceOptions {
 export async function openSource(spec: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const { classesFile, seed } = options;
   if (spec === "synthetic" || spec.startsWith("synthetic:")) return openSynthetic(spec, seed);
-  if (findParquetFiles(spec) !== undefined) return parquetDataset(spec);
+  if (findParquetFiles(spec) !== undefined) return named(await parquetDataset(spec), classesFile);
   if (!existsSync(spec)) {
     throw new UsageError(
       `No data at ${spec}: there is no such file or folder. Data may be a folder with one sub-folder of images a ` +
@@ -33,8 +34,15 @@ export async function openSource(spec: string, options: OpenSourceOptions = {}):
         `(splits ${syntheticSplits.join(", ")}).`,
     );
   }
-  if (isWebDataset(spec)) return webDataset(spec);
+  if (isWebDataset(spec)) return named(webDataset(spec), classesFile);
   return imageFolder(spec, classesFile === undefined ? {} : { classesFile });
+}
+
+/** Class names from a file in place of those that came with the data. */
+function named(source: ImageSource, file: string | undefined): ImageSource {
+  if (file === undefined || source.classes === undefined) return source;
+  const folders = source.classes.map(({ folder }) => folder);
+  return { ...source, classes: readGivenClasses(file, folders, source.name) };
 }
 
 function openSynthetic(spec: string, seed = 0): ImageSource {

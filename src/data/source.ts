@@ -52,9 +52,9 @@ export interface ImageItem {
 
 /** One class of a labelled source. */
 export interface ImageClass {
-  /** Name of the class's folder (a WordNet id in ImageNet's layout). */
+  /** Name of the class's folder (a WordNet id in ImageNet's layout); the class's name in data without folders. */
   readonly folder: string;
-  /** Name for people and for zero-shot prompts; the folder's name where no class file says more. */
+  /** Name for people and for zero-shot prompts; the folder's where no file says more. */
   readonly name: string;
   /** Row of a fixed classification head that stands for this class; absent where no class file says so. */
   readonly headIndex?: number;
