@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { imageFolder, type SkippedImage, synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { loadEncoder } from "../models/index.ts";
-import { fare, lore, type Objective } from "../objectives/index.ts";
+import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.ts";
 import type { StepMetrics } from "./metrics.ts";
@@ -60,6 +61,10 @@ describe("a run interrupted and resumed is the run that was not, bit for bit", (
   test.each([
     ["LORE, K = 5", lore({ epsilon, attack, dual, stepsPerBatch: 5 })],
     ["FARE, K = 1", fare({ epsilon, attack })],
+    [
+      "TeCoA with KL",
+      tecoa({ epsilon, attack, classifier: encoder.head!, constraint: { divergence: "classes", dual } }),
+    ],
   ])("%s: stopped within an epoch, and at the end of one", async (_, objective) => {
     const [whole, parts] = [fresh(), fresh()];
     const once = await train(objective, { run: whole });
@@ -191,6 +196,46 @@ describe("what a run leaves", () => {
     for (const line of metricsOf(runs[0]!)) expect(Object.keys(line).sort()).toEqual([...names].sort());
     expect(metricsOf(runs[0]!).at(-1)!.cleanDistance).toBeGreaterThan(0);
     expect(encoderOf(runs[0]!).equals(encoderOf(runs[1]!))).toBe(false);
+  });
+});
+
+describe("TeCoA", () => {
+  const classifier = encoder.head!;
+
+  test("metrics hold the cross-entropy beside the distances; run.json says which classifier by its digest", async () => {
+    const run = fresh();
+    await train(tecoa({ epsilon, attack, classifier }), { run, epochs: 1, limit: 8 });
+    const [line] = metricsOf(run);
+    const names = ["step", "epoch", "images", "advDistance", "advLoss", "cleanDistance", "learningRate"];
+    expect(Object.keys(line!).sort()).toEqual([...names, "imagesPerSecond"].sort());
+    const { dtype, shape, data } = classifier.weight;
+    const sha256 = createHash("sha256").update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    const weight = { dtype, shape, data: { sha256: sha256.digest("hex") } };
+    expect(readRun(run)).toMatchObject({ objective: { loss: { kind: "cross-entropy", classifier: { weight } } } });
+  });
+
+  test("refused before a folder is made: no labels, other classes, another embedding", async () => {
+    const { classes, items, name } = source;
+    const unlabelled = { name, items: items.map(({ id, location }) => ({ id, location })) };
+    const [rows, columns] = classifier.weight.shape as [number, number];
+    const kl = { divergence: "classes" } as const;
+    const weightOf = (shape: readonly [number, number]) =>
+      ({ dtype: "float32", shape, data: new Float32Array(shape[0] * shape[1]) }) as const;
+    const cases = [
+      [unlabelled, classifier, undefined, /synthetic.*tecoa needs labelled images.*sub-folder/],
+      [{ ...unlabelled, classes: classes! }, classifier, undefined, /needs labelled images/],
+      [{ ...source, classes: classes!.slice(1) }, classifier, undefined, /7 classes, the classifier 8 rows/],
+      [source, { ...classifier, weight: weightOf([rows, columns + 1]) }, kl, /reads 17 numbers, tiny.*in 16/],
+    ] as const;
+    for (const [data, head, constraint, message] of cases) {
+      const run = fresh();
+      const objective = tecoa({ epsilon, classifier: head, ...(constraint && { constraint }) });
+      const refused = finetune(encoder, data, objective, { ...settings, run });
+      await expect(refused).rejects.toThrow(UsageError);
+      await expect(refused).rejects.toThrow(message);
+      expect(() => readRun(run)).toThrow(/run\.json is missing/);
+    }
+    expect((await train(fare({ epsilon, attack }), { epochs: 1, limit: 8 }, unlabelled)).steps).toBe(1);
   });
 });
 
