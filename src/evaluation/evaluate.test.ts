@@ -122,7 +122,7 @@ describe("what cannot be evaluated", () => {
   test("an encoder without a head", async () => {
     const evaluating = evaluate(tinyEncoder({ classes: 0 }), mostlyRight());
     await expect(evaluating).rejects.toThrow(UsageError);
-    await expect(evaluating).rejects.toThrow(/tiny has no classification head/);
+    await expect(evaluating).rejects.toThrow(/tiny has neither a classification head nor a text tower/);
   });
 
   test("images without labels", () => {

@@ -4,9 +4,12 @@ import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
-import { type HeadClassifier, headClassifier } from "./classes.ts";
+import { type ImageClassifier, imageClassifier } from "./classes.ts";
+import type { ZeroShotOptions } from "./zero-shot.ts";
 
-export interface EvaluateOptions extends CompileOptions {
+export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, CompileOptions {
+  /** Prompt templates of a zero-shot classifier; see `imageClassifier`. */
+  readonly templates?: readonly string[];
   /** Attacks to measure, each at its own epsilon. Default: none. */
   readonly attacks?: readonly Pgd[];
   /** Images to use, taken class by class in turn. Default: all. */
@@ -20,7 +23,7 @@ export interface EvaluateOptions extends CompileOptions {
 }
 
 export interface EvaluationProgress {
-  /** `clean`, or the attack with its epsilon. */
+  /** `prompts`, `clean`, or the attack with its epsilon. */
   readonly phase: string;
   readonly done: number;
   readonly total: number;
@@ -49,10 +52,10 @@ export interface Evaluation {
 const chunkBatches = 8;
 
 /**
- * Accuracy of an encoder with its fixed head, clean and under attack. Attacks run on the images that are classified
+ * Accuracy of an encoder with its fixed head or its zero-shot classifier, clean and under attack. Attacks run on the images that are classified
  * rightly clean; the others count as broken. The same images, attacks and seed give the same numbers.
  *
- * @throws UsageError when the encoder has no head, or the source no labels that fit it
+ * @throws UsageError when the encoder has nothing to classify with, or the source no labels that fit it
  */
 export async function evaluate(
   encoder: Encoder,
@@ -61,7 +64,10 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { attacks = [], limit = source.items.length, seed = 0, onSkip, strict, onProgress } = options;
   const { imageSize } = encoder;
-  const { classes, logits } = headClassifier(encoder, source);
+  const { classes, logits } = await imageClassifier(encoder, source, {
+    ...options,
+    onProgress: (done, total) => onProgress?.({ phase: "prompts", done, total }),
+  });
   const order = balancedSubset(source, limit, seed);
   const batch = Math.min(options.batch ?? 64, order.length);
   const programs = await compilePrograms(logits, attacks, { ...options, batch, imageSize });
@@ -131,7 +137,7 @@ function merge(a: CorrectImages, b: CorrectImages): CorrectImages {
 }
 
 async function compilePrograms(
-  logits: HeadClassifier["logits"],
+  logits: ImageClassifier["logits"],
   attacks: readonly Pgd[],
   options: CompileOptions & { readonly batch: number; readonly imageSize: number },
 ) {

@@ -3,8 +3,8 @@ import { type ImageBatch, type ImageSource, openBatches } from "../data/index.ts
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder.ts";
-import { type CompileOptions, compile } from "../runtime/index.ts";
-import { headClassifier } from "./classes.ts";
+import { compile } from "../runtime/index.ts";
+import { type ClassifierOptions, imageClassifier } from "./classes.ts";
 
 /** One image before and after an attack. */
 export interface AttackedExample {
@@ -19,7 +19,7 @@ export interface AttackedExample {
 }
 
 /**
- * Attacks some images of a labelled source and names what the encoder's head makes of them, for pictures.
+ * Attacks some images of a labelled source and names what the encoder makes of them, for pictures.
  *
  * @param indices which of the source's items
  */
@@ -28,10 +28,10 @@ export async function attackedExamples(
   source: ImageSource,
   attack: Pgd,
   indices: readonly number[],
-  options: CompileOptions & { readonly seed?: number } = {},
+  options: ClassifierOptions & { readonly seed?: number } = {},
 ): Promise<readonly AttackedExample[]> {
   const { imageSize } = encoder;
-  const { logits } = headClassifier(encoder, source);
+  const { logits } = await imageClassifier(encoder, source, options);
   const batch = indices.length;
   const { pixels, labels, ids } = await readAll(source, imageSize, indices);
 

@@ -7,3 +7,5 @@ export {
   formatEpsilon,
 } from "./evaluate.ts";
 export { type AttackedExample, attackedExamples } from "./examples.ts";
+export { openTemplates } from "./templates.ts";
+export { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";

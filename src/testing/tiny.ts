@@ -19,10 +19,7 @@ export function tinyEncoder({ seed = 0, depth = 1, imageSize = 8, classes = 8 }:
   const random = randomStream("tiny", seed);
   const architecture: VitArchitecture = { patch: 4, width: 16, depth, heads: 2 };
   const parameters: Parameters = new Map(
-    [...vitShapes(architecture, imageSize)].map(([name, shape]) => [
-      name,
-      normal(random, shape, /norm\d?\.weight$/.test(name) ? 1 : 0, name.endsWith("bias") ? 0.1 : 0.25),
-    ]),
+    [...vitShapes(architecture, imageSize)].map(([name, shape]) => [name, randomTensor(random, name, shape)]),
   );
   const head: LinearClassifier = {
     kind: "linear",
@@ -37,6 +34,11 @@ export function tinyEncoder({ seed = 0, depth = 1, imageSize = 8, classes = 8 }:
     parameters,
     ...(classes > 0 && { head }),
   });
+}
+
+/** A weight of that name: norms near 1, biases small, the rest larger than a fresh network's. */
+export function randomTensor(random: RandomStream, name: string, shape: readonly number[]): Tensor<"float32"> {
+  return normal(random, shape, /norm(\d|_pre)?\.weight$/.test(name) ? 1 : 0, name.endsWith("bias") ? 0.1 : 0.25);
 }
 
 /** Images [count, 3, size, size] with values uniform in [low, high). */

@@ -1,0 +1,62 @@
+import { existsSync, readFileSync } from "node:fs";
+import { UsageError } from "../errors.ts";
+import { type TemplateSet, templateSets } from "./template-sets.ts";
+
+/** What stands for a class's name in a template. */
+const place = "{}";
+
+/**
+ * The prompt templates that a word on the command line stands for: the name of a set (`imagenet`, `cifar10`, ...), one
+ * template (`"a photo of a {}"`), or a file of them: one a line, or a JSON array. `{c}` in a file is the same as `{}`.
+ *
+ * @throws UsageError when it is none of these, or a template has no place for the name
+ */
+export function openTemplates(spec: string): readonly string[] {
+  if (Object.hasOwn(templateSets, spec)) return templateSets[spec as TemplateSet];
+  if (spec.includes(place)) return [spec];
+  if (existsSync(spec)) return readTemplates(spec);
+  throw new UsageError(
+    `Templates "${spec}": no such set or file, and no {} in it for the class's name. Sets: ${Object.keys(templateSets).join(", ")}. ` +
+      `Or write a template such as "a photo of a {}", or give a file with one a line.`,
+  );
+}
+
+function readTemplates(path: string): readonly string[] {
+  const templates = parse(path).map((template) => template.replaceAll("{c}", place));
+  if (templates.length === 0) throw new UsageError(`Templates ${path}: the file holds none.`);
+  const without = templates.findIndex((template) => !template.includes(place));
+  if (without === -1) return templates;
+  throw new UsageError(
+    `Templates ${path}: number ${without + 1}, "${templates[without]}", has no {} for the class's name.`,
+  );
+}
+
+function parse(path: string): readonly string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UsageError(`Templates ${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+  if (!text.trimStart().startsWith("[")) return text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(
+      `Templates ${path} begins like JSON but is not: ${cause instanceof Error ? cause.message : cause}`,
+      {
+        cause,
+      },
+    );
+  }
+  if (Array.isArray(json) && json.every((entry) => typeof entry === "string")) return json;
+  throw new UsageError(`Templates ${path}: a JSON array of strings is needed.`);
+}
+
+/** The prompts of one class. */
+export function fillTemplates(templates: readonly string[], className: string): readonly string[] {
+  return templates.map((template) => template.replaceAll(place, () => className));
+}
