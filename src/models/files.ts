@@ -1,17 +1,89 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { LoreError, UsageError } from "../errors.ts";
 
+/** What a file is made of; a list is written piece by piece, so that no buffer needs to hold all of it. */
+export type FileContent = Uint8Array | string | readonly Uint8Array[];
+
+/** One call of the system moves less than 2 GiB. */
+const mostAtOnce = 2 ** 30;
+
 /** Writes a file so that its name never stands for half of it: into a temporary file beside it, then renamed. */
-export function writeAtomically(path: string, content: Uint8Array | string): void {
+export function writeAtomically(path: string, content: FileContent): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, content, { flush: true });
+    writePieces(temporary, pieces(content));
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });
     throw new LoreError(`Cannot write ${path}: ${reason(cause)}`, { cause });
+  }
+}
+
+function pieces(content: FileContent): readonly Uint8Array[] {
+  if (typeof content === "string") return [new TextEncoder().encode(content)];
+  return content instanceof Uint8Array ? [content] : content;
+}
+
+function writePieces(path: string, pieces: readonly Uint8Array[]): void {
+  const file = openSync(path, "w");
+  try {
+    for (const piece of pieces) {
+      for (let done = 0; done < piece.length; ) {
+        done += writeSync(file, piece, done, Math.min(piece.length - done, mostAtOnce));
+      }
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A file of any length, read where it is needed. */
+export interface RandomAccessFile {
+  /** Bytes. */
+  readonly size: number;
+  /** The bytes from `begin` up to `end`, in a buffer of their own. */
+  readonly read: (begin: number, end: number) => Uint8Array;
+}
+
+/** Opens a file for as long as `use` runs. */
+export function withFile<T>(path: string, use: (file: RandomAccessFile) => T): T {
+  const failed = (cause: unknown): UsageError => new UsageError(`Cannot read ${path}: ${reason(cause)}`, { cause });
+  const attempt = <R>(action: () => R): R => {
+    try {
+      return action();
+    } catch (cause) {
+      throw failed(cause);
+    }
+  };
+  const file = attempt(() => openSync(path, "r"));
+  try {
+    const read = (begin: number, end: number): Uint8Array => {
+      const bytes = new Uint8Array(end - begin);
+      for (let done = 0; done < bytes.length; ) {
+        const length = Math.min(bytes.length - done, mostAtOnce);
+        const got = attempt(() => readSync(file, bytes, done, length, begin + done));
+        if (got === 0) throw failed(`it became shorter than ${end} bytes while it was read`);
+        done += got;
+      }
+      return bytes;
+    };
+    return use({ size: attempt(() => fstatSync(file)).size, read });
+  } finally {
+    closeSync(file);
   }
 }
 

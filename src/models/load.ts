@@ -3,12 +3,12 @@ import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import type { Encoder } from "./encoder.ts";
-import { readBytes, readJson } from "./files.ts";
+import { readJson } from "./files.ts";
 import { transformersClipLayout } from "./layouts/clip.ts";
 import { Config } from "./layouts/config.ts";
 import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layouts/layout.ts";
 import { timmLayout } from "./layouts/timm.ts";
-import { decodeSafetensors } from "./safetensors.ts";
+import { readSafetensors } from "./safetensors.ts";
 
 export interface LoadOptions extends LayoutOptions {}
 
@@ -74,7 +74,7 @@ function openFiles(file: string): EncoderFiles {
 }
 
 function readTensors(file: string): ReadonlyMap<string, Tensor> {
-  return decodeSafetensors(readBytes(file), { widenHalf: true }).tensors;
+  return readSafetensors(file, { widenHalf: true }).tensors;
 }
 
 /** All tensors of the files that an index names. */

@@ -1,8 +1,12 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../errors.ts";
 import { allocate, type DType, type Tensor } from "../onnx/tensor.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import { writeAtomically } from "./files.ts";
+import { decodeSafetensors, encodeSafetensors, readSafetensors, safetensorsPieces } from "./safetensors.ts";
 
 const tensor: fc.Arbitrary<Tensor> = fc
   .record({
@@ -84,6 +88,31 @@ test("float16 stays a pattern, or is widened when asked", () => {
   expect(decodeSafetensors(bytes).tensors.get("h")).toEqual(half);
   const widened = { dtype: "float32", shape: [1], data: Float32Array.of(-2) };
   expect(decodeSafetensors(bytes, { widenHalf: true }).tensors.get("h")).toEqual(widened);
+});
+
+describe("on disk", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lore-safetensors-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const tensors = new Map<string, Tensor>([
+    ["odd", { dtype: "uint8", shape: [3], data: Uint8Array.of(1, 2, 3) }],
+    ["w", { dtype: "float32", shape: [2], data: Float32Array.of(1, -2) }],
+    ["empty", { dtype: "float32", shape: [0], data: new Float32Array(0) }],
+  ]);
+  const metadata = new Map([["format", "pt"]]);
+
+  test("written in pieces, a file has the bytes of the encoding in one; read in pieces, it has the tensors", () => {
+    const path = join(folder, "small.safetensors");
+    writeAtomically(path, safetensorsPieces(tensors, metadata));
+    expect(readFileSync(path).equals(encodeSafetensors(tensors, metadata))).toBe(true);
+    expect(readSafetensors(path)).toEqual({ tensors, metadata });
+  });
+
+  test("a file that is not there, and one cut short", () => {
+    const path = join(folder, "short.safetensors");
+    expect(() => readSafetensors(path)).toThrow(/Cannot read .*short\.safetensors/);
+    writeAtomically(path, encodeSafetensors(tensors).subarray(0, -1));
+    expect(() => readSafetensors(path)).toThrow(/cut short/);
+  });
 });
 
 describe("files that cannot be used", () => {

@@ -2,6 +2,7 @@ import { UsageError } from "../errors.ts";
 import { widenBfloat16, widenHalf } from "../onnx/half.ts";
 import { type DType, elementCount, storageClass, type Tensor } from "../onnx/tensor.ts";
 import { bytesOf, viewAs } from "../onnx/views.ts";
+import { type RandomAccessFile, withFile } from "./files.ts";
 
 /*
  * The safetensors format (https://github.com/huggingface/safetensors#format): the header's length as a little-endian
@@ -15,13 +16,16 @@ export interface Safetensors {
   readonly metadata: Map<string, string>;
 }
 
-/** What `decodeSafetensors` does beyond reading. */
+/** What is done beyond reading. */
 export interface SafetensorsOptions {
   /** Widen float16 tensors to float32. */
   readonly widenHalf?: boolean;
 }
 
 const METADATA = "__metadata__";
+
+/** The format's reference implementation refuses longer ones, too. */
+const LONGEST_HEADER = 100_000_000;
 
 const names: Readonly<Record<DType, string>> = {
   float32: "F32",
@@ -44,26 +48,43 @@ interface Entry {
 }
 
 /**
- * Reads a safetensors file. Tensors are views of `bytes` where their alignment allows it, so `bytes` must not change
- * afterwards. BF16 tensors are widened to float32.
+ * Reads a safetensors file out of memory. Tensors are views of `bytes` where their alignment allows it, so `bytes` must
+ * not change afterwards. BF16 tensors are widened to float32.
  *
  * @throws UsageError when the file is cut short or its header is not what the format asks for.
  */
 export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsOptions = {}): Safetensors {
-  if (bytes.length < 8) throw invalid(`it is ${bytes.length} bytes long, too short for a header length`);
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (length > bytes.length - 8) {
+  const read = (begin: number, end: number): Uint8Array =>
+    new Uint8Array(bytes.buffer, bytes.byteOffset + begin, end - begin);
+  return decode({ size: bytes.length, read }, options);
+}
+
+/**
+ * Reads a safetensors file of any length, tensor by tensor. BF16 tensors are widened to float32.
+ *
+ * @throws UsageError as `decodeSafetensors`, and when the file cannot be read.
+ */
+export function readSafetensors(path: string, options: SafetensorsOptions = {}): Safetensors {
+  return withFile(path, (file) => decode(file, options));
+}
+
+function decode({ size, read }: RandomAccessFile, options: SafetensorsOptions): Safetensors {
+  if (size < 8) throw invalid(`it is ${size} bytes long, too short for a header length`);
+  const prefix = read(0, 8);
+  const length = Number(new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true));
+  if (length > Math.min(size - 8, LONGEST_HEADER)) {
     throw invalid(
-      `its header should be ${length} bytes long and ${bytes.length - 8} follow: it is cut short or another format`,
+      `its header should be ${length} bytes long and ${size - 8} follow: it is cut short or another format`,
     );
   }
-  const header = parseHeader(bytes.subarray(8, 8 + length));
-  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + 8 + length, bytes.length - 8 - length);
+  const start = 8 + length;
+  const header = parseHeader(read(8, start));
   const entries = Object.entries(header)
     .filter(([name]) => name !== METADATA)
     .map(([name, value]) => readEntry(name, value))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
-  checkRanges(entries, data.length);
+  checkRanges(entries, size - start);
+  const data = (begin: number, end: number): Uint8Array => read(start + begin, start + end);
   return {
     tensors: new Map(entries.map((entry) => [entry.name, readTensor(entry, data, options)])),
     metadata: readMetadata(header[METADATA]),
@@ -79,6 +100,21 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array {
+  const pieces = safetensorsPieces(tensors, metadata);
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let offset = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return bytes;
+}
+
+/** The same file in pieces, the tensors' own bytes among them: for files too large for one buffer. */
+export function safetensorsPieces(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): readonly Uint8Array[] {
   let end = 0;
   const items = metadata.size > 0 ? [`"${METADATA}":${JSON.stringify(Object.fromEntries(metadata))}`] : [];
   for (const [name, tensor] of tensors) {
@@ -95,18 +131,11 @@ export function encodeSafetensors(
     // Joined by hand: an object would bring names such as "10" to the front.
     items.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   }
-  const header = new TextEncoder().encode(`{${items.join(",")}}`);
-  const start = 8 + Math.ceil(header.length / 8) * 8;
-  const bytes = new Uint8Array(start + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
-  bytes.set(header, 8);
-  bytes.fill(0x20, 8 + header.length, start);
-  let offset = start;
-  for (const tensor of tensors.values()) {
-    bytes.set(bytesOf(tensor), offset);
-    offset += tensor.data.byteLength;
-  }
-  return bytes;
+  const json = new TextEncoder().encode(`{${items.join(",")}}`);
+  const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(json, 8);
+  return [header, ...[...tensors.values()].map(bytesOf)];
 }
 
 const invalid = (what: string, cause?: unknown) => new UsageError(`not a usable safetensors file: ${what}`, { cause });
@@ -157,7 +186,11 @@ function checkRanges(entries: readonly Entry[], length: number): void {
   if (previous.end < length) throw invalid(`bytes ${previous.end} to ${length} of the data belong to no tensor`);
 }
 
-function readTensor({ name, type, shape, begin, end }: Entry, data: Uint8Array, options: SafetensorsOptions): Tensor {
+function readTensor(
+  { name, type, shape, begin, end }: Entry,
+  data: RandomAccessFile["read"],
+  options: SafetensorsOptions,
+): Tensor {
   const dtype = type === "BF16" ? "float16" : dtypes.get(type);
   if (dtype === undefined) throw invalid(`tensor "${name}" has the dtype ${type}, which is not supported`);
   const expected = elementCount(shape) * storageClass(dtype).BYTES_PER_ELEMENT;
@@ -166,7 +199,7 @@ function readTensor({ name, type, shape, begin, end }: Entry, data: Uint8Array, 
       `tensor "${name}", ${type} of shape [${shape.join(", ")}], takes ${expected} bytes and has ${end - begin}`,
     );
   }
-  const elements = viewAs(dtype, data.subarray(begin, end));
+  const elements = viewAs(dtype, data(begin, end));
   if (type === "BF16") return { dtype: "float32", shape, data: widenBfloat16(elements as Uint16Array) };
   if (type === "F16" && options.widenHalf) {
     return { dtype: "float32", shape, data: widenHalf(elements as Uint16Array) };
