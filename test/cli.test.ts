@@ -179,6 +179,36 @@ describe("lore train", () => {
     expect(again.code, again.stderr).toBe(0);
   });
 
+  test("TeCoA by the encoder's head, held by class distributions; resumed with the same", async () => {
+    const flags = ["--method", "tecoa", "--constraint", "classes", "--rho", "0.5", "--dual", "scalar", "--json"];
+    const { code, stdout, stderr } = await lore(train("tecoa", ...flags));
+    expect(code, stderr).toBe(0);
+    const last = {
+      step: 2,
+      advLoss: expect.any(Number),
+      threshold: expect.any(Number),
+      lambdaMean: expect.any(Number),
+    };
+    expect(JSON.parse(stdout)).toMatchObject({ finished: true, last });
+    expect(JSON.parse(readFileSync(at("tecoa/run.json"), "utf8"))).toMatchObject({
+      objective: {
+        name: "tecoa",
+        loss: { kind: "cross-entropy", classifier: { kind: "linear", weight: { shape: [8, 16] } } },
+        stepsPerBatch: 1,
+        constraint: { divergence: "classes", margin: { kind: "entropy", rho: 0.5 }, dual: { kind: "scalar" } },
+      },
+    });
+    const again = await lore(["train", "--resume", at("tecoa")]);
+    expect(again.code, again.stderr).toBe(0);
+    await expectRefused(
+      train("bad", "--method", "tecoa", "--data", at("mixed/a")),
+      /mixed\/a: tecoa needs labelled images, one sub-folder a class/,
+    );
+    await expectRefused(train("bad", "--constraint", "classes"), /--constraint classes does not go with --method lore/);
+    await expectRefused(train("bad", "--method", "fare", "--constraint", "embedding"), /--method fare.*is none/);
+    expect(existsSync(at("bad"))).toBe(false);
+  });
+
   test("bad input leaves no run folder", async () => {
     writeFileSync(at("unknown.json"), JSON.stringify({ epochs: 1, leraningRate: 1 }));
     await expectRefused(train("bad", "--config", at("unknown.json")), /unknown option '--leraning-rate'/);

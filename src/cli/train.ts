@@ -1,18 +1,18 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { loadEncoder } from "../models/index.ts";
-import { type Dual, fare, lore, type Margin, type Objective } from "../objectives/index.ts";
 import { defaultSettings, finetune, readRun, type StepMetrics } from "../training/index.ts";
+import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
+import { type ObjectiveFlags, objectiveOf, withObjectiveFlags } from "./objective.ts";
 import {
   type ComputeFlags,
   compileFlags,
   type ImageFlags,
   parseCount,
-  parseEpsilon,
   parseFraction,
   parseNumber,
   withComputeFlags,
@@ -21,11 +21,9 @@ import {
 import { duration, ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, ImageFlags {
+interface Flags extends ComputeFlags, ImageFlags, ObjectiveFlags {
   readonly encoder: string;
   readonly data: string;
-  readonly method: "lore" | "fare";
-  readonly epsilon: number;
   readonly out: string;
   readonly epochs: number;
   readonly learningRate: number;
@@ -33,17 +31,6 @@ interface Flags extends ComputeFlags, ImageFlags {
   readonly warmup: number;
   readonly clipGradient?: number;
   readonly microBatch?: number;
-  readonly stepsPerBatch?: number;
-  readonly rho: number;
-  readonly marginExponent: number;
-  readonly threshold?: number;
-  readonly dual: Dual["kind"];
-  readonly dualValue?: number;
-  readonly dualLearningRate: number;
-  readonly attackSteps: number;
-  readonly attackStepSize?: number;
-  readonly attackStart: "zero" | "uniform";
-  readonly attackMomentum: number;
 }
 
 export function trainCommand(): Command {
@@ -53,50 +40,28 @@ export function trainCommand(): Command {
     .option("--encoder <encoder>", "a .safetensors file, an encoder's folder, or a run folder")
     .option(
       "--data <data>",
-      "images, labels not needed: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
+      "images, with labels only for tecoa: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
     )
     .option("--out <run>", "folder to create for the run")
     .option("--resume <run>", "continue an interrupted run, with the settings it was started with")
-    .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare"]).default("lore"))
-    .option("--epsilon <size>", "size of the perturbation (l-inf)", parseEpsilon, 2 / 255)
     .option("--epochs <n>", "passes over the data", parseCount, epochs)
     .option("--learning-rate <rate>", "peak learning rate", parseNumber, learningRate)
     .option("--weight-decay <rate>", "decoupled weight decay", parseNumber, weightDecay)
     .option("--warmup <share>", "share of the steps spent on linear warm-up", parseFraction, warmup)
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
-    .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for fare)", parseCount)
     .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
-    .option("--rho <rho>", "allowed clean distance, as a share of the margin", parseNumber, 0.1)
-    .option("--margin-exponent <p>", "margin is ||phi0(x)||^p", parseNumber, 2)
-    .option(
-      "--threshold <distance>",
-      "allow this clean distance for every image, instead of rho times the margin",
-      parseNumber,
-    )
-    .addOption(
-      new Option("--dual <kind>", "what gives lambda").choices(["network", "scalar", "constant"]).default("network"),
-    )
-    .option(
-      "--dual-value <lambda>",
-      "lambda at the start (default: 0.69 for network, 1 for scalar, constant)",
-      parseNumber,
-    )
-    .option("--dual-learning-rate <rate>", "learning rate of the dual ascent", parseNumber, 5e-4)
-    .option("--attack-steps <n>", "steps of the inner PGD", parseCount, 10)
-    .option("--attack-step-size <size>", "step size of the inner PGD (default: epsilon / 4)", parseEpsilon)
-    .addOption(
-      new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"),
-    )
-    .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0)
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
-  return withComputeFlags(withImageFlags(command)).action(async (given: Flags & { readonly resume?: string }) => {
-    if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
-    for (const name of ["encoder", "data", "out"] as const) {
-      if (given[name] === undefined) throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
-    }
-    return run(given);
-  });
+  return withComputeFlags(withImageFlags(withObjectiveFlags(command))).action(
+    async (given: Flags & { readonly resume?: string }) => {
+      if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
+      for (const name of ["encoder", "data", "out"] as const) {
+        if (given[name] === undefined)
+          throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
+      }
+      return run(given);
+    },
+  );
 }
 
 /** The flags a run was started with. */
@@ -124,10 +89,15 @@ function savedFlags(folder: string, command: Command): Flags {
 
 /** The flags as a resumed run reads them, from whichever folder it is started in. */
 function resumable(flags: Flags): Flags {
-  const { encoder, data, classes } = flags;
+  const { encoder, data, classes, templates } = flags;
   const absolute = (path: string): string => (existsSync(path) ? resolve(path) : path);
   const paths = { encoder: absolute(encoder), data: absolute(data) };
-  return { ...flags, ...paths, ...(classes !== undefined && { classes: absolute(classes) }) };
+  return {
+    ...flags,
+    ...paths,
+    ...(classes !== undefined && { classes: absolute(classes) }),
+    ...(templates !== undefined && { templates: absolute(templates) }),
+  };
 }
 
 function isComplete(flags: Partial<Flags>): flags is Flags {
@@ -136,11 +106,20 @@ function isComplete(flags: Partial<Flags>): flags is Flags {
 
 async function run(flags: Flags, resumed?: string): Promise<void> {
   const { seed, imageSize, classes } = flags;
-  const objective = objectiveOf(flags);
+  const planned = objectiveOf(flags);
   const source = await openSource(flags.data, { seed, ...(classes !== undefined && { classesFile: classes }) });
   const encoder = await loadEncoder(flags.encoder, imageSize === undefined ? {} : { imageSize });
 
   const progress = new ProgressLine();
+  const objective =
+    typeof planned === "function"
+      ? planned(
+          await classifierOf(encoder, source, {
+            ...flags,
+            onProgress: (done, count) => progress.update("class embeddings", done, count),
+          }),
+        )
+      : planned;
   const skips = new SkipList();
   const stop = stopOnInterrupt(() => progress.note("Stopping after this batch; press Ctrl-C again to stop at once."));
   const started = performance.now();
@@ -191,38 +170,11 @@ function report(flags: Flags, { finished, steps, seconds, last }: Outcome): void
 }
 
 function detail(metrics: StepMetrics): string {
-  const { advDistance, cleanDistance, threshold, lambdaMean, imagesPerSecond } = metrics;
+  const { advDistance, advLoss, cleanDistance, threshold, lambdaMean, imagesPerSecond } = metrics;
+  const loss = advLoss === undefined ? "" : `loss ${advLoss.toPrecision(4)}  `;
   const constraint =
     threshold === undefined ? "" : ` of ${threshold.toPrecision(3)}  lambda ${lambdaMean!.toPrecision(3)}`;
-  return `adv ${advDistance.toPrecision(4)}  clean ${cleanDistance.toPrecision(4)}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
-}
-
-/** What the flags ask for; LORE with a constant lambda is the naive regulariser. */
-function objectiveOf(flags: Flags): Objective {
-  const { method, epsilon, stepsPerBatch, attackSteps, attackStepSize, attackStart, attackMomentum } = flags;
-  const attack = {
-    steps: attackSteps,
-    start: attackStart,
-    momentum: attackMomentum,
-    ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
-  };
-  const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
-  return method === "fare" ? fare(common) : lore({ ...common, margin: marginOf(flags), dual: dualOf(flags) });
-}
-
-function marginOf({ threshold, rho, marginExponent }: Flags): Margin {
-  return threshold === undefined ? { kind: "relative", rho, exponent: marginExponent } : { kind: "fixed", threshold };
-}
-
-function dualOf({ dual, dualValue = dual === "network" ? Math.LN2 : 1, dualLearningRate }: Flags): Dual {
-  switch (dual) {
-    case "network":
-      return { kind: "network", hidden: 512, initial: dualValue, learningRate: dualLearningRate };
-    case "scalar":
-      return { kind: "scalar", initial: dualValue, learningRate: dualLearningRate };
-    case "constant":
-      return { kind: "constant", value: dualValue };
-  }
+  return `${loss}adv ${advDistance.toPrecision(4)}  clean ${cleanDistance.toPrecision(4)}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
 }
 
 function settingsOf(flags: Flags) {

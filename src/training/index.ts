@@ -7,4 +7,5 @@ export {
 } from "./finetune.ts";
 export type { StepMetrics } from "./metrics.ts";
 export { readRun } from "./run-folder.ts";
+export { labelledClasses } from "./supervision.ts";
 export { NonFiniteError, TrainingStep } from "./training-step.ts";

@@ -1,4 +1,4 @@
-import type { ImageSource } from "../data/index.ts";
+import type { ImageClass, ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/classifier.ts";
 import type { Encoder } from "../models/encoder.ts";
@@ -13,12 +13,7 @@ export function checkSupervision({ name, loss, constraint }: Objective, encoder:
   if (constraint?.divergence === "classes") checkSize(constraint.classifier, encoder);
   if (loss.kind !== "cross-entropy") return;
   checkSize(loss.classifier, encoder);
-  const { classes, items } = source;
-  if (!classes || items.some(({ label }) => label === undefined)) {
-    throw new UsageError(
-      `${source.name}: ${name} needs labelled images, one sub-folder a class; lore and fare need no labels.`,
-    );
-  }
+  const classes = labelledClasses(source, name);
   const rows = loss.classifier.weight.shape[0]!;
   if (classes.length !== rows) {
     throw new UsageError(
@@ -26,6 +21,19 @@ export function checkSupervision({ name, loss, constraint }: Objective, encoder:
         "order of the data's classes.",
     );
   }
+}
+
+/**
+ * The classes of a source whose every image has a label.
+ *
+ * @param method what needs them, for the error
+ * @throws UsageError when there are none
+ */
+export function labelledClasses({ name, classes, items }: ImageSource, method: string): readonly ImageClass[] {
+  if (classes && items.every(({ label }) => label !== undefined)) return classes;
+  throw new UsageError(
+    `${name}: ${method} needs labelled images, one sub-folder a class; lore and fare need no labels.`,
+  );
 }
 
 function checkSize({ weight }: Classifier, { name, embeddingSize }: Encoder): void {

@@ -1,0 +1,137 @@
+import { type Command, Option } from "commander";
+import { UsageError } from "../errors.ts";
+import type { Classifier } from "../models/index.ts";
+import {
+  type ClassMargin,
+  type Dual,
+  fare,
+  lore,
+  type Margin,
+  type Objective,
+  type TecoaConstraint,
+  tecoa,
+} from "../objectives/index.ts";
+import { tecoaTemplate } from "./classifier.ts";
+import { parseCount, parseEpsilon, parseNumber } from "./options.ts";
+
+/** What is minimised, and under which constraint. */
+export interface ObjectiveFlags {
+  readonly method: "lore" | "fare" | "tecoa";
+  readonly epsilon: number;
+  readonly stepsPerBatch?: number;
+  readonly templates?: string;
+  readonly constraint?: "none" | TecoaConstraint["divergence"];
+  readonly rho: number;
+  readonly marginExponent: number;
+  readonly threshold?: number;
+  readonly dual: Dual["kind"];
+  readonly dualValue?: number;
+  readonly dualLearningRate: number;
+  readonly attackSteps: number;
+  readonly attackStepSize?: number;
+  readonly attackStart: "zero" | "uniform";
+  readonly attackMomentum: number;
+}
+
+export function withObjectiveFlags(command: Command): Command {
+  return command
+    .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare", "tecoa"]).default("lore"))
+    .option("--epsilon <size>", "size of the perturbation (l-inf)", parseEpsilon, 2 / 255)
+    .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for others)", parseCount)
+    .option(
+      "--templates <prompts>",
+      `tecoa: prompts of the class names: a set's name, a file, or one template (default: the encoder's head, without one "${tecoaTemplate}")`,
+    )
+    .addOption(
+      new Option(
+        "--constraint <divergence>",
+        "tecoa: what holds clean images: squared l2 of embeddings, or KL between class distributions (default: none)",
+      ).choices(["none", "embedding", "classes"]),
+    )
+    .option("--rho <rho>", "allowed clean distance, as a share of the margin", parseNumber, 0.1)
+    .option("--margin-exponent <p>", "margin is ||phi0(x)||^p; of classes, the entropy", parseNumber, 2)
+    .option(
+      "--threshold <distance>",
+      "allow this clean distance for every image, instead of rho times the margin",
+      parseNumber,
+    )
+    .addOption(
+      new Option("--dual <kind>", "what gives lambda").choices(["network", "scalar", "constant"]).default("network"),
+    )
+    .option(
+      "--dual-value <lambda>",
+      "lambda at the start (default: 0.69 for network, 1 for scalar, constant)",
+      parseNumber,
+    )
+    .option("--dual-learning-rate <rate>", "learning rate of the dual ascent", parseNumber, 5e-4)
+    .option("--attack-steps <n>", "steps of the inner PGD", parseCount, 10)
+    .option("--attack-step-size <size>", "step size of the inner PGD (default: epsilon / 4)", parseEpsilon)
+    .addOption(
+      new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"),
+    )
+    .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0);
+}
+
+/**
+ * The objective that the flags ask for; a supervised one as a function of its classifier. LORE with a constant lambda is
+ * the naive regulariser.
+ *
+ * @throws UsageError when the constraint is not the method's
+ */
+export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
+  const { method, epsilon, stepsPerBatch, constraint, attackSteps, attackStepSize, attackStart, attackMomentum } =
+    flags;
+  const attack = {
+    steps: attackSteps,
+    start: attackStart,
+    momentum: attackMomentum,
+    ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
+  };
+  const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
+  switch (method) {
+    case "fare":
+      checkConstraint(method, constraint, "none");
+      return fare(common);
+    case "lore":
+      checkConstraint(method, constraint, "embedding");
+      return lore({ ...common, margin: marginOf(flags), dual: dualOf(flags) });
+    case "tecoa": {
+      const bound = constraint === undefined || constraint === "none" ? {} : { constraint: boundOf(constraint, flags) };
+      return (classifier) => tecoa({ ...common, classifier, ...bound });
+    }
+  }
+}
+
+function checkConstraint(method: string, given: ObjectiveFlags["constraint"], own: ObjectiveFlags["constraint"]): void {
+  if (given === undefined || given === own) return;
+  throw new UsageError(
+    `--constraint ${given} does not go with --method ${method}, whose constraint is ${own}: fare is lore without it, ` +
+      "and only tecoa has class distributions to compare.",
+  );
+}
+
+function boundOf(divergence: TecoaConstraint["divergence"], flags: ObjectiveFlags): TecoaConstraint {
+  const dual = dualOf(flags);
+  return divergence === "embedding"
+    ? { divergence, margin: marginOf(flags), dual }
+    : { divergence, margin: classMarginOf(flags), dual };
+}
+
+function marginOf({ threshold, rho, marginExponent }: ObjectiveFlags): Margin {
+  return threshold === undefined ? { kind: "relative", rho, exponent: marginExponent } : { kind: "fixed", threshold };
+}
+
+function classMarginOf({ threshold, rho }: ObjectiveFlags): ClassMargin {
+  return threshold === undefined ? { kind: "entropy", rho } : { kind: "fixed", threshold };
+}
+
+function dualOf({ dual, dualValue = dual === "network" ? Math.LN2 : 1, dualLearningRate }: ObjectiveFlags): Dual {
+  switch (dual) {
+    case "network":
+      return { kind: "network", hidden: 512, initial: dualValue, learningRate: dualLearningRate };
+    case "scalar":
+      return { kind: "scalar", initial: dualValue, learningRate: dualLearningRate };
+    case "constant":
+      return { kind: "constant", value: dualValue };
+  }
+}
