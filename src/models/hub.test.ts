@@ -1,0 +1,158 @@
+import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
+import { clip, clipFiles, commit, hubFixture, refusal, weights, weightsHash } from "../testing/hub-fixture.ts";
+import { type DownloadProgress, downloadEncoder, isHubId } from "./hub.ts";
+
+const hub = hubFixture();
+
+describe("isHubId", () => {
+  it.each(["openai/clip-vit-base-patch32", "timm/vit.b_16", "owner/name@refs/pr/7", "owner/name@v1.0"])(
+    "takes %s",
+    (spec) => {
+      expect(isHubId(spec)).toBe(true);
+    },
+  );
+
+  it.each([
+    "name",
+    "./a/b",
+    "../a/b",
+    "/a/b",
+    "a/b/c",
+    "a/..",
+    "a/b@../../c",
+    "a--b/c",
+    "a/model.safetensors",
+    "a/b.pt",
+    "a b/c",
+    "",
+  ])("leaves %j alone", (spec) => {
+    expect(isHubId(spec)).toBe(false);
+  });
+
+  it("prefers what is on the disk", () => {
+    expect(isHubId("src/nothing-here")).toBe(true);
+    expect(isHubId("src/models")).toBe(false);
+  });
+});
+
+describe("downloadEncoder", () => {
+  it("fills the standard cache with what an encoder needs, and only that", async () => {
+    const folder = await downloadEncoder("tests/clip");
+    expect(folder).toBe(hub.snapshot);
+    expect(readdirSync(folder).sort()).toEqual(clipFiles);
+    expect(Buffer.compare(readFileSync(join(folder, "model.safetensors")), weights)).toBe(0);
+    expect(readlinkSync(join(folder, "model.safetensors"))).toBe(join("..", "..", "blobs", weightsHash));
+    // The id that `git hash-object` gives this content.
+    expect(readlinkSync(join(folder, "tokenizer.json"))).toBe("../../blobs/9e26dfeeb6e641a33dae4961196235bdb965b21b");
+    expect(readFileSync(join(hub.repository, "refs/main"), "utf8")).toBe(commit);
+    expect(readdirSync(join(hub.repository, "blobs"))).toHaveLength(3);
+    expect(hub.server.takeTransfers().map(({ line }) => line)).not.toContainEqual(
+      expect.stringContaining("pytorch_model"),
+    );
+  });
+
+  it("downloads nothing the second time", async () => {
+    const folder = await downloadEncoder("tests/clip");
+    expect(hub.server.takeTransfers()).not.toEqual([]);
+    const onProgress = vi.fn();
+    expect(await downloadEncoder("tests/clip", { onProgress })).toBe(folder);
+    expect(hub.server.takeTransfers()).toEqual([]);
+    expect(onProgress).not.toHaveBeenCalled();
+  });
+
+  it("tells how far it is, over all files", async () => {
+    const steps: DownloadProgress[] = [];
+    await downloadEncoder("tests/clip", { onProgress: (step) => steps.push(step) });
+    const totalBytes = weights.length + 24 + 2 + 2;
+    expect(steps.every((step) => step.totalBytes === totalBytes)).toBe(true);
+    expect(steps.map(({ bytes }) => bytes)).toEqual(steps.map(({ bytes }) => bytes).sort((a, b) => a - b));
+    expect(steps.at(-1)).toEqual({ file: "model.safetensors", bytes: totalBytes, totalBytes });
+    expect(new Set(steps.map(({ file }) => file))).toEqual(new Set(clipFiles));
+  });
+
+  it("keeps revisions apart and shares their blobs", async () => {
+    const other = "f".repeat(40);
+    await downloadEncoder("tests/clip");
+    hub.server.takeTransfers();
+    hub.server.serve({
+      ...clip,
+      commit: other,
+      revisions: ["v2", "refs/pr/1"],
+      files: { ...clip.files, "config.json": "{ }" },
+    });
+    const folder = await downloadEncoder("tests/clip@refs/pr/1");
+    expect(folder).toBe(join(hub.repository, "snapshots", other));
+    expect(readdirSync(folder).sort()).toEqual(clipFiles);
+    expect(hub.server.takeTransfers().map(({ line }) => line)).toEqual([
+      `GET /tests/clip/resolve/${other}/config.json`,
+    ]);
+    expect(readFileSync(join(hub.repository, "refs/refs/pr/1"), "utf8")).toBe(other);
+    expect(await downloadEncoder(`tests/clip@${other}`)).toBe(folder);
+  });
+
+  it("takes shards, over several pages of a listing", async () => {
+    const shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    const index = JSON.stringify({ weight_map: { a: shards[0], b: shards[1] } });
+    hub.server.pageSize = 2;
+    hub.server.serve({
+      id: "tests/sharded",
+      commit,
+      files: {
+        "config.json": "{}",
+        "pytorch_model.bin": "never",
+        [shards[0]!]: "first",
+        [shards[1]!]: "second",
+        "model.safetensors.index.json": index,
+      },
+      lfs: shards,
+    });
+    const folder = await downloadEncoder("tests/sharded");
+    expect(readdirSync(folder).sort()).toEqual(["config.json", ...shards, "model.safetensors.index.json"]);
+
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    expect(await downloadEncoder("tests/sharded")).toBe(folder);
+    rmSync(join(folder, shards[1]!));
+    expect(await refusal("tests/sharded")).toContain("no complete copy");
+  });
+
+  it("takes open_clip's files where transformers' are not", async () => {
+    const files = {
+      "open_clip_config.json": "{}",
+      "open_clip_model.safetensors": "weights",
+      "open_clip_pytorch_model.bin": "never",
+    };
+    hub.server.serve({ id: "tests/open", commit, files });
+    expect(readdirSync(await downloadEncoder("tests/open")).sort()).toEqual(Object.keys(files).slice(0, 2));
+  });
+});
+
+describe("repositories without safetensors", () => {
+  it("are refused with the line that converts transformers' pickles", async () => {
+    hub.server.serve({ id: "tests/pickled", commit, files: { "config.json": "{}", "pytorch_model.bin": "never" } });
+    const message = await refusal("tests/pickled");
+    expect(message).toMatch(
+      /pickle.*\n {2}python -c ".*from_pretrained\('tests\/pickled'\)\.save_pretrained\('pickled', safe_s.*"\n/,
+    );
+    expect(hub.server.takeTransfers()).toEqual([]);
+  });
+
+  it("are refused with the line that converts the largest pickle", async () => {
+    hub.server.serve({
+      id: "tests/state",
+      commit,
+      files: { "args.bin": "x", "w$(id).pt": "very long", "clip.pt": "longer" },
+    });
+    const message = await refusal("tests/state");
+    expect(message).toMatch(
+      /torch\.load\(huggingface_hub\.hf_hub_download\('tests\/state', 'clip\.pt'\),.*weights_only=True/,
+    );
+    expect(message).not.toContain("$(id)");
+  });
+
+  it("are refused with what they hold", async () => {
+    hub.server.serve({ id: "tests/onnx", commit, files: { "config.json": "{}", "vision_model.onnx": "onnx" } });
+    expect(await refusal("tests/onnx")).toMatch(/neither model\.safetensors.*vision_model\.onnx/);
+  });
+});

@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { copyFile, mkdir, rename, stat, symlink } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { getRepoFolderName } from "@huggingface/hub";
+import { writeAtomically } from "../files.ts";
+import { holdsWeights } from "./files.ts";
+
+/**
+ * A repository in the standard cache, which Python's `huggingface_hub` shares: `blobs/HASH`,
+ * `snapshots/COMMIT/PATH` that link to them, and `refs/REVISION` that hold commits.
+ */
+export class CachedRepository {
+  readonly folder: string;
+
+  constructor(cache: string, id: string) {
+    this.folder = join(cache, getRepoFolderName({ type: "model", name: id }));
+  }
+
+  blob(hash: string): string {
+    return join(this.folder, "blobs", hash);
+  }
+
+  snapshot(commit: string): string {
+    return join(this.folder, "snapshots", commit);
+  }
+
+  /** The snapshot that a revision stood for when it was last downloaded, if it has all weights. */
+  lookUp(revision: string): string | undefined {
+    const ref = this.#ref(revision);
+    const commit = existsSync(ref) ? readFileSync(ref, "utf8").trim() : revision;
+    return isCommit(commit) && holdsWeights(this.snapshot(commit)) ? this.snapshot(commit) : undefined;
+  }
+
+  /** Notes what a branch or tag stands for. To be called once the snapshot is complete. */
+  point(revision: string, commit: string): void {
+    if (revision !== commit) writeAtomically(this.#ref(revision), commit);
+  }
+
+  /** Puts a blob into a snapshot: a relative link, or a copy where the file system or the user may not link. */
+  async link(hash: string, commit: string, path: string): Promise<void> {
+    const pointer = join(this.snapshot(commit), path);
+    const blob = this.blob(hash);
+    const temporary = `${pointer}.${randomUUID()}.tmp`;
+    await mkdir(dirname(pointer), { recursive: true });
+    await symlink(relative(dirname(pointer), blob), temporary).catch(() => copyFile(blob, temporary));
+    await rename(temporary, pointer);
+  }
+
+  #ref(revision: string): string {
+    return join(this.folder, "refs", revision);
+  }
+}
+
+export function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision);
+}
+
+/** Whether a file, or what a link stands for, is there in this size. */
+export async function hasSize(path: string, size: number): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile() && found.size === size,
+    () => false,
+  );
+}

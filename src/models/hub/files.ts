@@ -1,0 +1,62 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "../../errors.ts";
+import { readJson } from "../files.ts";
+import { isPickle, pickledRepositoryRefusal } from "../pickle.ts";
+
+/** A file of a repository on the hub. */
+export interface RepositoryFile {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** 40 hexadecimal digits: git's object id; 64: the SHA-256 of the content. */
+  readonly hash: string;
+}
+
+const settingsFiles = [
+  "config.json",
+  "open_clip_config.json",
+  "preprocessor_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "vocab.json",
+  "merges.txt",
+  "special_tokens_map.json",
+];
+
+const weights = "model.safetensors";
+const shardIndex = "model.safetensors.index.json";
+const shard = /^model-\d{5}-of-\d{5}\.safetensors$/;
+const openClipWeights = "open_clip_model.safetensors";
+
+/**
+ * What an encoder needs of a repository's top folder: settings, tokeniser, and the weights once: in transformers' form
+ * (one file, else shards), else in open_clip's. The weights come last, so that a folder that has them has the rest.
+ *
+ * @throws UsageError when there are no weights in safetensors
+ */
+export function chooseFiles(id: string, files: readonly RepositoryFile[]): readonly RepositoryFile[] {
+  const named = (...names: readonly string[]) => files.filter(({ path }) => names.includes(path));
+  const shards = files.filter(({ path }) => shard.test(path));
+  const sharded = shards.length > 0 ? named(shardIndex) : [];
+  const choices = [named(weights), sharded.length > 0 ? [...sharded, ...shards] : [], named(openClipWeights)];
+  const chosen = choices.find((choice) => choice.length > 0);
+  if (chosen) return [...named(...settingsFiles), ...chosen];
+
+  const names = files.toSorted((a, b) => b.size - a.size).map(({ path }) => path);
+  if (names.some(isPickle)) throw new UsageError(pickledRepositoryRefusal(id, names));
+  throw new UsageError(
+    `It holds no weights that can be read: neither ${weights}, nor ${shardIndex} with its shards, nor ` +
+      `${openClipWeights}; only ${names.join(", ") || "nothing"}.`,
+  );
+}
+
+/** Whether a snapshot folder holds all of an encoder's weights. */
+export function holdsWeights(folder: string): boolean {
+  const present = (name: string) => existsSync(join(folder, name));
+  if (present(weights) || present(openClipWeights)) return true;
+  if (!present(shardIndex)) return false;
+  const index = readJson(join(folder, shardIndex));
+  if (typeof index !== "object" || index === null || !("weight_map" in index)) return false;
+  return Object.values(index.weight_map ?? {}).every((name) => typeof name === "string" && present(name));
+}
