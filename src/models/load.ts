@@ -4,26 +4,28 @@ import { UsageError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import type { Encoder } from "./encoder.ts";
 import { readJson } from "./files.ts";
+import { type DownloadOptions, downloadEncoder, isHubId } from "./hub.ts";
 import { transformersClipLayout } from "./layouts/clip.ts";
 import { Config } from "./layouts/config.ts";
 import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layouts/layout.ts";
 import { timmLayout } from "./layouts/timm.ts";
 import { readSafetensors } from "./safetensors.ts";
 
-export interface LoadOptions extends LayoutOptions {}
+export interface LoadOptions extends LayoutOptions, DownloadOptions {}
 
 const layouts: readonly LayoutReader[] = [timmLayout, transformersClipLayout];
 
 /**
- * Loads a vision encoder: a `.safetensors` file, a folder that holds `model.safetensors` (in one piece or in shards), or
+ * Loads a vision encoder: a hub id, which is downloaded (see `downloadEncoder`), a `.safetensors` file, a folder that holds `model.safetensors` (in one piece or in shards), or
  * a run folder, whose `encoder/` is taken. The layout is read off the tensors' names; see `Layout`.
  *
  * @throws UsageError when there is nothing there, or what is there cannot be used
  */
 export async function loadEncoder(spec: string, options: LoadOptions = {}): Promise<Encoder> {
-  const file = weightsFile(spec);
+  const isRemote = isHubId(spec);
+  const file = weightsFile(isRemote ? await downloadEncoder(spec, options) : spec);
   try {
-    const files = openFiles(file);
+    const files = { ...openFiles(file), ...(isRemote && { name: spec }) };
     const layout = layouts.find(({ recognises }) => recognises(files.tensors));
     if (layout) return layout.read(files, options);
     throw new UsageError(
@@ -31,7 +33,7 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
     );
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
-    throw new UsageError(`Encoder ${file}: ${cause.message}`, { cause });
+    throw new UsageError(`Encoder ${isRemote ? spec : file}: ${cause.message}`, { cause });
   }
 }
 
@@ -40,7 +42,7 @@ const weightNames = ["model.safetensors", "model.safetensors.index.json"];
 function weightsFile(spec: string): string {
   if (!existsSync(spec)) {
     throw new UsageError(
-      `No encoder at ${spec}: there is no such file or folder. Give a .safetensors file, a folder that holds model.safetensors, or a run folder.`,
+      `No encoder at ${spec}: there is no such file or folder. Give a .safetensors file, a folder that holds model.safetensors, a run folder, or a hub id (owner/name).`,
     );
   }
   if (statSync(spec).isFile()) {
