@@ -35,7 +35,7 @@ interface Flags extends ComputeFlags, ImageFlags, ObjectiveFlags {
 
 export function trainCommand(): Command {
   const { epochs, learningRate, weightDecay, warmup } = defaultSettings;
-  const command = new Command("train")
+  const start = new Command("train")
     .description("fine-tune an encoder so that its embeddings withstand adversarial perturbations")
     .option("--encoder <encoder>", "a .safetensors file, an encoder's folder, or a run folder")
     .option(
@@ -43,7 +43,8 @@ export function trainCommand(): Command {
       "images, with labels only for tecoa: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
     )
     .option("--out <run>", "folder to create for the run")
-    .option("--resume <run>", "continue an interrupted run, with the settings it was started with")
+    .option("--resume <run>", "continue an interrupted run, with the settings it was started with");
+  const command = withObjectiveFlags(start)
     .option("--epochs <n>", "passes over the data", parseCount, epochs)
     .option("--learning-rate <rate>", "peak learning rate", parseNumber, learningRate)
     .option("--weight-decay <rate>", "decoupled weight decay", parseNumber, weightDecay)
@@ -52,16 +53,13 @@ export function trainCommand(): Command {
     .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
-  return withComputeFlags(withImageFlags(withObjectiveFlags(command))).action(
-    async (given: Flags & { readonly resume?: string }) => {
-      if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
-      for (const name of ["encoder", "data", "out"] as const) {
-        if (given[name] === undefined)
-          throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
-      }
-      return run(given);
-    },
-  );
+  return withComputeFlags(withImageFlags(command)).action(async (given: Flags & { readonly resume?: string }) => {
+    if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
+    for (const name of ["encoder", "data", "out"] as const) {
+      if (given[name] === undefined) throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
+    }
+    return run(given);
+  });
 }
 
 /** The flags a run was started with. */

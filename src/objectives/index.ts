@@ -1,11 +1,8 @@
 export {
-  type ClassConstraint,
   type ClassMargin,
   type Constraint,
   classThresholds,
   type Dual,
-  type EmbeddingConstraint,
-  entropyMargin,
   type Margin,
   paperDual,
   paperMargin,
