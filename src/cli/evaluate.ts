@@ -1,9 +1,11 @@
 import { Command, Option } from "commander";
 import { pgd } from "../attacks/index.ts";
-import { openSource } from "../data/index.ts";
-import { evaluate, formatEpsilon } from "../evaluation/index.ts";
-import { loadEncoder } from "../models/index.ts";
+import { nativeSize, openSource } from "../data/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import { evaluate, openTemplates } from "../evaluation/index.ts";
+import { resizing } from "../models/resized.ts";
 import { evaluationTable } from "../report/evaluation.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import {
   type ComputeFlags,
   compileFlags,
@@ -18,9 +20,11 @@ import {
 import { ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, ImageFlags {
+interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
   readonly encoder: readonly string[];
   readonly data: string;
+  readonly templates?: string;
+  readonly attackResolution: "encoder" | "native";
   readonly attack: "none" | "pgd";
   readonly norm: "linf" | "l2";
   readonly epsilon: readonly number[];
@@ -32,14 +36,20 @@ interface Flags extends ComputeFlags, ImageFlags {
 
 export function evaluateCommand(): Command {
   const command = new Command("evaluate")
-    .description("measure accuracy, clean and under attack, with the encoder's fixed head")
-    .requiredOption(
-      "--encoder <encoder...>",
-      "one or more encoders: a .safetensors file, an encoder's folder, a run folder",
-    )
+    .description("measure accuracy, clean and under attack, with the encoder's fixed head or zero-shot")
+    .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
     .requiredOption(
       "--data <data>",
       "labelled images: a folder with one sub-folder a class, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
+    )
+    .option(
+      "--templates <prompts>",
+      'zero-shot: prompts of the class names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}" (default: the data\'s own)',
+    )
+    .addOption(
+      new Option("--attack-resolution <which>", "perturb the resized image, or the file's own pixels")
+        .choices(["encoder", "native"])
+        .default("encoder"),
     )
     .addOption(new Option("--attack <name>", "the attack").choices(["none", "pgd"]).default("none"))
     .addOption(new Option("--norm <norm>", "the attack's norm").choices(["linf", "l2"]).default("linf"))
@@ -48,24 +58,30 @@ export function evaluateCommand(): Command {
     .option("--step-size <size>", "attack step size (default: epsilon / 4)", parseEpsilon)
     .option("--restarts <n>", "attack runs an image", parseCount, 1)
     .option("--momentum <decay>", "decay of the attack's velocity", parseNumber, 0);
-  return withComputeFlags(withImageFlags(command)).action(run);
+  return withComputeFlags(withImageFlags(withEncoderFlags(command))).action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { data, classes, seed, limit, batch, imageSize, strict } = flags;
+  const { data, classes, seed, limit, batch, strict } = flags;
   const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
+  const native = flags.attackResolution === "native" ? await nativeSize(source) : undefined;
+  const progress = new ProgressLine();
   const encoders = [];
-  for (const spec of flags.encoder)
-    encoders.push(await loadEncoder(spec, imageSize === undefined ? {} : { imageSize }));
+  for (const spec of flags.encoder) {
+    const encoder = await openEncoder(spec, flags, progress);
+    encoders.push(native === undefined ? encoder : resizing(encoder, native));
+  }
   const attacks = flags.attack === "none" ? [] : flags.epsilon.map((epsilon) => pgd({ ...pgdFlags(flags), epsilon }));
 
-  const progress = new ProgressLine();
   const skips = new SkipList();
   const results = [];
   for (const [i, encoder] of encoders.entries()) {
     const result = await evaluate(encoder, source, {
       ...compileFlags(flags),
       attacks,
+      ...(templates && { templates }),
+      ...(native !== undefined && { exact: true }),
       batch,
       seed,
       ...(limit !== undefined && { limit }),

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { readImage, writePlanes } from "./read.ts";
+import { type Fit, readImage, writePlanes } from "./read.ts";
 import type { ImageLocation, RawImage } from "./source.ts";
 
 /*
@@ -10,7 +10,7 @@ import type { ImageLocation, RawImage } from "./source.ts";
 /** A group of images to read. */
 export interface ReadRequest {
   readonly id: number;
-  readonly size: number;
+  readonly fit: Fit;
   readonly locations: readonly ImageLocation[];
 }
 
@@ -28,9 +28,9 @@ export interface ReadReply {
 const CONCURRENCY = 6;
 
 /** Reads a group of images. Failures are part of the reply, never thrown. */
-export async function answer({ id, size, locations }: ReadRequest): Promise<ReadReply> {
-  const results = await mapConcurrently(locations, (location) => attempt(location, size));
-  const imageLength = 3 * size * size;
+export async function answer({ id, fit, locations }: ReadRequest): Promise<ReadReply> {
+  const results = await mapConcurrently(locations, (location) => attempt(location, fit));
+  const imageLength = 3 * fit.size ** 2;
   const read: number[] = [];
   const failed: { position: number; reason: string }[] = [];
   const images: RawImage[] = [];
@@ -47,9 +47,9 @@ export async function answer({ id, size, locations }: ReadRequest): Promise<Read
   return { id, pixels, read, failed };
 }
 
-async function attempt(location: ImageLocation, size: number): Promise<RawImage | { readonly reason: string }> {
+async function attempt(location: ImageLocation, fit: Fit): Promise<RawImage | { readonly reason: string }> {
   try {
-    return await readImage(location, size);
+    return await readImage(location, fit);
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
   }

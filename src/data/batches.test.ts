@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
 import { type BatchOptions, type ImageBatch, openBatches, type SkippedImage } from "./batches.ts";
 import { imageFolder } from "./folder.ts";
-import { readImage } from "./read.ts";
+import { nativeSize, readImage } from "./read.ts";
 import type { ImageSource } from "./source.ts";
 import { synthetic } from "./synthetic.ts";
 
@@ -53,7 +53,7 @@ describe("openBatches", () => {
     expect(batches.flatMap(({ indices }) => indices)).toEqual(order);
     expect(batches.flatMap(({ ids }) => ids)).toEqual(order.map((index) => source.items[index]!.id));
     expect(batches.flatMap(({ labels }) => [...labels])).toEqual(order.map((index) => source.items[index]!.label));
-    const expected = await readImage(source.items[3]!.location, 12);
+    const expected = await readImage(source.items[3]!.location, { size: 12 });
     const second = batches[0]!.pixels.subarray(432, 864);
     for (const [y, x, c] of [
       [0, 0, 0],
@@ -213,5 +213,35 @@ describe("a program that reads batches ends by itself", () => {
       expect(result.stderr).toBe("");
       expect([result.status, result.stdout.trim()]).toEqual([0, `${end} ${images}`]);
     }
+  });
+});
+
+describe("at native resolution", () => {
+  async function pictures(...sizes: readonly (readonly [number, number])[]): Promise<ImageSource> {
+    const folder = mkdtempSync(join(root, "native-"));
+    const items = await Promise.all(
+      sizes.map(async ([width, height], i) => {
+        const path = join(folder, `${i}.png`);
+        await sharp({ create: { width, height, channels: 3, background: { r: 10 * i, g: 0, b: 0 } } }).toFile(path);
+        return { id: `${i}.png`, location: { kind: "file", path } } as const;
+      }),
+    );
+    return { name: "pictures", items };
+  }
+
+  it("images keep their size; another size is reported, not resized", async () => {
+    const source = await pictures([6, 6], [6, 7], [6, 6]);
+    expect(await nativeSize(source)).toBe(6);
+    const skipped: string[] = [];
+    const options = { size: 6, exact: true, batch: 3, order: [0, 1, 2] };
+    for await (const { ids } of openBatches(source, { ...options, onSkip: ({ reason }) => skipped.push(reason) })) {
+      expect(ids).toEqual(["0.png", "2.png"]);
+    }
+    expect(skipped).toEqual(["it is 6 x 7 pixels, and 6 x 6 are needed at native resolution"]);
+  });
+
+  it("needs squares, and files", async () => {
+    await expect(nativeSize(await pictures([6, 7]))).rejects.toThrow(/6 x 7 pixels.*squares of one size/);
+    await expect(nativeSize(synthetic({ count: 1 }))).rejects.toThrow(/no resolution of their own/);
   });
 });

@@ -24,6 +24,8 @@ export interface SkippedImage {
 export interface BatchOptions {
   /** Side of the images in pixels; see `preprocess` for how others are brought to it. */
   readonly size: number;
+  /** An image of another size counts as one that cannot be read, instead of being resized. Default false. */
+  readonly exact?: boolean;
   /** Images a batch; only the last one may have fewer. */
   readonly batch: number;
   /** Which images, in which order: indices into `source.items`; repeats are allowed. */
@@ -71,7 +73,7 @@ interface Group {
 
 /** Reads the order in groups of one batch, `prefetch` groups ahead; a group lacks the images that cannot be read. */
 async function* readGroups(source: ImageSource, options: BatchOptions): AsyncGenerator<Group, void, undefined> {
-  const { size, batch, order, prefetch = 2, workers = 1 } = options;
+  const { size, exact = false, batch, order, prefetch = 2, workers = 1 } = options;
   if (order.length === 0) return;
   const pool = new WorkerPool(workers);
   try {
@@ -82,7 +84,7 @@ async function* readGroups(source: ImageSource, options: BatchOptions): AsyncGen
       const indices = order.slice(asked, asked + batch);
       asked += batch;
       const locations = indices.map((index) => source.items[index]!.location);
-      pending.push({ indices, reply: pool.read({ size, locations }) });
+      pending.push({ indices, reply: pool.read({ fit: { size, exact }, locations }) });
     };
     // The group being waited for, and those ahead of it.
     for (let ahead = 0; ahead <= prefetch; ahead++) ask();

@@ -4,7 +4,7 @@ export { type ImageFolderOptions, imageFolder } from "./folder.ts";
 export { type OpenSourceOptions, openSource } from "./open.ts";
 export { balancedSubset, shuffled } from "./order.ts";
 export { parquetDataset } from "./parquet.ts";
-export { readImage, writePlanes } from "./read.ts";
+export { nativeSize, readImage, writePlanes } from "./read.ts";
 export { preprocess, resizeBicubic } from "./resize.ts";
 export {
   describeLocation,

@@ -92,7 +92,7 @@ async function failure(path: string): Promise<string> {
 
 /** Numbers of the test images, told by their red. */
 async function numbersOf(source: ImageSource): Promise<number[]> {
-  const pixels = await Promise.all(source.items.map(({ location }) => readImage(location, 8)));
+  const pixels = await Promise.all(source.items.map(({ location }) => readImage(location, { size: 8 })));
   return pixels.map(({ data }) => Math.round(data[0]! / 40));
 }
 
@@ -204,7 +204,7 @@ describe("parquetDataset", () => {
     const { items } = await parquetDataset(path);
     truncateSync(path, 700);
     expect(await failure(path)).toMatch(/a\.parquet cannot be read.*download it again/);
-    await expect(readImage(items[0]!.location, 8)).rejects.toThrow(/a\.parquet cannot be read/);
+    await expect(readImage(items[0]!.location, { size: 8 })).rejects.toThrow(/a\.parquet cannot be read/);
     expect(await failure(join(dataset({ "a.parquet": "" }), "a.parquet"))).toMatch(/cannot be read/);
   });
 

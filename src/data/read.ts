@@ -1,32 +1,62 @@
 import { readFile } from "node:fs/promises";
-import { decodeImage } from "./decode.ts";
+import { UsageError } from "../errors.ts";
+import { DecodeError, decodeImage } from "./decode.ts";
 import { ParquetImages } from "./parquet-rows.ts";
 import { readAt } from "./positioned.ts";
 import { preprocess } from "./resize.ts";
-import type { ImageLocation, RawImage } from "./source.ts";
+import { describeLocation, type ImageLocation, type ImageSource, type RawImage } from "./source.ts";
 import { renderSynthetic } from "./synthetic-render.ts";
 
 /** What was decoded around the rows read so far; each worker thread has its own. */
 const parquetImages = new ParquetImages();
 
+/** How an image becomes `size` x `size`: resized and cut as `preprocess` does, or not at all. */
+export interface Fit {
+  readonly size: number;
+  /** An image of another size is an error instead of being resized. */
+  readonly exact?: boolean;
+}
+
 /**
- * The pixels of one image, resized and cut to `size` x `size` as `preprocess` does; a generated image is drawn at that
- * size.
+ * The pixels of one image; a generated image is drawn at the size asked for.
  *
  * @throws {DecodeError} when the bytes are no complete image; the file system's error when they cannot be read, or an
  * error of the container (a tar or Parquet file) that was damaged since it was listed.
  */
-export async function readImage(location: ImageLocation, size: number): Promise<RawImage> {
+export async function readImage(location: ImageLocation, { size, exact }: Fit): Promise<RawImage> {
+  if (location.kind === "synthetic") return renderSynthetic(location.seed, location.split, location.index, size);
+  const image = await decodeImage(await readBytes(location));
+  if (!exact) return preprocess(image, size);
+  const { width, height } = image;
+  if (width === size && height === size) return image;
+  throw new DecodeError(`it is ${width} x ${height} pixels, and ${size} x ${size} are needed at native resolution`);
+}
+
+function readBytes(location: Exclude<ImageLocation, { kind: "synthetic" }>): Promise<Uint8Array> {
   switch (location.kind) {
     case "file":
-      return preprocess(await decodeImage(await readFile(location.path)), size);
+      return readFile(location.path);
     case "slice":
-      return preprocess(await decodeImage(await readAt(location.path, location.offset, location.length)), size);
+      return readAt(location.path, location.offset, location.length);
     case "parquet":
-      return preprocess(await decodeImage(await parquetImages.read(location)), size);
-    case "synthetic":
-      return renderSynthetic(location.seed, location.split, location.index, size);
+      return parquetImages.read(location);
   }
+}
+
+/**
+ * The side of a source's images, for work on the pixels as they are; read off its first image.
+ *
+ * @throws {UsageError} when that image is not square, or the images are generated and so have no size of their own
+ */
+export async function nativeSize(source: ImageSource): Promise<number> {
+  const location = source.items[0]?.location;
+  if (!location || location.kind === "synthetic")
+    throw new UsageError(`${source.name}: generated images have no resolution of their own.`);
+  const { width, height } = await decodeImage(await readBytes(location));
+  if (width === height) return width;
+  throw new UsageError(
+    `${source.name}: ${describeLocation(location)} is ${width} x ${height} pixels; at native resolution all images must be squares of one size.`,
+  );
 }
 
 const levels = Float32Array.from({ length: 256 }, (_, level) => level / 255);

@@ -49,7 +49,7 @@ beforeAll(async () => {
 const classnames = "ship\nfire truck\n";
 /** Red of the first pixel, which tells the test images apart: 40 times their number. */
 async function red(source: ImageSource, index: number): Promise<number> {
-  return (await readImage(source.items[index]!.location, 8)).data[0]!;
+  return (await readImage(source.items[index]!.location, { size: 8 })).data[0]!;
 }
 
 function failure(path: string): string {
@@ -185,7 +185,7 @@ describe("webDataset", () => {
     const source = webDataset(path);
     truncateSync(path, 600);
     expect(failure(path)).toMatch(/0\.tar is cut short: it ends at offset 600/);
-    await expect(readImage(source.items[0]!.location, 8)).rejects.toThrow(/changed after it was listed/);
+    await expect(readImage(source.items[0]!.location, { size: 8 })).rejects.toThrow(/changed after it was listed/);
   });
 
   // Root may read everything.
@@ -217,7 +217,7 @@ describeWithData("webDataset on CIFAR-10", () => {
     const bytes = execFileSync("tar", ["xOf", path, location.entry]);
     const expected = await decodeImage(bytes);
     expect(readFileSync(path).subarray(location.offset, location.offset + location.length)).toEqual(bytes);
-    expect(Buffer.compare((await readImage(location, 32)).data, expected.data)).toBe(0);
+    expect(Buffer.compare((await readImage(location, { size: 32 })).data, expected.data)).toBe(0);
     expect(execFileSync("tar", ["xOf", path, location.entry.replace("jpg", "cls")]).toString()).toBe(`${label}`);
   });
 });

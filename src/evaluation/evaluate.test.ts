@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { pgd } from "../attacks/index.ts";
 import { balancedSubset, type ImageClass, type ImageSource, openBatches, synthetic } from "../data/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
 import { classify } from "../models/classifier.ts";
@@ -8,7 +9,7 @@ import { frozenWeights } from "../models/encoder.ts";
 import { compile } from "../runtime/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { headRows } from "./classes.ts";
-import { type EvaluationProgress, evaluate, formatEpsilon } from "./evaluate.ts";
+import { type EvaluationProgress, evaluate } from "./evaluate.ts";
 
 const encoder = tinyEncoder({ classes: 10 });
 const images = 24;

@@ -1,5 +1,6 @@
 import { ascentGraph, ascentSpec, misclassification, misclassified, type Pgd, runPgd } from "../attacks/index.ts";
 import { balancedSubset, type ImageBatch, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder.ts";
@@ -17,6 +18,8 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Compile
   /** Images a program takes at a time. Default 64. */
   readonly batch?: number;
   readonly seed?: number;
+  /** Take images as they are; those of another size than the encoder's count as unreadable. See `resizing`. */
+  readonly exact?: boolean;
   readonly strict?: boolean;
   readonly onSkip?: (skip: SkippedImage) => void;
   readonly onProgress?: (progress: EvaluationProgress) => void;
@@ -62,7 +65,7 @@ export async function evaluate(
   source: ImageSource,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { attacks = [], limit = source.items.length, seed = 0, onSkip, strict, onProgress } = options;
+  const { attacks = [], limit = source.items.length, seed = 0, onSkip, strict, exact, onProgress } = options;
   const { imageSize } = encoder;
   const { classes, logits } = await imageClassifier(encoder, source, {
     ...options,
@@ -89,7 +92,14 @@ export async function evaluate(
     chunk = { pixels: [], labels: [], keys: [] };
   };
 
-  const open = { size: imageSize, batch, order, ...(onSkip && { onSkip }), ...(strict && { strict }) };
+  const open = {
+    size: imageSize,
+    batch,
+    order,
+    ...(onSkip && { onSkip }),
+    ...(strict && { strict }),
+    ...(exact && { exact }),
+  };
   try {
     for await (const loaded of openBatches(source, open)) {
       const kept = await keepCorrect(programs.clean, loaded, batch);
@@ -115,13 +125,6 @@ export async function evaluate(
       return { attack: kind, norm, epsilon, accuracy: survivors / images, seconds };
     }),
   };
-}
-
-/** `2/255`, as people write it; a plain number where it is no multiple of a hundredth of 1/255. */
-export function formatEpsilon(epsilon: number): string {
-  const levels = epsilon * 255;
-  const rounded = Math.round(levels * 100) / 100;
-  return Math.abs(levels - rounded) < 1e-6 ? `${rounded}/255` : epsilon.toPrecision(4);
 }
 
 /** Images that are classified rightly clean. */

@@ -1,10 +1,10 @@
+export { formatEpsilon } from "../epsilon.ts";
 export {
   type AttackResult,
   type EvaluateOptions,
   type Evaluation,
   type EvaluationProgress,
   evaluate,
-  formatEpsilon,
 } from "./evaluate.ts";
 export { type AttackedExample, attackedExamples } from "./examples.ts";
 export { openTemplates } from "./templates.ts";

@@ -1,13 +1,6 @@
 import { UsageError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
-
-/** Keys's cubic kernel with a = -0.75, as PyTorch's bicubic interpolation uses it. */
-function cubic(distance: number): number {
-  const a = -0.75;
-  const x = Math.abs(distance);
-  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
-}
+import { bicubicTaps } from "./bicubic.ts";
 
 /**
  * Position embeddings for another grid of patches, by bicubic interpolation without antialiasing and with half-pixel
@@ -24,14 +17,7 @@ export function resizePositions(positions: Tensor<"float32">, side: number): Ten
     throw new UsageError(`Position embeddings of shape [${positions.shape}] are no square grid with a class token.`);
   }
   if (grid === side) return positions;
-  const taps = Array.from({ length: side }, (_, i) => {
-    const centre = ((i + 0.5) * grid) / side - 0.5;
-    const base = Math.floor(centre);
-    return [-1, 0, 1, 2].map((offset) => ({
-      index: Math.min(Math.max(base + offset, 0), grid - 1),
-      weight: cubic(centre - base - offset),
-    }));
-  });
+  const taps = bicubicTaps(grid, side);
   const data = new Float32Array((1 + side * side) * width);
   data.set(positions.data.subarray(0, width));
   taps.forEach((rowTaps, row) => {
