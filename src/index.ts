@@ -9,11 +9,21 @@ export {
   imageFolder,
   openBatches,
   openSource,
+  parquetDataset,
   type SyntheticOptions,
   synthetic,
+  webDataset,
 } from "./data/index.ts";
 export { LoreError, UsageError } from "./errors.ts";
-export { type AttackResult, type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/index.ts";
+export {
+  type AttackResult,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  openTemplates,
+  type ZeroShotOptions,
+  zeroShotClassifier,
+} from "./evaluation/index.ts";
 export {
   type Classifier,
   type Encoder,

@@ -3,10 +3,10 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { loadEncoder } from "../models/index.ts";
 import { defaultSettings, finetune, readRun, type StepMetrics } from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { type ObjectiveFlags, objectiveOf, withObjectiveFlags } from "./objective.ts";
 import {
   type ComputeFlags,
@@ -21,7 +21,7 @@ import {
 import { duration, ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, ImageFlags, ObjectiveFlags {
+interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, ObjectiveFlags {
   readonly encoder: string;
   readonly data: string;
   readonly out: string;
@@ -37,7 +37,7 @@ export function trainCommand(): Command {
   const { epochs, learningRate, weightDecay, warmup } = defaultSettings;
   const start = new Command("train")
     .description("fine-tune an encoder so that its embeddings withstand adversarial perturbations")
-    .option("--encoder <encoder>", "a .safetensors file, an encoder's folder, or a run folder")
+    .option("--encoder <encoder>", encoderKinds)
     .option(
       "--data <data>",
       "images, with labels only for tecoa: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
@@ -53,13 +53,16 @@ export function trainCommand(): Command {
     .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
-  return withComputeFlags(withImageFlags(command)).action(async (given: Flags & { readonly resume?: string }) => {
-    if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
-    for (const name of ["encoder", "data", "out"] as const) {
-      if (given[name] === undefined) throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
-    }
-    return run(given);
-  });
+  return withComputeFlags(withImageFlags(withEncoderFlags(command))).action(
+    async (given: Flags & { readonly resume?: string }) => {
+      if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
+      for (const name of ["encoder", "data", "out"] as const) {
+        if (given[name] === undefined)
+          throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
+      }
+      return run(given);
+    },
+  );
 }
 
 /** The flags a run was started with. */
@@ -103,12 +106,11 @@ function isComplete(flags: Partial<Flags>): flags is Flags {
 }
 
 async function run(flags: Flags, resumed?: string): Promise<void> {
-  const { seed, imageSize, classes } = flags;
+  const { seed, classes } = flags;
   const planned = objectiveOf(flags);
   const source = await openSource(flags.data, { seed, ...(classes !== undefined && { classesFile: classes }) });
-  const encoder = await loadEncoder(flags.encoder, imageSize === undefined ? {} : { imageSize });
-
   const progress = new ProgressLine();
+  const encoder = await openEncoder(flags.encoder, flags, progress);
   const objective =
     typeof planned === "function"
       ? planned(
