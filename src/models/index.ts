@@ -1,3 +1,4 @@
+export type { CardFacts, MeasuredRobustness, TrainingFacts } from "./card.ts";
 export type { Classifier, CosineClassifier, LinearClassifier } from "./classifier.ts";
 export {
   type Encoder,
@@ -7,5 +8,6 @@ export {
   trainableWeights,
 } from "./encoder.ts";
 export { type LoadOptions, loadEncoder } from "./load.ts";
-export { encoderModel, saveEncoder } from "./save.ts";
+export { type SaveOptions, saveEncoder } from "./save.ts";
+export { encoderModel } from "./saving/encoder-model.ts";
 export { randomVitParameters, type VitArchitecture, VitEncoder } from "./vit.ts";

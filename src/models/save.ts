@@ -1,86 +1,61 @@
 import { join } from "node:path";
-import { toOnnx } from "../graph/export.ts";
-import { Graph } from "../graph/index.ts";
-import { encodeModel } from "../onnx/encode.ts";
-import type { OnnxModel } from "../onnx/model.ts";
-import type { Tensor } from "../onnx/tensor.ts";
-import { classify } from "./classifier.ts";
-import { type Encoder, frozenWeights } from "./encoder.ts";
-import { writeAtomically } from "./files.ts";
+import { LoreError } from "../errors.ts";
+import { type CardFacts, modelCard } from "./card.ts";
+import type { Encoder } from "./encoder.ts";
+import { readBytes, writeAtomically } from "./files.ts";
 import { writeClip } from "./layouts/clip.ts";
-import { timmConfig } from "./layouts/timm.ts";
-import { encodeSafetensors } from "./safetensors.ts";
-import type { VitEncoder } from "./vit.ts";
+import type { Layout } from "./layouts/layout.ts";
+import { clipModels } from "./saving/clip-onnx.ts";
+import { encoderModel } from "./saving/encoder-model.ts";
+import { preprocessorConfig } from "./saving/preprocessor-config.ts";
+import { jsonFile, type SavedFile } from "./saving/saved-file.ts";
+import { timmFiles } from "./saving/timm-files.ts";
+import { transformersJsFolder } from "./saving/transformers-js.ts";
+import { OnnxText } from "./text/onnx-text.ts";
+import { VitEncoder } from "./vit.ts";
 
-/** The opset of saved files: old enough for every ONNX Runtime since 1.14, new enough for LayerNormalization. */
-const savedOpset = 17;
-
-/** Files of a saved encoder by their path in its folder. */
-export type SavedFiles = ReadonlyMap<string, Uint8Array | string>;
+export interface SaveOptions {
+  /** What the model card says of training and of measured robustness. */
+  readonly card?: CardFacts;
+}
 
 /**
- * Saves an encoder as a folder that `loadEncoder` reads, in the layout it came in: weights, `config.json`,
- * `preprocessor_config.json`, the tokeniser's files, and ONNX.
+ * Saves an encoder as a folder that `loadEncoder` and transformers.js read, in the layout it came in: weights,
+ * `config.json`, `preprocessor_config.json`, the tokeniser's files, ONNX in `onnx/`, and a model card, `README.md`.
+ * Files of these names are overwritten.
  *
  * @throws LoreError when a file cannot be written
  */
-export function saveEncoder(encoder: Encoder, folder: string): void {
-  for (const [path, content] of encoderFiles(encoder)) writeAtomically(join(folder, path), content);
+export function saveEncoder(encoder: Encoder, folder: string, { card = {} }: SaveOptions = {}): void {
+  for (const [path, content] of encoderFiles(encoder, card)) writeAtomically(join(folder, path), content);
 }
 
-function encoderFiles(encoder: Encoder): SavedFiles {
-  const preprocessor = ["preprocessor_config.json", pretty(preprocessorConfig(encoder))] as const;
-  switch (encoder.layout) {
-    case "timm":
-      return new Map<string, Uint8Array | string>([...timmFiles(encoder as VitEncoder), preprocessor]);
-    default:
-      return new Map<string, Uint8Array | string>([...writeClip(encoder as VitEncoder), preprocessor]);
-  }
+/** One file after the other, so that only one has to be in memory. */
+function* encoderFiles(encoder: Encoder, card: CardFacts): Iterable<SavedFile> {
+  yield* layoutFiles[encoder.layout](encoder);
+  yield jsonFile("preprocessor_config.json", preprocessorConfig(encoder));
+  yield ["README.md", modelCard(encoder, card)];
 }
 
-function timmFiles(encoder: VitEncoder): SavedFiles {
-  const { head, normalization } = encoder;
-  const tensors = new Map<string, Tensor>(encoder.parameters);
-  if (head) tensors.set("head.weight", head.weight).set("head.bias", head.bias);
-  return new Map<string, Uint8Array | string>([
-    ["model.safetensors", encodeSafetensors(tensors, new Map([["format", "pt"]]))],
-    ["config.json", pretty(timmConfig(encoder.name, encoder, normalization))],
-    ["onnx/model.onnx", encodeModel(encoderModel(encoder)).bytes],
-  ]);
+const layoutFiles: Readonly<Record<Layout, (encoder: Encoder) => Iterable<SavedFile>>> = {
+  timm: (encoder) => transformersJsFolder(timmFiles(vit(encoder)), new Map([["model.onnx", encoderModel(encoder)]])),
+  "transformers-clip": transformersClip,
+  "transformers-dinov2": transformersClip,
+  "open-clip": transformersClip,
+  "open-clip-visual": transformersClip,
+};
+
+function* transformersClip(encoder: Encoder): Iterable<SavedFile> {
+  yield* transformersJsFolder(writeClip(vit(encoder)), clipModels(encoder));
+  if (encoder.text instanceof OnnxText) yield* textFiles(encoder.text);
 }
 
-/** What image processors do with an image before the encoder sees it. */
-function preprocessorConfig({ imageSize, normalization }: Encoder): object {
-  return {
-    image_processor_type: "CLIPImageProcessor",
-    do_resize: true,
-    size: { shortest_edge: imageSize },
-    resample: 3,
-    do_center_crop: true,
-    crop_size: { height: imageSize, width: imageSize },
-    do_rescale: true,
-    rescale_factor: 1 / 255,
-    do_normalize: true,
-    do_convert_rgb: true,
-    image_mean: normalization.mean,
-    image_std: normalization.std,
-  };
+function* textFiles({ path, dataPath }: OnnxText): Iterable<SavedFile> {
+  yield ["onnx/text_model.onnx", readBytes(path)];
+  if (dataPath) yield ["onnx/text_model.onnx_data", readBytes(dataPath)];
 }
 
-/**
- * The encoder as an ONNX model with a symbolic batch axis. Input `pixel_values` [batch, 3, S, S], normalised as
- * `preprocessor_config.json` says, which is what image processors of the ecosystem produce; outputs `embedding`
- * [batch, D] and, with a fixed head, `logits` [batch, classes].
- */
-export function encoderModel(encoder: Encoder): OnnxModel {
-  const g = new Graph();
-  const { imageSize, parameters, head } = encoder;
-  const pixels = g.input("pixel_values", "float32", [1, 3, imageSize, imageSize]);
-  const embedding = encoder.embedNormalized(pixels, frozenWeights(g, parameters));
-  const outputs = { embedding, ...(head && { logits: classify(embedding, head) }) };
-  return toOnnx(outputs, { opset: savedOpset, batchAxis: "batch" });
-}
-
-function pretty(json: object): string {
-  return `${JSON.stringify(json, undefined, 2)}\n`;
+function vit(encoder: Encoder): VitEncoder {
+  if (encoder instanceof VitEncoder) return encoder;
+  throw new LoreError(`${encoder.name} is no vision transformer, which its layout ${encoder.layout} holds.`);
 }

@@ -111,7 +111,8 @@ export function compilerFor(binding: Binding) {
   };
 }
 
-function sessionOptions({ device = "cpu", threads }: CompileOptions): InferenceSession.SessionOptions {
+/** What ONNX Runtime is told for these options. */
+export function sessionOptions({ device = "cpu", threads }: CompileOptions): InferenceSession.SessionOptions {
   return {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     graphOptimizationLevel: "all",

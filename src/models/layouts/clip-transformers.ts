@@ -94,8 +94,12 @@ function readText(tensors: Tensors, config: Config, embeddingSize: number): Clip
     parameters,
     // The configs of OpenAI's own models say 2, a mistake that transformers works around in the same way.
     end: end === 2 ? architecture.vocabularySize - 1 : end,
-    logitScale: Math.exp(float32(tensors, "logit_scale", []).data[0]!),
+    logitScale: readLogitScale(tensors),
   };
+}
+
+export function readLogitScale(tensors: Tensors): number {
+  return Math.exp(float32(tensors, "logit_scale", []).data[0]!);
 }
 
 function activationOf(config: Config): Activation {
@@ -105,17 +109,16 @@ function activationOf(config: Config): Activation {
   throw new UsageError(`config.json: hidden_act is ${name}; quick_gelu and gelu are known.`);
 }
 
-/** `CLIPModel`'s tensors of an encoder. */
+/** `CLIPModel`'s tensors of both towers. */
 export function writeTransformersClip({ vision, text }: ClipParts): ReadonlyMap<string, Tensor> {
   return new Map<string, Tensor>([
-    ...(text ? [["logit_scale", scalar(Math.log(text.logitScale))] as const] : []),
     ...(text ? writeFields(textFields(text.architecture), text.parameters) : []),
     ...writeFields(visionFields(vision.architecture, vision.imageSize), vision.parameters),
   ]);
 }
 
-function scalar(value: number): Tensor<"float32"> {
-  return { dtype: "float32", shape: [], data: Float32Array.of(value) };
+export function writeLogitScale(scale: number): readonly [name: string, tensor: Tensor] {
+  return ["logit_scale", { dtype: "float32", shape: [], data: Float32Array.of(Math.log(scale)) }];
 }
 
 /** `config.json` of a `CLIPModel`, or of a `CLIPVisionModelWithProjection` where there is no text tower. */

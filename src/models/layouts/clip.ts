@@ -1,14 +1,22 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Tensor } from "../../onnx/tensor.ts";
 import type { Encoder } from "../encoder.ts";
-import { encodeSafetensors } from "../safetensors.ts";
+import type { FileContent } from "../files.ts";
+import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
+import { OnnxText } from "../text/onnx-text.ts";
+import type { TextTower } from "../text/text-tower.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
 import { VitEncoder } from "../vit.ts";
 import type { ClipParts } from "./clip-transformers.ts";
 import {
   clipNormalization,
   isTransformersClip,
+  readLogitScale,
   readTransformersClip,
   transformersClipConfig,
+  writeLogitScale,
   writeTransformersClip,
 } from "./clip-transformers.ts";
 import type { EncoderFiles, Layout, LayoutOptions, LayoutReader } from "./layout.ts";
@@ -20,14 +28,19 @@ export const transformersClipLayout: LayoutReader = {
     clipEncoder(readTransformersClip(files.tensors, files.config), files, "transformers-clip", options),
 };
 
-/** The encoder that a layout's parts make. The text tower needs a tokeniser beside it, and is left out without one. */
+/**
+ * The encoder that a layout's parts make. The text tower is among the tensors, else in `onnx/text_model.onnx`; it needs
+ * a tokeniser beside it, and is left out without one.
+ */
 export function clipEncoder(
-  { vision, text }: ClipParts,
-  { name, folder, normalization }: EncoderFiles,
+  parts: ClipParts,
+  files: EncoderFiles,
   layout: Layout,
   { imageSize }: LayoutOptions,
 ): Encoder {
-  const tokenizer = text && findTokenizer(folder);
+  const { vision } = parts;
+  const { name, normalization } = files;
+  const text = textTower(parts, files);
   return new VitEncoder({
     name,
     architecture: vision.architecture,
@@ -35,20 +48,53 @@ export function clipEncoder(
     normalization: normalization ?? clipNormalization,
     parameters: vision.parameters,
     layout,
-    ...(text && tokenizer && { text: new ClipText({ ...text, tokenizer }) }),
+    ...(text && { text }),
   });
 }
 
-/** The files of a `CLIPModel`, without those of its images. */
-export function writeClip(encoder: VitEncoder): ReadonlyMap<string, Uint8Array | string> {
+function textTower({ vision, text }: ClipParts, { folder, tensors, config }: EncoderFiles): TextTower | undefined {
+  const path = join(folder, "onnx", "text_model.onnx");
+  if (!text && !existsSync(path)) return undefined;
+  const tokenizer = findTokenizer(folder);
+  if (!tokenizer) return undefined;
+  if (text) return new ClipText({ ...text, tokenizer });
+  return new OnnxText({
+    path,
+    tokenizer,
+    embeddingSize: vision.architecture.projection ?? vision.architecture.width,
+    contextLength: config.object("text_config").count("max_position_embeddings", 77),
+    ...(tensors.has("logit_scale") && { logitScale: readLogitScale(tensors) }),
+  });
+}
+
+/** The files of a `CLIPModel`, without those of its images and of ONNX. */
+export function writeClip(encoder: VitEncoder): ReadonlyMap<string, FileContent> {
   const { architecture, imageSize, parameters, text } = encoder;
   const parts: ClipParts = {
     vision: { architecture, imageSize, parameters },
     ...(text instanceof ClipText && { text: { ...text, end: text.tokenizer.end } }),
   };
-  return new Map<string, Uint8Array | string>([
-    ["model.safetensors", encodeSafetensors(writeTransformersClip(parts), new Map([["format", "pt"]]))],
-    ["config.json", `${JSON.stringify(transformersClipConfig(parts), undefined, 2)}\n`],
+  const tensors = new Map<string, Tensor>([
+    ...(text ? [writeLogitScale(text.logitScale)] : []),
+    ...writeTransformersClip(parts),
+  ]);
+  return new Map<string, FileContent>([
+    ["model.safetensors", safetensorsPieces(tensors, new Map([["format", "pt"]]))],
+    ["config.json", `${JSON.stringify(configOf(parts, text), undefined, 2)}\n`],
     ...(text?.tokenizer.files ?? []),
   ]);
+}
+
+function configOf(parts: ClipParts, text: TextTower | undefined): object {
+  const config = transformersClipConfig(parts);
+  if (!text || text instanceof ClipText) return config;
+  // Of a text tower that is an ONNX file only this is known.
+  const { contextLength: max_position_embeddings, embeddingSize: projection_dim } = text;
+  return {
+    architectures: ["CLIPVisionModelWithProjection"],
+    model_type: "clip",
+    projection_dim,
+    vision_config: config,
+    text_config: { model_type: "clip_text_model", max_position_embeddings, projection_dim },
+  };
 }

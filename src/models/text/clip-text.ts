@@ -5,7 +5,7 @@ import { bytesOf } from "../../onnx/views.ts";
 import { compile } from "../../runtime/index.ts";
 import { frozenWeights, type Parameters, type Weights } from "../encoder.ts";
 import { blockShapes, layerNorm, type TransformerArchitecture, transformer } from "../transformer.ts";
-import { type EmbedTextOptions, type TextTower, tokenRows } from "./text-tower.ts";
+import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** CLIP's text transformer (Radford et al. 2021): causal, read off at the end marker, then projected. */
@@ -57,9 +57,6 @@ function causalMask(g: Graph, length: number): Value {
   for (let i = 0; i < length; i++) data.fill(Number.NEGATIVE_INFINITY, i * length + i + 1, (i + 1) * length);
   return g.constant({ dtype: "float32", shape: [length, length], data });
 }
-
-/** Texts that go through the tower at a time. */
-const textBatch = 64;
 
 /** A text tower whose weights are at hand. */
 export class ClipText implements TextTower {

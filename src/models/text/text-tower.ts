@@ -23,6 +23,9 @@ export interface TextTower {
   embed(texts: readonly string[], options?: EmbedTextOptions): Promise<Float32Array>;
 }
 
+/** Texts that go through a tower at a time. */
+export const textBatch = 64;
+
 /** Texts as rows of token ids of one length, the longest text's; shorter ones are filled up with the end marker. */
 export function tokenRows(
   tower: Pick<TextTower, "tokenizer" | "contextLength">,

@@ -1,0 +1,102 @@
+import type { Encoder } from "./encoder.ts";
+import { ClipText } from "./text/clip-text.ts";
+
+/** How the files of a saved encoder are used, in JavaScript and in Python. */
+export function usage(encoder: Encoder): string {
+  const { javascript, python } = snippets(encoder);
+  return [`\`\`\`js\n${javascript.join("\n")}\n\`\`\``, `\`\`\`python\n${python.join("\n")}\n\`\`\``].join("\n\n");
+}
+
+interface Snippets {
+  readonly javascript: readonly string[];
+  readonly python: readonly string[];
+}
+
+function snippets(encoder: Encoder): Snippets {
+  switch (encoder.layout) {
+    case "timm":
+      return timm;
+    case "transformers-dinov2":
+      return dinov2;
+    case "transformers-clip":
+      return { javascript: clipInJavascript(encoder), python: clipInPython(encoder) };
+    case "open-clip":
+      return { javascript: clipInJavascript(encoder), python: openClip };
+    case "open-clip-visual":
+      return { javascript: clipInJavascript(encoder), python: clipInPython(encoder) };
+  }
+}
+
+const folder = '"path/to/this/folder"';
+
+const timm: Snippets = {
+  javascript: [
+    'import { AutoModel, AutoProcessor, load_image } from "@huggingface/transformers";',
+    "",
+    `const processor = await AutoProcessor.from_pretrained(${folder});`,
+    `const model = await AutoModel.from_pretrained(${folder});`,
+    'const { embedding } = await model(await processor(await load_image("image.jpg")));',
+  ],
+  python: ["import timm", "", 'model = timm.create_model("local-dir:path/to/this/folder", pretrained=True).eval()'],
+};
+
+const dinov2: Snippets = {
+  javascript: [
+    'import { pipeline } from "@huggingface/transformers";',
+    "",
+    `const features = await pipeline("image-feature-extraction", ${folder});`,
+    'const embedding = await features("image.jpg", { pool: true });',
+  ],
+  python: [
+    "from transformers import AutoImageProcessor, AutoModel",
+    "",
+    `processor = AutoImageProcessor.from_pretrained(${folder})`,
+    `model = AutoModel.from_pretrained(${folder}).eval()`,
+    'embedding = model(**processor(image, return_tensors="pt")).pooler_output',
+  ],
+};
+
+const openClip = [
+  "import open_clip",
+  "",
+  'model, _, preprocess = open_clip.create_model_and_transforms("local-dir:path/to/this/folder")',
+  'tokenizer = open_clip.get_tokenizer("local-dir:path/to/this/folder")',
+];
+
+function clipInJavascript({ text }: Encoder): readonly string[] {
+  if (text instanceof ClipText) {
+    return [
+      'import { pipeline } from "@huggingface/transformers";',
+      "",
+      `const classify = await pipeline("zero-shot-image-classification", ${folder});`,
+      'const scores = await classify("image.jpg", ["a cat", "a dog"], { hypothesis_template: "a photo of {}" });',
+    ];
+  }
+  return [
+    'import { AutoProcessor, CLIPVisionModelWithProjection, load_image } from "@huggingface/transformers";',
+    "",
+    `const processor = await AutoProcessor.from_pretrained(${folder});`,
+    `const model = await CLIPVisionModelWithProjection.from_pretrained(${folder});`,
+    'const { image_embeds } = await model(await processor(await load_image("image.jpg")));',
+  ];
+}
+
+function clipInPython({ text }: Encoder): readonly string[] {
+  if (text instanceof ClipText) {
+    return [
+      "from transformers import CLIPModel, CLIPProcessor",
+      "",
+      `processor = CLIPProcessor.from_pretrained(${folder})`,
+      `model = CLIPModel.from_pretrained(${folder}).eval()`,
+      'inputs = processor(text=["a photo of a cat"], images=image, padding=True, return_tensors="pt")',
+      "scores = model(**inputs).logits_per_image",
+    ];
+  }
+  return [
+    "from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection",
+    "",
+    `processor = CLIPImageProcessor.from_pretrained(${folder})`,
+    `model = CLIPVisionModelWithProjection.from_pretrained(${folder}).eval()`,
+    'embedding = model(**processor(image, return_tensors="pt")).image_embeds',
+  ];
+}

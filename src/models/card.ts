@@ -1,0 +1,155 @@
+import { formatEpsilon } from "../epsilon.ts";
+import { usage } from "./card-usage.ts";
+import type { Encoder } from "./encoder.ts";
+import type { Layout } from "./layouts/layout.ts";
+
+/** What is known of an encoder beyond its files. What is left out, the card does not claim. */
+export interface CardFacts {
+  readonly training?: TrainingFacts;
+  readonly evaluations?: readonly MeasuredRobustness[];
+}
+
+/** The settings that an encoder was trained with. */
+export interface TrainingFacts {
+  /** What training started from; a hub id where it came from there. */
+  readonly encoder: string;
+  readonly data: string;
+  readonly images: number;
+  readonly method: string;
+  /** Of the adversarial images: size in pixel units, steps of the inner attack. */
+  readonly norm: string;
+  readonly epsilon: number;
+  readonly attackSteps: number;
+  /** K: optimiser steps on the same batch. */
+  readonly stepsPerBatch: number;
+  /** What held the clean images, in words. */
+  readonly constraint?: string;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly seed: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Accuracies, as shares from 0 to 1, that `evaluate` measured. */
+export interface MeasuredRobustness {
+  readonly dataset: string;
+  readonly images: number;
+  readonly classes: number;
+  readonly clean: number;
+  readonly attacks: readonly {
+    readonly attack: string;
+    readonly norm: string;
+    readonly epsilon: number;
+    readonly accuracy: number;
+  }[];
+}
+
+/** The model card (`README.md`) of a saved encoder, with the front matter that hubs read. */
+export function modelCard(encoder: Encoder, { training, evaluations = [] }: CardFacts): string {
+  const { name, imageSize, embeddingSize } = encoder;
+  const kind = encoder.text ? "CLIP: a vision encoder with its text encoder" : "A vision encoder";
+  return [
+    frontMatter(encoder, training),
+    `# ${name}`,
+    `${kind}, saved by lore-vision. Images of ${imageSize} x ${imageSize} pixels become ${embeddingSize} numbers.` +
+      (training ? " It was fine-tuned so that small changes of an image's pixels change its embedding little." : ""),
+    `Its license is that of ${training ? `what it was made from, \`${training.encoder}\`` : "the encoder it was made from"}.`,
+    "## Training",
+    training ? trainingTable(training) : "This card was written without the settings of a training run.",
+    "## Robustness",
+    evaluations.length > 0 ? robustnessTable(evaluations) : notMeasured(encoder),
+    "## Use",
+    usage(encoder),
+    "",
+  ].join("\n\n");
+}
+
+const libraries: Readonly<Record<Layout, string>> = {
+  timm: "timm",
+  "transformers-clip": "transformers",
+  "transformers-dinov2": "transformers",
+  "open-clip": "open_clip",
+  "open-clip-visual": "transformers",
+};
+
+function frontMatter({ layout, text }: Encoder, training: TrainingFacts | undefined): string {
+  return [
+    "---",
+    `library_name: ${libraries[layout]}`,
+    `pipeline_tag: ${text ? "zero-shot-image-classification" : "image-feature-extraction"}`,
+    // Names on the hub have a slash; others would be dead links there.
+    ...(training && isHubName(training.encoder) ? [`base_model: ${JSON.stringify(training.encoder)}`] : []),
+    "tags:",
+    ...["lore-vision", "adversarial-robustness", "transformers.js", "onnx"].map((tag) => `- ${tag}`),
+    "---",
+  ].join("\n");
+}
+
+function isHubName(encoder: string): boolean {
+  return /^\w[\w.-]*\/\w[\w.-]*$/.test(encoder);
+}
+
+function trainingTable(facts: TrainingFacts): string {
+  const { images, epochs, batch, versions } = facts;
+  const rows: readonly (readonly [setting: string, value: string | number])[] = [
+    ["started from", facts.encoder],
+    ["method", facts.method],
+    ["adversarial images", `${facts.norm}, epsilon ${formatEpsilon(facts.epsilon)}, ${facts.attackSteps} steps of PGD`],
+    ["optimiser steps a batch (K)", facts.stepsPerBatch],
+    ...(facts.constraint === undefined ? [] : [["clean images", facts.constraint] as const]),
+    ["data", `${facts.data}, ${images} images`],
+    ["epochs", epochs],
+    ["batch", batch],
+    ["learning rate", facts.learningRate],
+    ["weight decay", facts.weightDecay],
+    ["seed", facts.seed],
+    [
+      "versions",
+      Object.entries(versions)
+        .map((entry) => entry.join(" "))
+        .join(", "),
+    ],
+  ];
+  return table(
+    ["setting", "value"],
+    rows.map((row) => row.map(String)),
+  );
+}
+
+function robustnessTable(evaluations: readonly MeasuredRobustness[]): string {
+  const rows = evaluations.flatMap(({ dataset, images, classes, clean, attacks }) =>
+    [
+      ["none", "", "", percent(clean)],
+      ...attacks.map(({ attack, norm, epsilon, accuracy }) => [
+        attack,
+        norm,
+        formatEpsilon(epsilon),
+        percent(accuracy),
+      ]),
+    ].map((cells) => [`${dataset}, ${images} images, ${classes} classes`, ...cells]),
+  );
+  return (
+    `${table(["data", "attack", "norm", "epsilon", "accuracy"], rows)}\n\n` +
+    "An accuracy under one attack is an upper bound: other attacks may find more."
+  );
+}
+
+function notMeasured({ head, text }: Encoder): string {
+  if (!head && !text) return "The robustness of this encoder has not been measured.";
+  return [
+    "The robustness of this encoder has not been measured. To measure it:",
+    "```sh\nlore evaluate --encoder path/to/this/folder --data path/to/labelled/images --attack pgd --epsilon 2/255\n```",
+  ].join("\n\n");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
+}

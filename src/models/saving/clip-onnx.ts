@@ -1,0 +1,130 @@
+import { toOnnx } from "../../graph/export.ts";
+import { Graph, type Value } from "../../graph/index.ts";
+import { int64Tensor, scalarTensor } from "../../onnx/constants.ts";
+import type { OnnxModel, ValueInfo } from "../../onnx/model.ts";
+import { normalizeRows } from "../classifier.ts";
+import { type Encoder, frozenWeights } from "../encoder.ts";
+import { ClipText, embedTokens } from "../text/clip-text.ts";
+import { freeLength, node } from "./free-length.ts";
+import { savedOpset } from "./onnx-files.ts";
+
+/*
+ * The ONNX models of a CLIP in a transformers.js folder, with the names that transformers and Optimum give their inputs
+ * and outputs.
+ */
+
+/**
+ * The models of a CLIP by their file names: the vision tower's, the text tower's, and both in one. Of a text tower that
+ * is an ONNX file already there is only that file, and none of both.
+ */
+export function clipModels(encoder: Encoder): ReadonlyMap<string, OnnxModel> {
+  const { text } = encoder;
+  return new Map([
+    ["vision_model.onnx", visionModel(encoder)],
+    ...(text instanceof ClipText
+      ? ([
+          ["text_model.onnx", textModel(text)],
+          ["model.onnx", clipModel(encoder, text)],
+        ] as const)
+      : []),
+  ]);
+}
+
+/**
+ * `vision_model.onnx` of a `CLIPVisionModelWithProjection`: `pixel_values` [batch, 3, S, S], normalised as
+ * `preprocessor_config.json` says, to `image_embeds` [batch, D], un-normalised.
+ */
+function visionModel(encoder: Encoder): OnnxModel {
+  return toOnnx({ image_embeds: imageEmbedding(new Graph(), encoder) }, { opset: savedOpset, batchAxis: "batch_size" });
+}
+
+/**
+ * `text_model.onnx` of a `CLIPTextModelWithProjection`: `input_ids` [batch, length] of any length, padded with anything
+ * after the end marker, to `text_embeds` [batch, D], un-normalised. Ids beyond the context are cut off.
+ */
+function textModel(text: ClipText): OnnxModel {
+  return withInputIds(text, "batch_size", (length) =>
+    toOnnx({ text_embeds: textEmbedding(new Graph(), text, length) }, { opset: savedOpset, batchAxis: "batch_size" }),
+  );
+}
+
+/**
+ * `model.onnx` of a `CLIPModel`, which the zero-shot pipeline runs: both inputs, to `logits_per_image` [images, texts],
+ * `logits_per_text` [texts, images], and both embeddings, of length 1.
+ */
+function clipModel(encoder: Encoder, text: ClipText): OnnxModel {
+  const axes = [
+    ["pixel_values", ["image_batch_size"]],
+    ["logits_per_image", ["image_batch_size", "text_batch_size"]],
+    ["logits_per_text", ["text_batch_size", "image_batch_size"]],
+    ["image_embeds", ["image_batch_size"]],
+    ["text_embeds", ["text_batch_size"]],
+  ] as const;
+  return withInputIds(text, "text_batch_size", (length) => {
+    const g = new Graph();
+    const image = normalizeRows(imageEmbedding(g, encoder));
+    const words = normalizeRows(textEmbedding(g, text, length));
+    const logits = g.mul(g.matMul(image, g.swap(words)), text.logitScale);
+    const model = toOnnx(
+      { logits_per_image: logits, logits_per_text: g.swap(logits), text_embeds: words, image_embeds: image },
+      { opset: savedOpset },
+    );
+    return axes.reduce((named, [name, sizes]) => withAxes(named, name, sizes), model);
+  });
+}
+
+function imageEmbedding(g: Graph, encoder: Encoder): Value {
+  const { imageSize, parameters } = encoder;
+  const pixels = g.input("pixel_values", "float32", [1, 3, imageSize, imageSize]);
+  return encoder.embedNormalized(pixels, frozenWeights(g, parameters));
+}
+
+function textEmbedding(g: Graph, text: ClipText, length: number): Value {
+  const ids = g.input("ids", "int64", [1, length]);
+  return embedTokens(ids, text.architecture, text.tokenizer.end, frozenWeights(g, text.parameters));
+}
+
+/**
+ * Gives a model with the input `ids` the input `input_ids` instead, of any length. An end marker is put behind the ids,
+ * or in the last place of the context: transformers.js cuts the marker off when it cuts a text that is too long.
+ */
+function withInputIds(
+  { architecture, tokenizer }: ClipText,
+  batch: string,
+  build: (length: number) => OnnxModel,
+): OnnxModel {
+  const { contextLength } = architecture;
+  const model = freeLength(build, contextLength, "ids");
+  const { graph } = model;
+  const marking = [
+    node("Slice", ["input_ids", "first", "places", "length_axis"], "cut_ids"),
+    node("Pad", ["cut_ids", "one_more", "end_marker"], "ids"),
+  ];
+  const constants = [
+    ["first", int64Tensor([0])],
+    ["places", int64Tensor([contextLength - 1])],
+    ["length_axis", int64Tensor([1])],
+    ["one_more", int64Tensor([0, 0, 0, 1])],
+    ["end_marker", scalarTensor("int64", tokenizer.end)],
+  ] as const;
+  const inputIds: ValueInfo = { name: "input_ids", dtype: "int64", shape: [batch, "sequence_length"] };
+  return {
+    ...model,
+    graph: {
+      ...graph,
+      inputs: [inputIds, ...graph.inputs.filter(({ name }) => name !== "ids")],
+      nodes: [...marking, ...graph.nodes],
+      initializers: new Map([...graph.initializers, ...constants]),
+    },
+  };
+}
+
+/** Names the first axes of an input or output. */
+function withAxes(model: OnnxModel, name: string, sizes: readonly string[]): OnnxModel {
+  const named = (values: readonly ValueInfo[]): readonly ValueInfo[] =>
+    values.map((value) =>
+      value.name === name ? { ...value, shape: [...sizes, ...value.shape.slice(sizes.length)] } : value,
+    );
+  const { graph } = model;
+  return { ...model, graph: { ...graph, inputs: named(graph.inputs), outputs: named(graph.outputs) } };
+}

@@ -1,0 +1,16 @@
+import type { Tensor } from "../../onnx/tensor.ts";
+import type { FileContent } from "../files.ts";
+import { timmConfig } from "../layouts/timm.ts";
+import { safetensorsPieces } from "../safetensors.ts";
+import type { VitEncoder } from "../vit.ts";
+
+/** The files of timm's repositories, without those of images and of ONNX. */
+export function timmFiles(encoder: VitEncoder): ReadonlyMap<string, FileContent> {
+  const { head, name, normalization } = encoder;
+  const tensors = new Map<string, Tensor>(encoder.parameters);
+  if (head) tensors.set("head.weight", head.weight).set("head.bias", head.bias);
+  return new Map<string, FileContent>([
+    ["model.safetensors", safetensorsPieces(tensors, new Map([["format", "pt"]]))],
+    ["config.json", `${JSON.stringify(timmConfig(name, encoder, normalization), undefined, 2)}\n`],
+  ]);
+}

@@ -1,0 +1,35 @@
+import { LoreError } from "../../errors.ts";
+import type { OnnxModel } from "../../onnx/model.ts";
+import type { FileContent } from "../files.ts";
+import { isTooLarge, onnxFiles } from "./onnx-files.ts";
+import type { SavedFile } from "./saved-file.ts";
+
+/**
+ * A layout's files and ONNX models as the folder that transformers.js loads: the models in `onnx/`, each with its
+ * weights. They share none, although ONNX could: transformers.js looks for the weights of a file under that file's own
+ * name, and in a browser it finds no others.
+ *
+ * @param models by their file names
+ */
+export function* transformersJsFolder(
+  files: ReadonlyMap<string, FileContent>,
+  models: ReadonlyMap<string, OnnxModel>,
+): Iterable<SavedFile> {
+  for (const [path, content] of files) {
+    yield path === "config.json" ? [path, declared(content, models)] : [path, content];
+  }
+  for (const [name, model] of models) yield* onnxFiles(`onnx/${name}`, model);
+}
+
+/** config.json with what a browser cannot see by itself. */
+function declared(config: FileContent, models: ReadonlyMap<string, OnnxModel>): string {
+  if (typeof config !== "string") throw new LoreError("A layout's config.json must be text.");
+  const large = [...models].filter(([, model]) => isTooLarge(model)).map(([name]) => [name, 1] as const);
+  const settings = {
+    // There are no quantised models, which WebAssembly would take otherwise.
+    dtype: "fp32",
+    ...(large.length > 0 && { use_external_data_format: Object.fromEntries(large) }),
+  };
+  const content = { ...(JSON.parse(config) as object), "transformers.js_config": settings };
+  return `${JSON.stringify(content, undefined, 2)}\n`;
+}
