@@ -15,6 +15,8 @@ describe("openSource", () => {
   it("generates images", async () => {
     expect(await openSource("synthetic")).toEqual(synthetic());
     expect(await openSource("synthetic:7", { seed: 3 })).toEqual(synthetic({ count: 7, seed: 3 }));
+    const pairs = synthetic({ count: 7, split: "test", label: "colour-shape" });
+    expect(await openSource("synthetic:7:test:colour-shape")).toEqual(pairs);
     expect(await openSource("synthetic:7:heldout")).toEqual(synthetic({ count: 7, split: "heldout" }));
   });
 

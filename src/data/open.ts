@@ -5,7 +5,7 @@ import { imageFolder } from "./folder.ts";
 import { parquetDataset } from "./parquet.ts";
 import { findParquetFiles } from "./parquet-files.ts";
 import type { ImageSource } from "./source.ts";
-import { synthetic, syntheticSplits } from "./synthetic.ts";
+import { synthetic, syntheticLabels, syntheticSplits } from "./synthetic.ts";
 import { isWebDataset, webDataset } from "./webdataset.ts";
 
 export interface OpenSourceOptions {
@@ -16,9 +16,9 @@ export interface OpenSourceOptions {
 }
 
 /**
- * The images that a word on the command line stands for: `synthetic`, `synthetic:COUNT`, `synthetic:COUNT:SPLIT` (see
- * `synthetic`), or the path of a folder of images (see `imageFolder`), of a WebDataset (see `webDataset`) or of Parquet
- * files (see `parquetDataset`). A folder whose name begins with `synthetic` is reached as `./synthetic...`.
+ * The images that a word on the command line stands for: `synthetic`, with `:COUNT`, `:COUNT:SPLIT` or
+ * `:COUNT:SPLIT:LABEL` (see `synthetic`), or the path of a folder of images (see `imageFolder`), of a WebDataset (see `webDataset`) or of
+ * Parquet files (see `parquetDataset`). A folder whose name begins with `synthetic` is reached as `./synthetic...`.
  *
  * @throws {UsageError} when it is none of these, or what it names cannot be used.
  */
@@ -30,8 +30,8 @@ export async function openSource(spec: string, options: OpenSourceOptions = {}):
     throw new UsageError(
       `No data at ${spec}: there is no such file or folder. Data may be a folder with one sub-folder of images a ` +
         "class, a plain folder of images, a WebDataset (a tar file or a folder of them), Parquet files in the hub's " +
-        `layout (a file, a folder of them, or FOLDER/SPLIT), or generated images: synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT ` +
-        `(splits ${syntheticSplits.join(", ")}).`,
+        `layout (a file, a folder of them, or FOLDER/SPLIT), or generated images: synthetic[:COUNT[:SPLIT[:LABEL]]] ` +
+        `(splits ${syntheticSplits.join(", ")}; labels ${syntheticLabels.join(", ")}).`,
     );
   }
   if (isWebDataset(spec)) return named(webDataset(spec), classesFile);
@@ -46,13 +46,16 @@ function named(source: ImageSource, file: string | undefined): ImageSource {
 }
 
 function openSynthetic(spec: string, seed = 0): ImageSource {
-  const [, count, split, ...rest] = spec.split(":");
-  const known = syntheticSplits.find((name) => name === split);
-  if ((count !== undefined && !/^[1-9]\d*$/.test(count)) || (split !== undefined && !known) || rest.length > 0) {
+  const [, count, splitName, labelName, ...rest] = spec.split(":");
+  const split = syntheticSplits.find((name) => name === splitName);
+  const label = syntheticLabels.find((name) => name === labelName);
+  const isKnown = (splitName === undefined || split) && (labelName === undefined || label);
+  if ((count !== undefined && !/^[1-9]\d*$/.test(count)) || !isKnown || rest.length > 0) {
     throw new UsageError(
-      `Data "${spec}" cannot be understood. Write synthetic, synthetic:COUNT or synthetic:COUNT:SPLIT with a count ` +
-        `of at least 1 and a split of ${syntheticSplits.join(", ")}; for example synthetic:512:test.`,
+      `Data "${spec}" cannot be understood. Write synthetic, synthetic:COUNT, synthetic:COUNT:SPLIT or ` +
+        `synthetic:COUNT:SPLIT:LABEL with a count of at least 1, a split of ${syntheticSplits.join(", ")} and a label of ` +
+        `${syntheticLabels.join(", ")}; for example synthetic:512:test.`,
     );
   }
-  return synthetic({ seed, ...(count && { count: Number(count) }), ...(known && { split: known }) });
+  return synthetic({ seed, ...(count && { count: Number(count) }), ...(split && { split }), ...(label && { label }) });
 }

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import type { ImageClass, ImageItem, ImageSource, SyntheticSplit } from "./source.ts";
-import { colours, type Scene, sceneOf, shapes } from "./synthetic-scene.ts";
+import { colours, type Scene, sceneOf, shapes, textures } from "./synthetic-scene.ts";
 
 /** What the label of a generated image says: 8 shapes, 8 colours, or the 64 pairs ("red circle"). */
 export type SyntheticLabel = "shape" | "colour" | "colour-shape";
@@ -19,9 +19,15 @@ export interface SyntheticOptions {
   readonly label?: SyntheticLabel;
 }
 
+export const syntheticLabels: readonly SyntheticLabel[] = ["shape", "colour", "colour-shape"];
 export const syntheticSplits: readonly SyntheticSplit[] = ["train", "test", "heldout"];
 
 const defaultCount = 2048;
+
+/** Prompts in the words of the captions. */
+const templates = textures.flatMap((texture) =>
+  ["white", "grey", "black"].map((background) => `a ${texture} {} on a ${background} background`),
+);
 
 /**
  * A generated, captioned data set that needs no files: one shape in one colour, plain or textured, at a random place,
@@ -54,7 +60,8 @@ export function synthetic(options: SyntheticOptions = {}): ImageSource {
       location: { kind: "synthetic", seed, split, index },
     };
   });
-  return { name: `synthetic:${count}:${split}`, items, classes: classesOf(label) };
+  const name = `synthetic:${count}:${split}${label === "shape" ? "" : `:${label}`}`;
+  return { name, items, classes: classesOf(label), templates };
 }
 
 function labelOf({ shape, colour }: Scene, label: SyntheticLabel): number {
