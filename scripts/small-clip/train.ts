@@ -9,7 +9,6 @@ import { parseArgs } from "node:util";
 import { openBatches, openSource, shuffled } from "../../src/data/index.ts";
 import type { Parameters } from "../../src/models/encoder.ts";
 import { readBytes, writeAtomically } from "../../src/models/files.ts";
-import { saveEncoder } from "../../src/models/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/models/safetensors.ts";
 import { readMerges } from "../../src/models/text/bpe-vocabulary.ts";
 import { ClipText, clipTextShapes } from "../../src/models/text/clip-text.ts";
@@ -18,6 +17,7 @@ import { VitEncoder, vitShapes } from "../../src/models/vit.ts";
 import { randomStream, shuffle } from "../../src/random.ts";
 import { AdamW } from "../../src/training/adamw.ts";
 import { learningRateAt } from "../../src/training/schedule.ts";
+import { saveAsset } from "./asset.ts";
 import { captionsOf, matchCaptions } from "./captions.ts";
 import { compileContrastive, type Towers, textPrefix, visionPrefix } from "./contrastive.ts";
 import { gridPositions, mimeticParameters } from "./init.ts";
@@ -197,7 +197,7 @@ for (let epoch = startEpoch; epoch < epochs; epoch++) {
 await program?.dispose();
 
 const encoder = towers(grid).vision;
-saveEncoder(
+saveAsset(
   new VitEncoder({
     ...encoder,
     text: new ClipText({

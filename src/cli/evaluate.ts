@@ -40,7 +40,7 @@ export function evaluateCommand(): Command {
     .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
     .requiredOption(
       "--data <data>",
-      "labelled images: a folder with one sub-folder a class, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
+      "labelled images: a folder with one sub-folder a class, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT[:LABEL]]]",
     )
     .option(
       "--templates <prompts>",

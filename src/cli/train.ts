@@ -40,7 +40,7 @@ export function trainCommand(): Command {
     .option("--encoder <encoder>", encoderKinds)
     .option(
       "--data <data>",
-      "images, with labels only for tecoa: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT]]",
+      "images, with labels only for tecoa: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT[:LABEL]]]",
     )
     .option("--out <run>", "folder to create for the run")
     .option("--resume <run>", "continue an interrupted run, with the settings it was started with");
