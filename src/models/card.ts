@@ -79,16 +79,17 @@ function frontMatter({ layout, text }: Encoder, training: TrainingFacts | undefi
     "---",
     `library_name: ${libraries[layout]}`,
     `pipeline_tag: ${text ? "zero-shot-image-classification" : "image-feature-extraction"}`,
-    // Names on the hub have a slash; others would be dead links there.
-    ...(training && isHubName(training.encoder) ? [`base_model: ${JSON.stringify(training.encoder)}`] : []),
+    ...hubId(training?.encoder).map((id) => `base_model: ${JSON.stringify(id)}`),
     "tags:",
     ...["lore-vision", "adversarial-robustness", "transformers.js", "onnx"].map((tag) => `- ${tag}`),
     "---",
   ].join("\n");
 }
 
-function isHubName(encoder: string): boolean {
-  return /^\w[\w.-]*\/\w[\w.-]*$/.test(encoder);
+/** The repository's name without a revision; nothing where the encoder is known by another name, a dead link on a hub. */
+function hubId(encoder = ""): readonly string[] {
+  const id = /^(?<id>\w[\w.-]*\/\w[\w.-]*)(?:@|$)/.exec(encoder)?.groups?.id;
+  return id === undefined ? [] : [id];
 }
 
 function trainingTable(facts: TrainingFacts): string {

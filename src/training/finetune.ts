@@ -4,6 +4,7 @@ import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
+import { trainingFacts } from "./card-facts.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import type { StepMetrics } from "./metrics.ts";
@@ -166,7 +167,10 @@ export async function finetune(
     await step.dispose();
   }
   const trained = encoder.withParameters(step.parameters);
-  if (folder && !interrupted) saveEncoder(trained, folder.encoder);
+  if (folder && !interrupted) {
+    const data = { encoder: encoder.name, data: source.name, images: subset.length };
+    saveEncoder(trained, folder.encoder, { card: { training: trainingFacts(objective, settings, data) } });
+  }
   return { encoder: trained, finished: !interrupted, steps: progress.step };
 }
 
