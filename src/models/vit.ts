@@ -1,9 +1,10 @@
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
-import { allocate, describeType, elementCount, type Tensor } from "../onnx/tensor.ts";
+import { allocate, elementCount, type Tensor } from "../onnx/tensor.ts";
 import type { LinearClassifier } from "./classifier.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "./encoder.ts";
 import type { Layout } from "./layouts/layout.ts";
+import { checkedParameters, checkImageSize } from "./parameters.ts";
 import { resizePositions } from "./positions.ts";
 import type { TextTower } from "./text/text-tower.ts";
 import { type Activation, blockShapes, layerNorm, transformer } from "./transformer.ts";
@@ -96,7 +97,7 @@ export class VitEncoder implements Encoder {
     this.architecture = complete(options.architecture);
     this.imageSize = imageSize;
     this.normalization = options.normalization;
-    this.parameters = checkedParameters(options.name, this.architecture, imageSize, parameters);
+    this.parameters = fittedParameters(options.name, this.architecture, imageSize, parameters);
     this.layout = options.layout ?? "timm";
     if (head) this.head = head;
     if (text) this.text = text;
@@ -115,24 +116,28 @@ export class VitEncoder implements Encoder {
   }
 
   embedNormalized(normalized: Value, weights: Weights): Value {
-    const { graph: g } = normalized;
+    return this.#embedding(this.#tokens(normalized, weights), weights);
+  }
+
+  headFeatures(pixels: Value, weights: Weights): Value {
+    const { graph: g } = pixels;
+    const tokens = this.#tokens(normalize(pixels, this.normalization), weights);
+    const embedding = this.#embedding(tokens, weights);
+    if (this.architecture.headReads === "class") return embedding;
+    const patches = g.slice(tokens, { starts: [1], ends: [tokens.shape[1]!], axes: [1] });
+    const normed = layerNorm(patches, weights, "norm", this.architecture.normEpsilon);
+    return g.concat([embedding, g.reduceMean(normed, { axes: [1] })], 1);
+  }
+
+  /** The class token after the last norm, projected where there is a projection; [N, embeddingSize]. */
+  #embedding(tokens: Value, weights: Weights): Value {
+    const { graph: g } = tokens;
     const { width, projection, normEpsilon } = this.architecture;
-    const tokens = this.#tokens(normalized, weights);
     const classRows = g.slice(tokens, { starts: [0], ends: [1], axes: [1] });
     const classToken = layerNorm(g.reshape(classRows, [-1, width]), weights, "norm", normEpsilon);
     return projection === undefined
       ? classToken
       : g.gemm(classToken, weights("proj.weight"), undefined, { transB: true });
-  }
-
-  headFeatures(pixels: Value, weights: Weights): Value {
-    const { graph: g } = pixels;
-    const classToken = this.embed(pixels, weights);
-    if (this.architecture.headReads === "class") return classToken;
-    const tokens = this.#tokens(normalize(pixels, this.normalization), weights);
-    const patches = g.slice(tokens, { starts: [1], ends: [tokens.shape[1]!], axes: [1] });
-    const normed = layerNorm(patches, weights, "norm", this.architecture.normEpsilon);
-    return g.concat([classToken, g.reduceMean(normed, { axes: [1] })], 1);
   }
 
   /** All tokens after the last block, [N, 1 + patches, width]. */
@@ -162,34 +167,21 @@ export class VitEncoder implements Encoder {
   }
 }
 
-function checkedParameters(
+function fittedParameters(
   name: string,
   architecture: VitArchitecture,
   imageSize: number,
   given: Parameters,
 ): Parameters {
   const { patch, width, heads } = architecture;
-  if (!Number.isInteger(imageSize) || imageSize < patch || imageSize % patch !== 0) {
-    throw new UsageError(
-      `Image size ${imageSize} does not fit ${name}: it must be a multiple of its patch size ${patch}.`,
-    );
-  }
+  checkImageSize(name, imageSize, patch, "patch size");
   if (width % heads !== 0) throw new UsageError(`${name}: width ${width} does not divide into ${heads} heads.`);
-  return new Map(
-    [...vitShapes(architecture, imageSize)].map(([key, shape]) => {
-      const found = given.get(key);
-      if (!found) throw new UsageError(`${name}: the tensor ${key} is missing.`);
-      const tensor =
-        key === "pos_embed" && found.shape.length === 3 ? resizePositions(found, imageSize / patch) : found;
-      if (tensor.shape.join() !== shape.join()) {
-        const got = describeType(found.dtype, found.shape);
-        throw new UsageError(
-          `${name}: the tensor ${key} is ${got}, but this architecture needs ${describeType("float32", shape)}.`,
-        );
-      }
-      return [key, tensor];
-    }),
-  );
+  const positions = given.get("pos_embed");
+  const fitted =
+    positions?.shape.length === 3
+      ? new Map([...given, ["pos_embed", resizePositions(positions, imageSize / patch)] as const])
+      : given;
+  return checkedParameters(name, vitShapes(architecture, imageSize), fitted);
 }
 
 /** Random weights as timm initialises them: truncated normal of deviation 0.02, zero biases, unit norms. */
