@@ -1,12 +1,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { compile } from "../runtime/index.ts";
+import { layoutCases, tensorsOf, writeCase } from "../testing/pytorch-layouts.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { classify } from "./classifier.ts";
 import { frozenWeights } from "./encoder.ts";
@@ -56,6 +57,16 @@ describe("saved and loaded", () => {
     for (const spec of [run, join(run, "encoder"), join(run, "encoder", "model.safetensors")]) {
       expect((await loadEncoder(spec)).parameters).toEqual(encoder.parameters);
     }
+  });
+
+  test("open_clip's file wins over the half of a CLIP that timm puts beside it; other files are called by their names", async () => {
+    const given = layoutCases[0]!;
+    const folder = saved();
+    writeCase(folder, given, tensorsOf(given));
+    expect((await loadEncoder(folder)).layout).toBe("open-clip");
+    const bare = layoutCases.find(({ weights }) => weights === "fare.safetensors")!;
+    writeCase(folder, bare, tensorsOf(bare));
+    expect((await loadEncoder(join(folder, "fare.safetensors"), { activation: "gelu" })).name).toBe("fare");
   });
 
   test("at another image size: positions are interpolated, everything else stays", async () => {
@@ -136,6 +147,11 @@ describe("what cannot be loaded", () => {
     mkdirSync(folder);
     return folder;
   }
+  function pickle(name: string): string {
+    const path = join(empty(), name);
+    writeFileSync(path, "");
+    return path;
+  }
   function textFile(): string {
     const file = fresh();
     writeFileSync(file, "hello");
@@ -169,8 +185,13 @@ describe("what cannot be loaded", () => {
     ["a head's bias of another length", () => changed((t) => t.set("head.bias", float(9))), /head\.bias float32\[9\]/],
     [
       "a tensor of an architecture unknown",
+      () => changed((t) => t.set("blocks.0.attn.q_norm.weight", float(8))),
+      /blocks\.0\.attn\.q_norm\.weight belongs to no plain vision transformer/,
+    ],
+    [
+      "layer scale on one branch of four",
       () => changed((t) => t.set("blocks.0.ls1.gamma", float(16))),
-      /blocks\.0\.ls1\.gamma belongs to no plain vision transformer/,
+      /blocks\.0\.ls2\.gamma is missing/,
     ],
     [
       "a tensor of a known layer, unknown there",
@@ -184,7 +205,7 @@ describe("what cannot be loaded", () => {
           t.clear();
           t.set("conv1.weight", float(1));
         }),
-      /no layout known here/,
+      /no layout known here \(timm's ViT.*transformers' CLIPModel.*Dinov2Model.*open_clip.*RobustVLM/,
     ],
     ["positions that are no grid", () => changed((t) => t.set("pos_embed", float(1, 8, 16))), /\[1,8,16\]/],
     ["heads not inferable", () => withFile("config.json", undefined), /Width 16.*num_heads in config\.json/],
@@ -204,6 +225,8 @@ describe("what cannot be loaded", () => {
     ["a path that is not there", fresh, /no such file or folder/],
     ["a folder without weights", empty, /neither model\.safetensors nor encoder\/model\.safetensors/],
     ["a file of another kind", textFile, /only \.safetensors/],
+    ["a pickle", () => pickle("fare.pt"), /is a pickle file.*save_file/s],
+    ["a folder of pickles", () => dirname(pickle("pytorch_model.bin")), /pytorch_model\.bin is a pickle file/],
   ])("%s", async (_, make, message, imageSize) => {
     const spec = make();
     const loading = loadEncoder(spec, imageSize === undefined ? {} : { imageSize });

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
@@ -7,17 +7,28 @@ import { readJson } from "./files.ts";
 import { type DownloadOptions, downloadEncoder, isHubId } from "./hub.ts";
 import { transformersClipLayout } from "./layouts/clip.ts";
 import { Config } from "./layouts/config.ts";
+import { transformersDinov2Layout } from "./layouts/dinov2.ts";
 import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layouts/layout.ts";
+import { openClipLayout, openClipVisualLayout, openClipWeights } from "./layouts/open-clip.ts";
+import { openClipConfigName } from "./layouts/open-clip-config.ts";
 import { timmLayout } from "./layouts/timm.ts";
+import { isPickle, pickleRefusal } from "./pickle.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 export interface LoadOptions extends LayoutOptions, DownloadOptions {}
 
-const layouts: readonly LayoutReader[] = [timmLayout, transformersClipLayout];
+const layouts: readonly (readonly [whose: string, LayoutReader])[] = [
+  ["timm's ViT, DeiT and DINOv2", timmLayout],
+  ["transformers' CLIPModel", transformersClipLayout],
+  ["transformers' Dinov2Model", transformersDinov2Layout],
+  ["open_clip's and OpenAI's CLIP", openClipLayout],
+  ["its vision tower alone, as RobustVLM saves it", openClipVisualLayout],
+];
 
 /**
- * Loads a vision encoder: a hub id, which is downloaded (see `downloadEncoder`), a `.safetensors` file, a folder that holds `model.safetensors` (in one piece or in shards), or
- * a run folder, whose `encoder/` is taken. The layout is read off the tensors' names; see `Layout`.
+ * Loads a vision encoder: a hub id, which is downloaded (see `downloadEncoder`), a `.safetensors` file, a folder that
+ * holds `model.safetensors` (in one piece or in shards) or `open_clip_model.safetensors`, or a run folder, whose
+ * `encoder/` is taken. The layout is read off the tensors' names; see `Layout`.
  *
  * @throws UsageError when there is nothing there, or what is there cannot be used
  */
@@ -26,18 +37,18 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
   const file = weightsFile(isRemote ? await downloadEncoder(spec, options) : spec);
   try {
     const files = { ...openFiles(file), ...(isRemote && { name: spec }) };
-    const layout = layouts.find(({ recognises }) => recognises(files.tensors));
+    const [, layout] = layouts.find(([, { recognises }]) => recognises(files.tensors)) ?? [];
     if (layout) return layout.read(files, options);
-    throw new UsageError(
-      "Its tensors have the names of no layout known here (timm's vision transformer, transformers' CLIPModel).",
-    );
+    const known = layouts.map(([whose]) => whose).join("; ");
+    throw new UsageError(`Its tensors have the names of no layout known here (${known}).`);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
     throw new UsageError(`Encoder ${isRemote ? spec : file}: ${cause.message}`, { cause });
   }
 }
 
-const weightNames = ["model.safetensors", "model.safetensors.index.json"];
+/** Files of weights in the order of preference: open_clip's first, since timm's folders hold half of a CLIP besides. */
+const weightNames = [...Object.values(openClipWeights), "model.safetensors", "model.safetensors.index.json"];
 
 function weightsFile(spec: string): string {
   if (!existsSync(spec)) {
@@ -47,13 +58,18 @@ function weightsFile(spec: string): string {
   }
   if (statSync(spec).isFile()) {
     if (spec.endsWith(".safetensors")) return spec;
+    if (isPickle(spec)) throw new UsageError(pickleRefusal(spec));
     throw new UsageError(`Encoder ${spec}: only .safetensors files can be read yet.`);
   }
   const candidates = [spec, join(spec, "encoder")].flatMap((folder) => weightNames.map((name) => join(folder, name)));
   const found = candidates.find((path) => existsSync(path));
-  if (!found)
-    throw new UsageError(`Encoder ${spec}: the folder holds neither model.safetensors nor encoder/model.safetensors.`);
-  return found;
+  if (found) return found;
+  const pickle = readdirSync(spec).find(isPickle);
+  if (pickle !== undefined) throw new UsageError(pickleRefusal(join(spec, pickle)));
+  throw new UsageError(
+    `Encoder ${spec}: the folder holds neither model.safetensors nor encoder/model.safetensors, nor open_clip's ` +
+      `${openClipWeights["open-clip"]}.`,
+  );
 }
 
 function openFiles(file: string): EncoderFiles {
@@ -66,10 +82,11 @@ function openFiles(file: string): EncoderFiles {
   const [mean, std] = [preprocessor.triple("image_mean"), preprocessor.triple("image_std")];
   const crop = preprocessor.object("crop_size");
   return {
-    name: basename(resolve(folder)),
+    name: weightNames.includes(basename(file)) ? basename(resolve(folder)) : basename(file, ".safetensors"),
     folder,
     tensors: file.endsWith(".json") ? readShards(file) : readTensors(file),
     config: json("config.json"),
+    ...(existsSync(join(folder, openClipConfigName)) && { openClipConfig: json(openClipConfigName) }),
     ...(mean && std && { normalization: { mean, std } }),
     ...(crop.has("height") && { cropSize: crop.count("height") }),
   };

@@ -51,3 +51,8 @@ export class Config {
     return value as unknown as Normalization["mean"];
   }
 }
+
+/** The factor that Python's `int(width * factor)` turns into `hidden`, whatever the product's rounding. */
+export function mlpRatio(width: number, hidden: number): number {
+  return hidden % width === 0 ? hidden / width : (hidden + 0.5) / width;
+}

@@ -44,29 +44,61 @@ function readField(field: Field, tensors: Tensors, shape: readonly number[]): Te
   }
 }
 
+type NamedTensor = readonly [name: string, tensor: Tensor<"float32">];
+
 /** The tensors of a file. */
 export function writeFields(
   fields: readonly Field[],
   parameters: ReadonlyMap<string, Tensor<"float32">>,
-): readonly (readonly [string, Tensor<"float32">])[] {
-  return fields.flatMap((field): readonly (readonly [string, Tensor<"float32">])[] => {
-    const tensor = parameters.get(field.ours)!;
-    switch (field.kind) {
-      case "same":
-        return [[field.theirs, { ...tensor, shape: field.shape ?? tensor.shape }]];
-      case "transposed":
-        return [[field.theirs, transpose(tensor)]];
-      case "stacked": {
-        const rows = tensor.shape[0]! / field.theirs.length;
-        const shape = [rows, ...tensor.shape.slice(1)];
-        const length = elementCount(shape);
-        return field.theirs.map((name, i) => [
-          name,
-          { dtype: "float32", shape, data: tensor.data.subarray(i * length, (i + 1) * length) },
-        ]);
-      }
+): readonly NamedTensor[] {
+  return fields.flatMap((field) => writeField(field, parameters.get(field.ours)!));
+}
+
+function writeField(field: Field, tensor: Tensor<"float32">): readonly NamedTensor[] {
+  switch (field.kind) {
+    case "same":
+      return [[field.theirs, { ...tensor, shape: field.shape ?? tensor.shape }]];
+    case "transposed":
+      return [[field.theirs, transpose(tensor)]];
+    case "stacked": {
+      const shape = [tensor.shape[0]! / field.theirs.length, ...tensor.shape.slice(1)];
+      const length = elementCount(shape);
+      return field.theirs.map((name, i) => [
+        name,
+        { dtype: "float32", shape, data: tensor.data.subarray(i * length, (i + 1) * length) },
+      ]);
     }
-  });
+  }
+}
+
+/** @throws UsageError when the file lacks the tensor, or it is of another type or another number of axes than `rank` */
+export function floatOfRank(tensors: Tensors, name: string, rank?: number): Tensor<"float32"> {
+  const found = tensors.get(name);
+  if (!found) throw new UsageError(`The tensor ${name} is missing.`);
+  if (found.dtype !== "float32") throw new UsageError(`The tensor ${name} is ${found.dtype}; float32 is needed.`);
+  if (rank !== undefined && found.shape.length !== rank) {
+    throw new UsageError(`The tensor ${name} is ${describeType(found.dtype, found.shape)}; rank ${rank} is needed.`);
+  }
+  return found as Tensor<"float32">;
+}
+
+/** One more than the largest number that follows `prefix` in the tensors' names. */
+export function countAfter(tensors: Tensors, prefix: string): number {
+  const numbers = [...tensors.keys()]
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length));
+  return 1 + Math.max(-1, ...numbers.map((rest) => Number(/^(\d+)\./.exec(rest)?.[1] ?? -1)));
+}
+
+/** @throws UsageError naming a tensor of the file that no field reads: the architecture has more than ours */
+export function refuseOthers(
+  tensors: Tensors,
+  fields: readonly Field[],
+  { ignored, known }: { readonly ignored: readonly string[]; readonly known: string },
+): void {
+  const read = new Set([...ignored, ...fields.flatMap(({ theirs }) => theirs)]);
+  const other = [...tensors.keys()].find((name) => !read.has(name));
+  if (other !== undefined) throw new UsageError(`The tensor ${other} belongs to no ${known} that this loader knows.`);
 }
 
 /** @throws UsageError when the file lacks the tensor, or it is of another type or shape */

@@ -20,6 +20,8 @@ export interface EncoderFiles {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The content of config.json; an empty one where there is none. */
   readonly config: Config;
+  /** The content of open_clip_config.json, where there is one. */
+  readonly openClipConfig?: Config;
   /** What preprocessor_config.json says of the channels. */
   readonly normalization?: Normalization;
   /** What preprocessor_config.json cuts images to. */

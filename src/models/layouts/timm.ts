@@ -4,6 +4,7 @@ import type { LinearClassifier } from "../classifier.ts";
 import type { Normalization, Parameters } from "../encoder.ts";
 import { type VitArchitecture, VitEncoder } from "../vit.ts";
 import type { Config } from "./config.ts";
+import { countAfter, floatOfRank } from "./fields.ts";
 import type { LayoutReader } from "./layout.ts";
 
 /** Channel statistics of ImageNet, which DeiT and most of timm's models are trained with. */
@@ -11,6 +12,9 @@ export const imageNetNormalization: Normalization = { mean: [0.485, 0.456, 0.406
 
 /** timm's transformers have heads of 64 unless their config says otherwise; weights alone do not tell. */
 const headSize = 64;
+
+/** The head, and what stands for hidden patches in DINOv2's own training; nothing else uses it. */
+const notOfTheEncoder: ReadonlySet<string> = new Set(["head.weight", "head.bias", "mask_token"]);
 
 interface TimmVit {
   readonly architecture: VitArchitecture;
@@ -20,7 +24,7 @@ interface TimmVit {
   readonly head?: LinearClassifier;
 }
 
-/** timm's names: ViT and DeiT; a fixed head where there is one. */
+/** timm's names: ViT, DeiT and DINOv2, whose own files have the same; a fixed head where there is one. */
 export const timmLayout: LayoutReader = {
   recognises: (tensors) => tensors.has("patch_embed.proj.weight") || tensors.has("blocks.0.attn.qkv.weight"),
   read: ({ name, tensors, config, normalization }, { imageSize }) => {
@@ -44,11 +48,10 @@ export const timmLayout: LayoutReader = {
  * @throws UsageError naming a tensor that is missing, of the wrong type, or unknown to this architecture
  */
 function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: Config): TimmVit {
-  const projection = tensor(tensors, "patch_embed.proj.weight", 4);
+  const projection = floatOfRank(tensors, "patch_embed.proj.weight", 4);
   const [width, , patch] = projection.shape as readonly [number, number, number];
-  const positions = tensor(tensors, "pos_embed", 3);
-  const depth =
-    1 + Math.max(-1, ...[...tensors.keys()].map((name) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? -1)));
+  const positions = floatOfRank(tensors, "pos_embed", 3);
+  const depth = countAfter(tensors, "blocks.");
   const model = config.object("model_args");
   const heads = model.has("num_heads") ? model.count("num_heads") : width / headSize;
   if (!Number.isInteger(heads)) {
@@ -58,12 +61,12 @@ function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: Config): Timm
   }
   const parameters = new Map<string, Tensor<"float32">>();
   for (const name of tensors.keys()) {
-    if (name === "head.weight" || name === "head.bias") continue;
-    parameters.set(name, tensor(tensors, name));
+    if (notOfTheEncoder.has(name)) continue;
+    parameters.set(name, floatOfRank(tensors, name));
   }
   const unknown = [...parameters.keys()].find(
     (name) =>
-      !/^(cls_token|pos_embed|(patch_embed\.proj|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm)\.(weight|bias))$/.test(
+      !/^(cls_token|pos_embed|(patch_embed\.proj|blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm)\.(weight|bias)|blocks\.\d+\.ls[12]\.gamma)$/.test(
         name,
       ),
   );
@@ -71,8 +74,8 @@ function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: Config): Timm
     throw new UsageError(`The tensor ${unknown} belongs to no plain vision transformer that this loader knows.`);
   const head = tensors.has("head.weight") && {
     kind: "linear" as const,
-    weight: tensor(tensors, "head.weight", 2),
-    bias: tensor(tensors, "head.bias", 1),
+    weight: floatOfRank(tensors, "head.weight", 2),
+    bias: floatOfRank(tensors, "head.bias", 1),
   };
   if (head && (head.weight.shape[1] !== width || head.bias.shape[0] !== head.weight.shape[0])) {
     const [weight, bias] = [head.weight, head.bias].map(({ shape }) => describeType("float32", shape));
@@ -81,21 +84,11 @@ function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: Config): Timm
     );
   }
   return {
-    architecture: { patch, width, depth, heads },
+    architecture: { patch, width, depth, heads, layerScale: tensors.has("blocks.0.ls1.gamma") },
     imageSize: Math.round(Math.sqrt(positions.shape[1]! - 1)) * patch,
     parameters,
     ...(head && { head }),
   };
-}
-
-function tensor(tensors: ReadonlyMap<string, Tensor>, name: string, rank?: number): Tensor<"float32"> {
-  const found = tensors.get(name);
-  if (!found) throw new UsageError(`The tensor ${name} is missing.`);
-  if (found.dtype !== "float32") throw new UsageError(`The tensor ${name} is ${found.dtype}; float32 is needed.`);
-  if (rank !== undefined && found.shape.length !== rank) {
-    throw new UsageError(`The tensor ${name} is ${describeType(found.dtype, found.shape)}; rank ${rank} is needed.`);
-  }
-  return found as Tensor<"float32">;
 }
 
 /** timm's `config.json` for an encoder. */
@@ -104,13 +97,20 @@ export function timmConfig(
   { architecture, imageSize, head }: Pick<TimmVit, "architecture" | "imageSize" | "head">,
   { mean, std }: Normalization,
 ): object {
-  const { patch, width, depth, heads } = architecture;
+  const { patch, width, depth, heads, layerScale } = architecture;
   return {
     architecture: name,
     num_classes: head?.weight.shape[0] ?? 0,
     num_features: width,
     global_pool: "token",
-    model_args: { img_size: imageSize, patch_size: patch, embed_dim: width, depth, num_heads: heads },
+    model_args: {
+      img_size: imageSize,
+      patch_size: patch,
+      embed_dim: width,
+      depth,
+      num_heads: heads,
+      ...(layerScale && { init_values: 1 }),
+    },
     pretrained_cfg: {
       input_size: [3, imageSize, imageSize],
       interpolation: "bicubic",

@@ -1,0 +1,143 @@
+import { UsageError } from "../../errors.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
+import { ConvNextEncoder } from "../convnext.ts";
+import type { Encoder } from "../encoder.ts";
+import type { FileContent } from "../files.ts";
+import { safetensorsPieces } from "../safetensors.ts";
+import { ClipText } from "../text/clip-text.ts";
+import { findTokenizer } from "../text/tokenizer.ts";
+import type { VitEncoder } from "../vit.ts";
+import { clipEncoder } from "./clip.ts";
+import { type ClipTextParts, clipNormalization } from "./clip-transformers.ts";
+import { type Field, refuseOthers, writeFields } from "./fields.ts";
+import type { EncoderFiles, Layout, LayoutOptions, LayoutReader } from "./layout.ts";
+import { openClipActivation, openClipConfig, openClipConfigName, openClipNormalization } from "./open-clip-config.ts";
+import {
+  openClipConvNextFields,
+  openClipTextFields,
+  openClipVitFields,
+  readOpenClipConvNext,
+  readOpenClipText,
+  readOpenClipVit,
+} from "./open-clip-towers.ts";
+
+/** OpenAI's state dict, which is open_clip's; a ViT or a ConvNeXt beside CLIP's text transformer. */
+export const openClipLayout: LayoutReader = {
+  recognises: (tensors) => [...tensors.keys()].some((name) => name.startsWith("visual.")),
+  read: (files, options) => read(files, options, "open-clip"),
+};
+
+/** The vision tower's state dict alone, as RobustVLM saves it. */
+export const openClipVisualLayout: LayoutReader = {
+  recognises: (tensors) => tensors.has("class_embedding") || tensors.has("trunk.stem.0.weight"),
+  read: (files, options) => read(files, options, "open-clip-visual"),
+};
+
+type OpenClipLayout = Extract<Layout, "open-clip" | "open-clip-visual">;
+
+const prefixes: Readonly<Record<OpenClipLayout, string>> = { "open-clip": "visual.", "open-clip-visual": "" };
+
+/** The weights' file of each layout. */
+export const openClipWeights: Readonly<Record<OpenClipLayout, string>> = {
+  "open-clip": "open_clip_model.safetensors",
+  "open-clip-visual": "open_clip_visual.safetensors",
+};
+
+/** Settings that OpenAI's files hold among the weights. */
+const ignored = ["input_resolution", "context_length", "vocab_size", "logit_scale"];
+const known = "ViT or ConvNeXt of a CLIP, nor CLIP's own text transformer,";
+
+function read(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLayout): Encoder {
+  const { tensors } = files;
+  const prefix = prefixes[layout];
+  if (tensors.has(`${prefix}trunk.stem.0.weight`)) return readConvNext(files, options, layout);
+  if (tensors.has(`${prefix}class_embedding`)) return readVit(files, options, layout);
+  throw new UsageError(
+    "Its vision tower is neither a ViT of open_clip's own nor a ConvNeXt; ResNets and timm's other models are not supported.",
+  );
+}
+
+function readVit(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLayout): Encoder {
+  const { tensors, openClipConfig: config } = files;
+  const prefix = prefixes[layout];
+  const activation = openClipActivation(config, options.activation);
+  const vision = readOpenClipVit(tensors, prefix, config?.object("model_cfg").object("vision_cfg"), activation);
+  const text = readText(files, options);
+  refuseOthers(tensors, [...openClipVitFields(vision.architecture, vision.imageSize, prefix), ...textFields(text)], {
+    ignored,
+    known,
+  });
+  const normalization = openClipNormalization(config) ?? files.normalization;
+  return clipEncoder(
+    { vision, ...(text && { text }) },
+    { ...files, ...(normalization && { normalization }) },
+    layout,
+    options,
+  );
+}
+
+function readConvNext(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLayout): Encoder {
+  const { name, folder, tensors, openClipConfig: config } = files;
+  const prefix = prefixes[layout];
+  const { architecture, parameters } = readOpenClipConvNext(tensors, prefix);
+  const text = readText(files, options);
+  refuseOthers(tensors, [...openClipConvNextFields(architecture, prefix), ...textFields(text)], { ignored, known });
+  const tokenizer = text && findTokenizer(folder);
+  return new ConvNextEncoder({
+    name,
+    architecture,
+    imageSize: options.imageSize ?? convNextImageSize(files),
+    normalization: openClipNormalization(config) ?? files.normalization ?? clipNormalization,
+    parameters,
+    layout,
+    ...(text && tokenizer && { text: new ClipText({ ...text, tokenizer }) }),
+  });
+}
+
+function convNextImageSize({ cropSize, openClipConfig: config }: EncoderFiles): number {
+  const vision = config?.object("model_cfg").object("vision_cfg");
+  if (vision?.text("timm_pool") && vision.text("timm_pool") !== "avg") {
+    throw new UsageError(`${openClipConfigName}: timm_pool is ${vision.text("timm_pool")}; only avg is supported.`);
+  }
+  if (vision?.has("image_size")) return vision.count("image_size");
+  if (cropSize !== undefined) return cropSize;
+  throw new UsageError(
+    `A ConvNeXt's tensors fit images of any size: put ${openClipConfigName} beside them, or say --image-size (in code, imageSize).`,
+  );
+}
+
+function readText(
+  { tensors, openClipConfig: config }: EncoderFiles,
+  options: LayoutOptions,
+): ClipTextParts | undefined {
+  if (!tensors.has("token_embedding.weight")) return undefined;
+  const activation = openClipActivation(config, options.activation);
+  return readOpenClipText(tensors, config?.object("model_cfg").object("text_cfg"), activation);
+}
+
+function textFields(text: Pick<ClipTextParts, "architecture"> | undefined): readonly Field[] {
+  return text ? openClipTextFields(text.architecture) : [];
+}
+
+/** The files of an encoder in open_clip's layout: weights, `open_clip_config.json`, and the tokeniser's. */
+export function openClipFiles(encoder: Encoder): ReadonlyMap<string, FileContent> {
+  const layout = encoder.layout as OpenClipLayout;
+  const text = encoder.text instanceof ClipText ? encoder.text : undefined;
+  const scale = text && Float32Array.of(Math.log(text.logitScale));
+  const tensors = new Map<string, Tensor>([
+    ...writeFields(textFields(text), text?.parameters ?? new Map()),
+    ...(scale ? [["logit_scale", { dtype: "float32", shape: [], data: scale }] as const] : []),
+    ...writeFields(visionFields(encoder, prefixes[layout]), encoder.parameters),
+  ]);
+  return new Map<string, FileContent>([
+    [openClipWeights[layout], safetensorsPieces(tensors, new Map([["format", "pt"]]))],
+    [openClipConfigName, `${JSON.stringify(openClipConfig(encoder), undefined, 2)}\n`],
+    ...(text?.tokenizer.files ?? []),
+  ]);
+}
+
+function visionFields(encoder: Encoder, prefix: string): readonly Field[] {
+  if (encoder instanceof ConvNextEncoder) return openClipConvNextFields(encoder.architecture, prefix);
+  const { architecture, imageSize } = encoder as VitEncoder;
+  return openClipVitFields(architecture, imageSize, prefix);
+}
