@@ -19,11 +19,13 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { preprocess } from "../src/data/resize.ts";
 import { Graph } from "../src/graph/index.ts";
+import { classify as logitsOf } from "../src/models/classifier.ts";
 import { type Encoder, frozenWeights, loadEncoder, saveEncoder } from "../src/models/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/models/safetensors.ts";
 import { OnnxText } from "../src/models/text/onnx-text.ts";
 import { randomStream } from "../src/random.ts";
 import { compile } from "../src/runtime/index.ts";
+import { layoutCases, tensorsOf, writeCase } from "../src/testing/pytorch-layouts.ts";
 import { randomImages, tinyEncoder } from "../src/testing/tiny.ts";
 import { tinyClip } from "../src/testing/tiny-clip.ts";
 
@@ -230,6 +232,77 @@ describe("a text tower that is an ONNX file", () => {
     expect((await loadEncoder(withoutTextWeights(false))).text!.logitScale).toBe(100);
   });
 });
+
+describe("folders that came in other layouts", () => {
+  async function loadedCase(title: string): Promise<Encoder> {
+    const given = layoutCases.find((one) => one.title === title)!;
+    const folder = join(base, `${count++}`);
+    writeCase(folder, given, tensorsOf(given));
+    return loadEncoder(join(folder, given.weights), given.options);
+  }
+
+  /** In a form that `toEqual` compares. */
+  const known = ({ layout, imageSize, parameters, head }: Encoder) => ({ layout, imageSize, parameters, head });
+
+  test.each([
+    "open_clip, QuickGELU",
+    "open_clip, ConvNeXt",
+    "open_clip's vision tower alone, GELU",
+    "open_clip's ConvNeXt alone",
+  ])("%s: the same in transformers.js, and loaded again in its layout", async (title) => {
+    const encoder = await loadedCase(title);
+    const folder = saved(encoder);
+    expect(known(await loadEncoder(folder))).toEqual(known(encoder));
+    const size = encoder.imageSize;
+    const images = randomImages(2, { size, low: -2, high: 2 });
+    const vision = await CLIPVisionModelWithProjection.from_pretrained(folder, session);
+    const { image_embeds: embeddings } = await vision({
+      pixel_values: new Tensor("float32", images, [2, 3, size, size]),
+    });
+    const wanted = await embed(encoder, images, "normalized");
+    expect(largestDifference(embeddings.data, wanted)).toBeLessThan(rounding * largest(wanted));
+    await vision.dispose();
+    if (!encoder.text) return;
+    const model = await CLIPTextModelWithProjection.from_pretrained(folder, session);
+    const tokenizer = await AutoTokenizer.from_pretrained(folder);
+    const { text_embeds: words } = await model(tokenizer(texts, { padding: true, truncation: true }));
+    const ours = await encoder.text.embed(texts, threads);
+    expect(largestDifference(words.data, ours)).toBeLessThan(rounding * largest(ours));
+    await model.dispose();
+  });
+
+  test("DINOv2: the embedding is the pooled output, and the pipelines know it", async () => {
+    const encoder = await loadedCase("transformers Dinov2ForImageClassification");
+    const folder = saved(encoder);
+    expect(known(await loadEncoder(folder))).toEqual(known(encoder));
+    const size = encoder.imageSize;
+    const picture = image(size, size);
+    const pixels = ourPixels(picture, size);
+    const features = await pipeline("image-feature-extraction", folder, session);
+    const pooled = (await features(picture, { pool: true })) as Tensor;
+    const wanted = await embed(encoder, pixels, "pixels");
+    expect(largestDifference(pooled.data as Float32Array, wanted)).toBeLessThan(rounding * largest(wanted));
+    const tokens = (await features(picture)) as Tensor;
+    expect([...(tokens.data as Float32Array).slice(0, encoder.embeddingSize)]).toEqual([...pooled.data]);
+    await features.dispose();
+
+    const classify = await pipeline("image-classification", folder, session);
+    const g = new Graph();
+    const input = g.input("pixels", "float32", [1, 3, size, size]);
+    const weights = frozenWeights(g, encoder.parameters);
+    const program = await compile({ logits: logitsOf(encoder.headFeatures(input, weights), encoder.head!) }, threads);
+    const scores = softmax([...((await program.run({ pixels })).logits as Float32Array)]);
+    await program.dispose();
+    for (const { label, score } of (await classify(picture, { top_k: null })) as { label: string; score: number }[]) {
+      expect(Math.abs(score - scores[Number(label.replace("LABEL_", ""))]!)).toBeLessThan(rounding);
+    }
+    await classify.dispose();
+  });
+});
+
+function largest(values: Float32Array): number {
+  return Math.max(...values.map(Math.abs));
+}
 
 test("AutoModel of transformers.js runs a timm encoder: its embedding and its logits", async () => {
   const encoder = tinyEncoder({ depth: 2 });

@@ -4,7 +4,13 @@ import { ClipText } from "./text/clip-text.ts";
 /** How the files of a saved encoder are used, in JavaScript and in Python. */
 export function usage(encoder: Encoder): string {
   const { javascript, python } = snippets(encoder);
-  return [`\`\`\`js\n${javascript.join("\n")}\n\`\`\``, `\`\`\`python\n${python.join("\n")}\n\`\`\``].join("\n\n");
+  const { imageSize: size } = encoder;
+  return [
+    `\`\`\`js\n${javascript.join("\n")}\n\`\`\``,
+    "transformers.js resizes images without the antialiasing of Pillow, which encoders are trained with; images of " +
+      `${size} x ${size} pixels it takes as they are.`,
+    `\`\`\`python\n${python.join("\n")}\n\`\`\``,
+  ].join("\n\n");
 }
 
 interface Snippets {

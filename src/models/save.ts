@@ -2,11 +2,13 @@ import { join } from "node:path";
 import { LoreError } from "../errors.ts";
 import { type CardFacts, modelCard } from "./card.ts";
 import type { Encoder } from "./encoder.ts";
-import { readBytes, writeAtomically } from "./files.ts";
+import { type FileContent, readBytes, writeAtomically } from "./files.ts";
 import { writeClip } from "./layouts/clip.ts";
+import { dinov2Files } from "./layouts/dinov2.ts";
 import type { Layout } from "./layouts/layout.ts";
+import { openClipFiles } from "./layouts/open-clip.ts";
 import { clipModels } from "./saving/clip-onnx.ts";
-import { encoderModel } from "./saving/encoder-model.ts";
+import { dinov2Model, encoderModel } from "./saving/encoder-model.ts";
 import { preprocessorConfig } from "./saving/preprocessor-config.ts";
 import { jsonFile, type SavedFile } from "./saving/saved-file.ts";
 import { timmFiles } from "./saving/timm-files.ts";
@@ -39,14 +41,27 @@ function* encoderFiles(encoder: Encoder, card: CardFacts): Iterable<SavedFile> {
 
 const layoutFiles: Readonly<Record<Layout, (encoder: Encoder) => Iterable<SavedFile>>> = {
   timm: (encoder) => transformersJsFolder(timmFiles(vit(encoder)), new Map([["model.onnx", encoderModel(encoder)]])),
-  "transformers-clip": transformersClip,
-  "transformers-dinov2": transformersClip,
-  "open-clip": transformersClip,
-  "open-clip-visual": transformersClip,
+  "transformers-dinov2": (encoder) =>
+    transformersJsFolder(dinov2Files(vit(encoder)), new Map([["model.onnx", dinov2Model(vit(encoder))]])),
+  "transformers-clip": clip,
+  "open-clip": openClip,
+  "open-clip-visual": openClip,
 };
 
-function* transformersClip(encoder: Encoder): Iterable<SavedFile> {
-  yield* transformersJsFolder(writeClip(vit(encoder)), clipModels(encoder));
+function* clip(encoder: Encoder): Iterable<SavedFile> {
+  yield* clipFolder(encoder, writeClip(vit(encoder)));
+}
+
+/** Both layouts in one folder, as the hub's repositories of open_clip's models are. */
+function* openClip(encoder: Encoder): Iterable<SavedFile> {
+  // transformers has no ConvNeXt in its CLIP; transformers.js asks for no more than this.
+  const convNext = { model_type: "clip", projection_dim: encoder.embeddingSize };
+  const files = encoder instanceof VitEncoder ? writeClip(encoder) : new Map([jsonFile("config.json", convNext)]);
+  yield* clipFolder(encoder, new Map([...files, ...openClipFiles(encoder)]));
+}
+
+function* clipFolder(encoder: Encoder, files: ReadonlyMap<string, FileContent>): Iterable<SavedFile> {
+  yield* transformersJsFolder(files, clipModels(encoder));
   if (encoder.text instanceof OnnxText) yield* textFiles(encoder.text);
 }
 

@@ -120,13 +120,23 @@ export class VitEncoder implements Encoder {
   }
 
   headFeatures(pixels: Value, weights: Weights): Value {
-    const { graph: g } = pixels;
-    const tokens = this.#tokens(normalize(pixels, this.normalization), weights);
+    return this.headFeaturesNormalized(normalize(pixels, this.normalization), weights);
+  }
+
+  /** The same from pixels that are normalised already. */
+  headFeaturesNormalized(normalized: Value, weights: Weights): Value {
+    const { graph: g } = normalized;
+    const tokens = this.#tokens(normalized, weights);
     const embedding = this.#embedding(tokens, weights);
     if (this.architecture.headReads === "class") return embedding;
     const patches = g.slice(tokens, { starts: [1], ends: [tokens.shape[1]!], axes: [1] });
     const normed = layerNorm(patches, weights, "norm", this.architecture.normEpsilon);
     return g.concat([embedding, g.reduceMean(normed, { axes: [1] })], 1);
+  }
+
+  /** All tokens after the last norm, the class token first, from normalised pixels; [N, 1 + patches, width]. */
+  lastHiddenState(normalized: Value, weights: Weights): Value {
+    return layerNorm(this.#tokens(normalized, weights), weights, "norm", this.architecture.normEpsilon);
   }
 
   /** The class token after the last norm, projected where there is a projection; [N, embeddingSize]. */
