@@ -3,6 +3,8 @@ import { pgd } from "../attacks/index.ts";
 import { nativeSize, openSource } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { evaluate, openTemplates } from "../evaluation/index.ts";
+import { recordEvaluation } from "../models/card-file.ts";
+import { encoderFolder } from "../models/load.ts";
 import { resizing } from "../models/resized.ts";
 import { evaluationTable } from "../report/evaluation.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
@@ -24,6 +26,7 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
   readonly encoder: readonly string[];
   readonly data: string;
   readonly templates?: string;
+  readonly card?: true;
   readonly attackResolution: "encoder" | "native";
   readonly attack: "none" | "pgd";
   readonly norm: "linf" | "l2";
@@ -57,6 +60,7 @@ export function evaluateCommand(): Command {
     .option("--steps <n>", "attack steps", parseCount, 20)
     .option("--step-size <size>", "attack step size (default: epsilon / 4)", parseEpsilon)
     .option("--restarts <n>", "attack runs an image", parseCount, 1)
+    .option("--card", "write what was measured into the encoders' model cards (saved encoders and run folders)")
     .option("--momentum <decay>", "decay of the attack's velocity", parseNumber, 0);
   return withComputeFlags(withImageFlags(withEncoderFlags(command))).action(run);
 }
@@ -66,18 +70,18 @@ async function run(flags: Flags): Promise<void> {
   const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
   const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const native = flags.attackResolution === "native" ? await nativeSize(source) : undefined;
+  if (flags.card) for (const spec of flags.encoder) encoderFolder(spec);
   const progress = new ProgressLine();
   const encoders = [];
   for (const spec of flags.encoder) {
-    const encoder = await openEncoder(spec, flags, progress);
-    encoders.push(native === undefined ? encoder : resizing(encoder, native));
+    encoders.push(await openEncoder(spec, flags, progress));
   }
   const attacks = flags.attack === "none" ? [] : flags.epsilon.map((epsilon) => pgd({ ...pgdFlags(flags), epsilon }));
 
   const skips = new SkipList();
   const results = [];
   for (const [i, encoder] of encoders.entries()) {
-    const result = await evaluate(encoder, source, {
+    const result = await evaluate(native === undefined ? encoder : resizing(encoder, native), source, {
       ...compileFlags(flags),
       attacks,
       ...(templates && { templates }),
@@ -90,6 +94,7 @@ async function run(flags: Flags): Promise<void> {
       onProgress: ({ phase, done, total }) => progress.update(`${flags.encoder[i]} ${phase}`, done, total),
     });
     results.push({ ...result, encoder: flags.encoder[i]! });
+    if (flags.card) recordEvaluation(encoder, encoderFolder(flags.encoder[i]!), result);
   }
   progress.end();
   if (`${skips}`) process.stderr.write(`${skips}\n`);

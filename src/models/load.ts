@@ -72,6 +72,16 @@ function weightsFile(spec: string): string {
   );
 }
 
+/**
+ * The folder of a saved encoder, for what is written beside its weights.
+ *
+ * @throws UsageError when it is on a hub, or there is none
+ */
+export function encoderFolder(spec: string): string {
+  if (isHubId(spec)) throw new UsageError(`Encoder ${spec} is on the hub: save it in a folder to write beside it.`);
+  return dirname(weightsFile(spec));
+}
+
 function openFiles(file: string): EncoderFiles {
   const folder = dirname(file);
   const json = (name: string): Config => {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { LoreError } from "../errors.ts";
-import { type CardFacts, modelCard } from "./card.ts";
+import type { CardFacts } from "./card.ts";
+import { cardFiles } from "./card-file.ts";
 import type { Encoder } from "./encoder.ts";
 import { type FileContent, readBytes, writeAtomically } from "./files.ts";
 import { writeClip } from "./layouts/clip.ts";
@@ -36,7 +37,7 @@ export function saveEncoder(encoder: Encoder, folder: string, { card = {} }: Sav
 function* encoderFiles(encoder: Encoder, card: CardFacts): Iterable<SavedFile> {
   yield* layoutFiles[encoder.layout](encoder);
   yield jsonFile("preprocessor_config.json", preprocessorConfig(encoder));
-  yield ["README.md", modelCard(encoder, card)];
+  yield* cardFiles(encoder, card);
 }
 
 const layoutFiles: Readonly<Record<Layout, (encoder: Encoder) => Iterable<SavedFile>>> = {
