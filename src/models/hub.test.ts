@@ -126,6 +126,16 @@ describe("downloadEncoder", () => {
     hub.server.serve({ id: "tests/open", commit, files });
     expect(readdirSync(await downloadEncoder("tests/open")).sort()).toEqual(Object.keys(files).slice(0, 2));
   });
+
+  it("takes open_clip's file with both towers rather than one tower in another form", async () => {
+    const files = {
+      "open_clip_config.json": "{}",
+      "open_clip_model.safetensors": "both towers of weights",
+      "model.safetensors": "one of them",
+    };
+    hub.server.serve({ id: "tests/timm", commit, files });
+    expect(readdirSync(await downloadEncoder("tests/timm")).sort()).toEqual(Object.keys(files).slice(0, 2));
+  });
 });
 
 describe("repositories without safetensors", () => {

@@ -31,7 +31,8 @@ const openClipWeights = "open_clip_model.safetensors";
 
 /**
  * What an encoder needs of a repository's top folder: settings, tokeniser, and the weights once: in transformers' form
- * (one file, else shards), else in open_clip's. The weights come last, so that a folder that has them has the rest.
+ * (one file, else shards), else in open_clip's. A file that is much smaller than another is passed over: timm's
+ * repositories of OpenAI's weights hold the vision tower alone beside open_clip's file with both. The weights come last, so that a folder that has them has the rest.
  *
  * @throws UsageError when there are no weights in safetensors
  */
@@ -40,7 +41,9 @@ export function chooseFiles(id: string, files: readonly RepositoryFile[]): reado
   const shards = files.filter(({ path }) => shard.test(path));
   const sharded = shards.length > 0 ? named(shardIndex) : [];
   const choices = [named(weights), sharded.length > 0 ? [...sharded, ...shards] : [], named(openClipWeights)];
-  const chosen = choices.find((choice) => choice.length > 0);
+  const towers = choices.map((choice) => choice.reduce((sum, { size }) => sum + size, 0));
+  const most = Math.max(...towers);
+  const chosen = choices.find((choice, i) => choice.length > 0 && towers[i]! >= 0.95 * most);
   if (chosen) return [...named(...settingsFiles), ...chosen];
 
   const names = files.toSorted((a, b) => b.size - a.size).map(({ path }) => path);
