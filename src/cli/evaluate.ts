@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { pgd } from "../attacks/index.ts";
 import { nativeSize, openSource } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
-import { evaluate, openTemplates } from "../evaluation/index.ts";
+import { type EvaluateOptions, type Evaluation, evaluate, openTemplates } from "../evaluation/index.ts";
 import { recordEvaluation } from "../models/card-file.ts";
 import { encoderFolder } from "../models/load.ts";
 import { resizing } from "../models/resized.ts";
@@ -66,46 +66,56 @@ export function evaluateCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { data, classes, seed, limit, batch, strict } = flags;
+  const { data, classes, seed, encoder: specs, card, attackResolution } = flags;
   const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
-  const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
-  const native = flags.attackResolution === "native" ? await nativeSize(source) : undefined;
-  if (flags.card) for (const spec of flags.encoder) encoderFolder(spec);
-  const progress = new ProgressLine();
-  const encoders = [];
-  for (const spec of flags.encoder) {
-    encoders.push(await openEncoder(spec, flags, progress));
-  }
-  const attacks = flags.attack === "none" ? [] : flags.epsilon.map((epsilon) => pgd({ ...pgdFlags(flags), epsilon }));
+  const options = evaluateOptions(flags);
+  const native = attackResolution === "native" ? await nativeSize(source) : undefined;
+  // Before hours of measuring, not after.
+  if (card) specs.forEach(encoderFolder);
 
+  const progress = new ProgressLine();
   const skips = new SkipList();
-  const results = [];
+  const encoders = [];
+  for (const spec of specs) encoders.push(await openEncoder(spec, flags, progress));
+  const results: Evaluation[] = [];
   for (const [i, encoder] of encoders.entries()) {
+    const spec = specs[i]!;
     const result = await evaluate(native === undefined ? encoder : resizing(encoder, native), source, {
-      ...compileFlags(flags),
-      attacks,
-      ...(templates && { templates }),
+      ...options,
       ...(native !== undefined && { exact: true }),
-      batch,
-      seed,
-      ...(limit !== undefined && { limit }),
-      ...(strict && { strict }),
       onSkip: skips.add,
-      onProgress: ({ phase, done, total }) => progress.update(`${flags.encoder[i]} ${phase}`, done, total),
+      onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
     });
-    results.push({ ...result, encoder: flags.encoder[i]! });
-    if (flags.card) recordEvaluation(encoder, encoderFolder(flags.encoder[i]!), result);
+    if (card) recordEvaluation(encoder, encoderFolder(spec), result);
+    results.push({ ...result, encoder: spec });
   }
   progress.end();
   if (`${skips}`) process.stderr.write(`${skips}\n`);
-  if (flags.json)
+  print(flags, results);
+}
+
+function evaluateOptions(flags: Flags): EvaluateOptions {
+  const { attack, epsilon, templates, batch, seed, limit, strict } = flags;
+  return {
+    ...compileFlags(flags),
+    attacks: attack === "none" ? [] : epsilon.map((size) => pgd({ ...pgdFlags(flags), epsilon: size })),
+    ...(templates !== undefined && { templates: openTemplates(templates) }),
+    batch,
+    seed,
+    ...(limit !== undefined && { limit }),
+    ...(strict && { strict }),
+  };
+}
+
+function print(flags: Flags, results: readonly Evaluation[]): void {
+  if (flags.json) {
     process.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : results, undefined, 2)}\n`);
-  else {
-    const { images, classes: count } = results[0]!;
-    process.stdout.write(
-      `${evaluationTable(results)}\n\n${images} images of ${data}, ${count} classes${attackLine(flags)}\n`,
-    );
+    return;
   }
+  const { images, classes } = results[0]!;
+  process.stdout.write(
+    `${evaluationTable(results)}\n\n${images} images of ${flags.data}, ${classes} classes${attackLine(flags)}\n`,
+  );
 }
 
 function pgdFlags({ norm, steps, stepSize, restarts, momentum }: Flags) {
