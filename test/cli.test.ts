@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { lore as run } from "../src/cli/lore.ts";
 import { saveEncoder } from "../src/models/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";
+import { tinyClip } from "../src/testing/tiny-clip.ts";
 import { lore as spawnLore } from "./cli.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-cli-"));
@@ -145,6 +146,51 @@ describe("lore evaluate", () => {
     );
     await expectRefused(evaluate("--image-size", "10"), /Image size 10.*multiple.*4/);
     await expectRefused(evaluate("--wrong"), /unknown option '--wrong'/);
+  });
+});
+
+describe("lore evaluate with a CLIP", () => {
+  const clip = (): string => at("clip");
+  const evaluate = (...more: readonly string[]): readonly string[] => [
+    ...["evaluate", "--encoder", clip(), "--threads", "1", "--batch", "8"],
+    ...more,
+  ];
+  beforeAll(() => {
+    vi.stubEnv("XDG_CACHE_HOME", at("cache"));
+    saveEncoder(tinyClip(), clip());
+  });
+  afterAll(() => vi.unstubAllEnvs());
+
+  test("classifies zero-shot by the data's class names, with the data's prompts or others", async () => {
+    const pairs = await lore(evaluate("--data", "synthetic:16:heldout:colour-shape", "--json"));
+    expect(JSON.parse(pairs.stdout)).toMatchObject({ encoder: clip(), images: 16, classes: 64 });
+    const { code, stdout } = await lore(evaluate("--data", at("mixed"), "--templates", "a photo of a {}"));
+    expect(stdout).toMatch(/4 images of .*mixed, 2 classes/);
+    expect(code).toBe(0);
+  });
+
+  test("attacks the file's own pixels; what was measured joins the card", async () => {
+    // The pictures have 8 pixels, the encoder 16 positions for 16.
+    const larger = evaluate("--data", at("mixed"), "--image-size", "16", "--attack", "pgd", "--steps", "2", "--card");
+    const { code, stderr } = await lore([...larger, "--attack-resolution", "native"]);
+    expect(code, stderr).toBe(0);
+    expect(readFileSync(join(clip(), "README.md"), "utf8")).toMatch(
+      /mixed, 4 images, 2 classes \| pgd \| linf \| 2\/255/,
+    );
+    await expectRefused(
+      evaluate("--data", "synthetic:4", "--attack-resolution", "native"),
+      /no resolution of their own/,
+    );
+  });
+
+  test("says what is wrong with prompts, activations and hub ids", async () => {
+    await expectRefused(evaluate("--data", at("mixed"), "--templates", "imagnet"), /no such set or file.*imagenet/);
+    await expectRefused(evaluate("--data", at("mixed"), "--activation", "relu"), /quick_gelu, gelu/);
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    vi.stubEnv("HF_HOME", at("hub"));
+    const hub = ["evaluate", "--data", at("mixed"), "--encoder", "openai/clip-vit-base-patch32"];
+    await expectRefused(hub, /openai\/clip-vit-base-patch32: offline mode is on.*holds no complete copy/);
+    await expectRefused([...hub, "--card"], /is on the hub: save it/);
   });
 });
 
