@@ -1,9 +1,9 @@
 import { gradients } from "../../src/autodiff/index.ts";
 import { Graph, type Value } from "../../src/graph/index.ts";
+import type { VitEncoder } from "../../src/models/architectures/vit.ts";
 import { normalizeRows } from "../../src/models/classifier.ts";
 import type { Parameters } from "../../src/models/encoder.ts";
 import { type ClipTextArchitecture, embedTokens } from "../../src/models/text/clip-text.ts";
-import type { VitEncoder } from "../../src/models/vit.ts";
 import { compile } from "../../src/runtime/index.ts";
 
 export const visionPrefix = "vision.";

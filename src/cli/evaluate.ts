@@ -3,9 +3,9 @@ import { pgd } from "../attacks/index.ts";
 import { nativeSize, openSource } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { type EvaluateOptions, type Evaluation, evaluate, openTemplates } from "../evaluation/index.ts";
-import { recordEvaluation } from "../models/card-file.ts";
+import { resizing } from "../models/architectures/resized.ts";
 import { encoderFolder } from "../models/load.ts";
-import { resizing } from "../models/resized.ts";
+import { recordEvaluation } from "../models/saving/card-file.ts";
 import { evaluationTable } from "../report/evaluation.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import {

@@ -1,4 +1,4 @@
-export type { CardFacts, MeasuredRobustness, TrainingFacts } from "./card.ts";
+export { randomVitParameters, type VitArchitecture, VitEncoder } from "./architectures/vit.ts";
 export type { Classifier, CosineClassifier, LinearClassifier } from "./classifier.ts";
 export {
   type Encoder,
@@ -8,6 +8,6 @@ export {
   trainableWeights,
 } from "./encoder.ts";
 export { type LoadOptions, loadEncoder } from "./load.ts";
-export { type SaveOptions, saveEncoder } from "./save.ts";
+export type { CardFacts, MeasuredRobustness, TrainingFacts } from "./saving/card.ts";
 export { encoderModel } from "./saving/encoder-model.ts";
-export { randomVitParameters, type VitArchitecture, VitEncoder } from "./vit.ts";
+export { type SaveOptions, saveEncoder } from "./saving/save.ts";

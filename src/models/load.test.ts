@@ -9,12 +9,12 @@ import type { Tensor } from "../onnx/tensor.ts";
 import { compile } from "../runtime/index.ts";
 import { layoutCases, tensorsOf, writeCase } from "../testing/pytorch-layouts.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
+import type { VitEncoder } from "./architectures/vit.ts";
 import { classify } from "./classifier.ts";
 import { frozenWeights } from "./encoder.ts";
 import { loadEncoder } from "./load.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
-import { saveEncoder } from "./save.ts";
-import type { VitEncoder } from "./vit.ts";
+import { saveEncoder } from "./saving/save.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-models-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));

@@ -4,7 +4,8 @@ import { UsageError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import type { Encoder } from "./encoder.ts";
 import { readJson } from "./files.ts";
-import { type DownloadOptions, downloadEncoder, isHubId } from "./hub.ts";
+import { type DownloadOptions, downloadEncoder, isHubId } from "./hub/download.ts";
+import { isPickle, pickleRefusal } from "./hub/pickle.ts";
 import { transformersClipLayout } from "./layouts/clip.ts";
 import { Config } from "./layouts/config.ts";
 import { transformersDinov2Layout } from "./layouts/dinov2.ts";
@@ -12,7 +13,6 @@ import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layouts/layout
 import { openClipLayout, openClipVisualLayout, openClipWeights } from "./layouts/open-clip.ts";
 import { openClipConfigName } from "./layouts/open-clip-config.ts";
 import { timmLayout } from "./layouts/timm.ts";
-import { isPickle, pickleRefusal } from "./pickle.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 export interface LoadOptions extends LayoutOptions, DownloadOptions {}

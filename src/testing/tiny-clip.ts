@@ -1,6 +1,6 @@
+import { type VitArchitecture, VitEncoder, vitShapes } from "../models/architectures/vit.ts";
 import { ClipText, type ClipTextArchitecture, clipTextShapes } from "../models/text/clip-text.ts";
 import { clipTokenizer } from "../models/text/tokenizer.ts";
-import { type VitArchitecture, VitEncoder, vitShapes } from "../models/vit.ts";
 import { randomStream } from "../random.ts";
 import { randomTensor } from "./tiny.ts";
 

@@ -1,5 +1,5 @@
+import { vitShapes } from "../models/architectures/vit.ts";
 import { type LinearClassifier, type Parameters, type VitArchitecture, VitEncoder } from "../models/index.ts";
-import { vitShapes } from "../models/vit.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
 import { type RandomStream, randomStream } from "../random.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { downloadFileToCacheDir, scanCacheDir, snapshotDownload } from "@huggingface/hub";
 import { describe, expect, it, vi } from "vitest";
 import { clip, clipFiles, commit, hubFixture, weights } from "../../testing/hub-fixture.ts";
-import { downloadEncoder } from "../hub.ts";
+import { downloadEncoder } from "./download.ts";
 
 vi.mock(import("node:fs/promises"), async (original) => {
   const real = await original();

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { clip, commit, hubFixture, refusal } from "../../testing/hub-fixture.ts";
 import { HubServer } from "../../testing/hub-server.ts";
-import { downloadEncoder } from "../hub.ts";
 import { hubClient } from "./client.ts";
+import { downloadEncoder } from "./download.ts";
 import { hubSettings } from "./settings.ts";
 
 const hub = hubFixture();

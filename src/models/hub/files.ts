@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { readJson } from "../files.ts";
-import { isPickle, pickledRepositoryRefusal } from "../pickle.ts";
+import { isPickle, pickledRepositoryRefusal } from "./pickle.ts";
 
 /** A file of a repository on the hub. */
 export interface RepositoryFile {

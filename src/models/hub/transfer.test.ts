@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { hubFixture, refusal, weights } from "../../testing/hub-fixture.ts";
 import type { Mischief } from "../../testing/hub-server.ts";
-import { type DownloadProgress, downloadEncoder } from "../hub.ts";
+import { type DownloadProgress, downloadEncoder } from "./download.ts";
 
 const hub = hubFixture();
 

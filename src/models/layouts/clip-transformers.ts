@@ -1,9 +1,9 @@
 import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
+import type { Activation } from "../architectures/transformer.ts";
+import { type VitArchitecture, vitShapes } from "../architectures/vit.ts";
 import type { Normalization, Parameters } from "../encoder.ts";
 import { type ClipTextArchitecture, clipTextShapes } from "../text/clip-text.ts";
-import type { Activation } from "../transformer.ts";
-import { type VitArchitecture, vitShapes } from "../vit.ts";
 import { blockFields } from "./blocks.ts";
 import type { Config } from "./config.ts";
 import { type Field, float32, readFields, writeFields } from "./fields.ts";

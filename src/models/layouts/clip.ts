@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Tensor } from "../../onnx/tensor.ts";
+import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
 import type { FileContent } from "../files.ts";
 import { safetensorsPieces } from "../safetensors.ts";
@@ -8,7 +9,6 @@ import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import type { TextTower } from "../text/text-tower.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
-import { VitEncoder } from "../vit.ts";
 import type { ClipParts } from "./clip-transformers.ts";
 import {
   clipNormalization,

@@ -1,9 +1,9 @@
 import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
+import { type VitArchitecture, VitEncoder, vitShapes } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import type { FileContent } from "../files.ts";
 import { safetensorsPieces } from "../safetensors.ts";
-import { type VitArchitecture, VitEncoder, vitShapes } from "../vit.ts";
 import { blockFields } from "./blocks.ts";
 import { type Config, mlpRatio } from "./config.ts";
 import { countAfter, type Field, float32, floatOfRank, readFields, refuseOthers, writeFields } from "./fields.ts";

@@ -1,6 +1,6 @@
 import type { Tensor } from "../../onnx/tensor.ts";
+import type { Activation } from "../architectures/transformer.ts";
 import type { Encoder, Normalization } from "../encoder.ts";
-import type { Activation } from "../transformer.ts";
 import type { Config } from "./config.ts";
 
 /**

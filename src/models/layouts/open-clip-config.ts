@@ -1,9 +1,9 @@
 import { UsageError } from "../../errors.ts";
-import { ConvNextEncoder } from "../convnext.ts";
+import { ConvNextEncoder } from "../architectures/convnext.ts";
+import type { Activation } from "../architectures/transformer.ts";
+import type { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder, Normalization } from "../encoder.ts";
 import { ClipText, type ClipTextArchitecture } from "../text/clip-text.ts";
-import type { Activation } from "../transformer.ts";
-import type { VitEncoder } from "../vit.ts";
 import { type Config, mlpRatio } from "./config.ts";
 
 /*

@@ -1,11 +1,11 @@
 import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
-import { type ConvNextArchitecture, convNextShapes } from "../convnext.ts";
+import { type ConvNextArchitecture, convNextShapes } from "../architectures/convnext.ts";
+import type { Activation } from "../architectures/transformer.ts";
+import { type VitArchitecture, vitShapes } from "../architectures/vit.ts";
 import type { Parameters } from "../encoder.ts";
 import type { ClipTextArchitecture } from "../text/clip-text.ts";
 import { clipTextShapes } from "../text/clip-text.ts";
-import type { Activation } from "../transformer.ts";
-import { type VitArchitecture, vitShapes } from "../vit.ts";
 import { blockFields } from "./blocks.ts";
 import type { ClipParts, ClipTextParts } from "./clip-transformers.ts";
 import type { Config } from "./config.ts";

@@ -1,12 +1,12 @@
 import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
-import { ConvNextEncoder } from "../convnext.ts";
+import { ConvNextEncoder } from "../architectures/convnext.ts";
+import type { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
 import type { FileContent } from "../files.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
-import type { VitEncoder } from "../vit.ts";
 import { clipEncoder } from "./clip.ts";
 import { type ClipTextParts, clipNormalization } from "./clip-transformers.ts";
 import { type Field, refuseOthers, writeFields } from "./fields.ts";

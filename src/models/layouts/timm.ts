@@ -1,8 +1,8 @@
 import { UsageError } from "../../errors.ts";
 import { describeType, type Tensor } from "../../onnx/tensor.ts";
+import { type VitArchitecture, VitEncoder } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import type { Normalization, Parameters } from "../encoder.ts";
-import { type VitArchitecture, VitEncoder } from "../vit.ts";
 import type { Config } from "./config.ts";
 import { countAfter, floatOfRank } from "./fields.ts";
 import type { LayoutReader } from "./layout.ts";

@@ -1,9 +1,9 @@
 import { toOnnx } from "../../graph/export.ts";
 import { Graph } from "../../graph/index.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
+import { VitEncoder } from "../architectures/vit.ts";
 import { classify } from "../classifier.ts";
 import { type Encoder, frozenWeights } from "../encoder.ts";
-import { VitEncoder } from "../vit.ts";
 import { savedOpset } from "./onnx-files.ts";
 
 /**

@@ -3,8 +3,8 @@ import { UsageError } from "../../errors.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { bytesOf } from "../../onnx/views.ts";
 import { compile } from "../../runtime/index.ts";
+import { blockShapes, layerNorm, type TransformerArchitecture, transformer } from "../architectures/transformer.ts";
 import { frozenWeights, type Parameters, type Weights } from "../encoder.ts";
-import { blockShapes, layerNorm, type TransformerArchitecture, transformer } from "../transformer.ts";
 import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 

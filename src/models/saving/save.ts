@@ -1,21 +1,21 @@
 import { join } from "node:path";
-import { LoreError } from "../errors.ts";
+import { LoreError } from "../../errors.ts";
+import { VitEncoder } from "../architectures/vit.ts";
+import type { Encoder } from "../encoder.ts";
+import { type FileContent, readBytes, writeAtomically } from "../files.ts";
+import { writeClip } from "../layouts/clip.ts";
+import { dinov2Files } from "../layouts/dinov2.ts";
+import type { Layout } from "../layouts/layout.ts";
+import { openClipFiles } from "../layouts/open-clip.ts";
+import { OnnxText } from "../text/onnx-text.ts";
 import type { CardFacts } from "./card.ts";
 import { cardFiles } from "./card-file.ts";
-import type { Encoder } from "./encoder.ts";
-import { type FileContent, readBytes, writeAtomically } from "./files.ts";
-import { writeClip } from "./layouts/clip.ts";
-import { dinov2Files } from "./layouts/dinov2.ts";
-import type { Layout } from "./layouts/layout.ts";
-import { openClipFiles } from "./layouts/open-clip.ts";
-import { clipModels } from "./saving/clip-onnx.ts";
-import { dinov2Model, encoderModel } from "./saving/encoder-model.ts";
-import { preprocessorConfig } from "./saving/preprocessor-config.ts";
-import { jsonFile, type SavedFile } from "./saving/saved-file.ts";
-import { timmFiles } from "./saving/timm-files.ts";
-import { transformersJsFolder } from "./saving/transformers-js.ts";
-import { OnnxText } from "./text/onnx-text.ts";
-import { VitEncoder } from "./vit.ts";
+import { clipModels } from "./clip-onnx.ts";
+import { dinov2Model, encoderModel } from "./encoder-model.ts";
+import { preprocessorConfig } from "./preprocessor-config.ts";
+import { jsonFile, type SavedFile } from "./saved-file.ts";
+import { timmFiles } from "./timm-files.ts";
+import { transformersJsFolder } from "./transformers-js.ts";
 
 export interface SaveOptions {
   /** What the model card says of training and of measured robustness. */

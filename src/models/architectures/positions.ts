@@ -1,5 +1,5 @@
-import { UsageError } from "../errors.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { UsageError } from "../../errors.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
 import { bicubicTaps } from "./bicubic.ts";
 
 /**

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { tinyEncoder } from "../testing/tiny.ts";
+import { tinyEncoder } from "../../testing/tiny.ts";
 import { recordEvaluation } from "./card-file.ts";
 import { saveEncoder } from "./save.ts";
 

@@ -1,6 +1,6 @@
-import type { Value } from "../graph/index.ts";
+import type { Value } from "../../graph/index.ts";
+import type { Encoder, Parameters, Weights } from "../encoder.ts";
 import { bicubicMatrix } from "./bicubic.ts";
-import type { Encoder, Parameters, Weights } from "./encoder.ts";
 
 /**
  * An encoder behind a resize: it takes images of another size and brings them to its own inside the graph, so that an

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { UsageError } from "../errors.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { UsageError } from "../../errors.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
 import { resizePositions } from "./positions.ts";
 
 /** Class token 99, and a grid of width 1. */

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { listFiles, modelInfo } from "@huggingface/hub";
-import { UsageError } from "../errors.ts";
-import { CachedRepository, hasSize, isCommit } from "./hub/cache.ts";
-import { type HubClient, HubUnreachable, hubClient, type RepositoryRevision } from "./hub/client.ts";
-import { chooseFiles, type RepositoryFile } from "./hub/files.ts";
-import { type HubSettings, hubSettings } from "./hub/settings.ts";
-import { downloadBlob } from "./hub/transfer.ts";
+import { UsageError } from "../../errors.ts";
+import { CachedRepository, hasSize, isCommit } from "./cache.ts";
+import { type HubClient, HubUnreachable, hubClient, type RepositoryRevision } from "./client.ts";
+import { chooseFiles, type RepositoryFile } from "./files.ts";
+import { type HubSettings, hubSettings } from "./settings.ts";
+import { downloadBlob } from "./transfer.ts";
 
 export interface DownloadProgress {
   /** The file in transfer, as the repository names it. */

@@ -1,5 +1,5 @@
-import type { Encoder } from "./encoder.ts";
-import { ClipText } from "./text/clip-text.ts";
+import type { Encoder } from "../encoder.ts";
+import { ClipText } from "../text/clip-text.ts";
 
 /** How the files of a saved encoder are used, in JavaScript and in Python. */
 export function usage(encoder: Encoder): string {

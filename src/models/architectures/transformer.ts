@@ -1,5 +1,5 @@
-import type { Value } from "../graph/index.ts";
-import type { Weights } from "./encoder.ts";
+import type { Value } from "../../graph/index.ts";
+import type { Weights } from "../encoder.ts";
 
 /** `quickGelu` is x sigmoid(1.702 x), which OpenAI's CLIP was trained with; `gelu` is exact. */
 export type Activation = "gelu" | "quickGelu";

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { clip, clipFiles, commit, hubFixture, refusal, weights, weightsHash } from "../testing/hub-fixture.ts";
-import { type DownloadProgress, downloadEncoder, isHubId } from "./hub.ts";
+import { clip, clipFiles, commit, hubFixture, refusal, weights, weightsHash } from "../../testing/hub-fixture.ts";
+import { type DownloadProgress, downloadEncoder, isHubId } from "./download.ts";
 
 const hub = hubFixture();
 

@@ -1,12 +1,12 @@
-import { UsageError } from "../errors.ts";
-import type { Value } from "../graph/index.ts";
-import { allocate, elementCount, type Tensor } from "../onnx/tensor.ts";
-import type { LinearClassifier } from "./classifier.ts";
-import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "./encoder.ts";
-import type { Layout } from "./layouts/layout.ts";
-import { checkedParameters, checkImageSize } from "./parameters.ts";
+import { UsageError } from "../../errors.ts";
+import type { Value } from "../../graph/index.ts";
+import { allocate, elementCount, type Tensor } from "../../onnx/tensor.ts";
+import type { LinearClassifier } from "../classifier.ts";
+import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
+import type { Layout } from "../layouts/layout.ts";
+import { checkedParameters, checkImageSize } from "../parameters.ts";
+import type { TextTower } from "../text/text-tower.ts";
 import { resizePositions } from "./positions.ts";
-import type { TextTower } from "./text/text-tower.ts";
 import { type Activation, blockShapes, layerNorm, transformer } from "./transformer.ts";
 
 /** A vision transformer (Dosovitskiy et al. 2021), pre-norm, with a class token: ViT and DeiT, CLIP's, DINOv2. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { tinyEncoder } from "../testing/tiny.ts";
-import { tinyClip } from "../testing/tiny-clip.ts";
+import { tinyEncoder } from "../../testing/tiny.ts";
+import { tinyClip } from "../../testing/tiny-clip.ts";
 import { type MeasuredRobustness, modelCard, type TrainingFacts } from "./card.ts";
 
 const training: TrainingFacts = {

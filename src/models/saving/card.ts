@@ -1,7 +1,7 @@
-import { formatEpsilon } from "../epsilon.ts";
+import { formatEpsilon } from "../../epsilon.ts";
+import type { Encoder } from "../encoder.ts";
+import type { Layout } from "../layouts/layout.ts";
 import { usage } from "./card-usage.ts";
-import type { Encoder } from "./encoder.ts";
-import type { Layout } from "./layouts/layout.ts";
 
 /** What is known of an encoder beyond its files. What is left out, the card does not claim. */
 export interface CardFacts {

@@ -1,9 +1,9 @@
-import type { Value } from "../graph/index.ts";
-import { product } from "../graph/shapes.ts";
-import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "./encoder.ts";
-import type { Layout } from "./layouts/layout.ts";
-import { checkedParameters, checkImageSize } from "./parameters.ts";
-import type { TextTower } from "./text/text-tower.ts";
+import type { Value } from "../../graph/index.ts";
+import { product } from "../../graph/shapes.ts";
+import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
+import type { Layout } from "../layouts/layout.ts";
+import { checkedParameters, checkImageSize } from "../parameters.ts";
+import type { TextTower } from "../text/text-tower.ts";
 import { layerNorm, linear } from "./transformer.ts";
 
 /** A ConvNeXt (Liu et al. 2022) over patches of 4 pixels, its features averaged, normalised and projected (open_clip). */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { gradients } from "../autodiff/index.ts";
-import { Graph } from "../graph/index.ts";
-import { compile } from "../runtime/index.ts";
-import { randomImages, tinyEncoder } from "../testing/tiny.ts";
+import { gradients } from "../../autodiff/index.ts";
+import { Graph } from "../../graph/index.ts";
+import { compile } from "../../runtime/index.ts";
+import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
+import { frozenWeights } from "../encoder.ts";
 import { bicubicMatrix } from "./bicubic.ts";
-import { frozenWeights } from "./encoder.ts";
 import { resizing } from "./resized.ts";
 
 const encoder = tinyEncoder();
