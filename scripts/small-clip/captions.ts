@@ -17,9 +17,12 @@ export interface Captions {
   readonly draw: (images: ImageBatch, random: RandomStream) => BatchCaptions;
 }
 
-/** An image's own caption where the source has them; else a prompt template, drawn anew, with its class's name. */
+/**
+ * A prompt template, drawn anew, with its class's name, where the source has both: every class then stands against every
+ * other in every batch. Else the images' own captions.
+ */
 export function captionsOf(source: ImageSource, batch: number): Captions {
-  return source.items[0]?.caption === undefined ? fromTemplates(source) : fromItems(source, batch);
+  return source.templates ? fromTemplates(source) : fromItems(source, batch);
 }
 
 function fromItems(source: ImageSource, batch: number): Captions {
@@ -35,19 +38,22 @@ function fromItems(source: ImageSource, batch: number): Captions {
   };
 }
 
-function fromTemplates({ name, classes, templates }: ImageSource): Captions {
+function fromTemplates({ name, items, classes, templates }: ImageSource): Captions {
   if (!classes || !templates) throw new Error(`${name} has neither captions nor classes with prompt templates.`);
-  const fill = (template: string, index: number): string => template.replace("{}", classes[index]!.name);
+  // A class without images would only ever be pushed away.
+  const shown = [...new Set(items.map(({ label }) => label!))].sort((p, q) => p - q);
+  const place = new Map(shown.map((label, i) => [label, i]));
+  const fill = (template: string, label: number): string => template.replace("{}", classes[label]!.name);
   return {
-    perBatch: classes.length,
+    perBatch: shown.length,
     longest: (tokenizer) =>
       longestOf(
-        templates.flatMap((template) => classes.map((_, i) => fill(template, i))),
+        templates.flatMap((template) => shown.map((label) => fill(template, label))),
         tokenizer,
       ),
     draw: ({ labels }, random) => ({
-      texts: classes.map((_, i) => fill(random.pick(templates), i)),
-      match: [...labels],
+      texts: shown.map((label) => fill(random.pick(templates), label)),
+      match: [...labels].map((label) => place.get(label)!),
     }),
   };
 }

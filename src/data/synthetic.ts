@@ -25,9 +25,13 @@ export const syntheticSplits: readonly SyntheticSplit[] = ["train", "test", "hel
 const defaultCount = 2048;
 
 /** Prompts in the words of the captions. */
-const templates = textures.flatMap((texture) =>
-  ["white", "grey", "black"].map((background) => `a ${texture} {} on a ${background} background`),
-);
+const templates = [
+  "a {}",
+  "a picture of a {}",
+  ...textures.flatMap((texture) =>
+    ["white", "grey", "black"].map((background) => `a ${texture} {} on a ${background} background`),
+  ),
+];
 
 /**
  * A generated, captioned data set that needs no files: one shape in one colour, plain or textured, at a random place,
