@@ -51,14 +51,10 @@ function fromTemplates({ name, items, classes, templates }: ImageSource): Captio
         templates.flatMap((template) => shown.map((label) => fill(template, label))),
         tokenizer,
       ),
-    draw: ({ labels }, random) => {
-      // One template for all: at the start, texts would otherwise differ more by their template than by their class.
-      const template = random.pick(templates);
-      return {
-        texts: shown.map((label) => fill(template, label)),
-        match: [...labels].map((label) => place.get(label)!),
-      };
-    },
+    draw: ({ labels }, random) => ({
+      texts: shown.map((label) => fill(random.pick(templates), label)),
+      match: [...labels].map((label) => place.get(label)!),
+    }),
   };
 }
 
