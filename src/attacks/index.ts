@@ -1,3 +1,30 @@
-export { type AttackOutcome, ascentSpec, type Pgd, type PgdOptions, perturbBatch, pgd, runPgd } from "./pgd.ts";
-export { ascentGraph, crossEntropy, misclassification, misclassified, squaredDistance } from "./step.ts";
-export { type Norm, project, randomStart, type ThreatModel } from "./threat.ts";
+export { type Apgd, type ApgdOptions, apgd } from "./apgd.ts";
+export { ascentGraph, ascentSpec, perturbBatch } from "./ascent.ts";
+export { type Attack, attackLoss, attackName, type Images, planOf } from "./attack.ts";
+export {
+  type AutoAttack,
+  type AutoAttackOptions,
+  type AutoAttackVersion,
+  attackList,
+  autoAttack,
+} from "./autoattack.ts";
+export { type AttackJob, type AttackOutcome, drive, type Feeds, type Plan } from "./drive.ts";
+export { type Fab, type FabOptions, fab } from "./fab.ts";
+export { cosineDistance, crossEntropy, misclassified, squaredDistance } from "./losses.ts";
+export { type Noise, type NoiseOptions, noise } from "./noise.ts";
+export { type Pgd, type PgdOptions, pgd } from "./pgd.ts";
+export type { Search } from "./search.ts";
+export { type Square, type SquareOptions, square } from "./square.ts";
+export {
+  type AttackLoss,
+  type AttackTarget,
+  type ClassLoss,
+  type EmbeddingLoss,
+  embeddingDistance,
+  isEmbeddingLoss,
+  type LossSpec,
+  lossGraph,
+  misclassification,
+  type TargetBuilder,
+} from "./target.ts";
+export type { Norm, ThreatModel } from "./threat.ts";

@@ -5,16 +5,17 @@ import { Graph } from "../graph/index.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import { randomImages } from "../testing/tiny.ts";
-import { checkThreatModel, type Norm, project, randomStart, steepest } from "./threat.ts";
+import { randomStart } from "./ball.ts";
+import { checkThreatModel, type DenseNorm, project, steepest } from "./threat.ts";
 
 /** float32 has steps of 6e-8 near 1, and a projection adds and subtracts once: 1e-6 leaves room for a few roundings. */
 const slack = 1e-6;
 
-const norm = fc.constantFrom<Norm>("linf", "l2");
+const norm = fc.constantFrom<DenseNorm>("linf", "l2");
 const size = 4;
 const length = 3 * size * size;
 
-function distance(kind: Norm, a: Float32Array, b: Float32Array): number {
+function distance(kind: DenseNorm, a: Float32Array, b: Float32Array): number {
   const differences = Array.from(a, (x, i) => Math.abs(x - b[i]!));
   return kind === "linf" ? Math.max(...differences) : Math.hypot(...differences);
 }
@@ -93,7 +94,7 @@ test("the steepest direction: signs for l-inf, a unit vector for l2, zero for no
 test.each([
   { norm: "linf", epsilon: 2 },
   { norm: "linf", epsilon: -0.1 },
-  { norm: "l2", epsilon: Number.NaN },
+  { norm: "linf", epsilon: Number.NaN },
 ] as const)("%j is no threat model", (threat) => {
   expect(() => checkThreatModel(threat)).toThrow(UsageError);
   expect(() => checkThreatModel(threat)).toThrow(/2\/255/);
@@ -101,5 +102,8 @@ test.each([
 
 test("l2 balls may be larger than 1, unknown norms are refused", () => {
   expect(() => checkThreatModel({ norm: "l2", epsilon: 3 })).not.toThrow();
-  expect(() => checkThreatModel({ norm: "l1" as Norm, epsilon: 0.1 })).toThrow(/l1.*linf or l2/);
+  expect(() => checkThreatModel({ norm: "l1", epsilon: 12 })).not.toThrow();
+  for (const epsilon of [-1, Number.NaN, Infinity])
+    expect(() => checkThreatModel({ norm: "l2", epsilon })).toThrow(/must be a number from 0/);
+  expect(() => checkThreatModel({ norm: "l0" as "l2", epsilon: 0.1 })).toThrow(/l0.*linf, l2 or l1/);
 });

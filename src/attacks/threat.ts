@@ -1,21 +1,31 @@
 import { UsageError } from "../errors.ts";
 import type { Operand, Value } from "../graph/index.ts";
-import type { RandomStream } from "../random.ts";
 
-export type Norm = "linf" | "l2";
+export type Norm = "linf" | "l2" | "l1";
+/** Norms whose steepest step moves every pixel; l1's moves a few, which takes an attack made for it. */
+export type DenseNorm = Exclude<Norm, "l1">;
 
 /** What an attacker may do: move every pixel vector by at most epsilon in the norm, and stay within [0, 1]. */
-export interface ThreatModel {
-  readonly norm: Norm;
-  /** In pixel units of [0, 1]: 2/255, not 2. */
+export interface ThreatModel<N extends Norm = Norm> {
+  readonly norm: N;
+  /** In pixel units of [0, 1]: for l-inf 2/255, not 2; l2 and l1 distances of an image may exceed 1. */
   readonly epsilon: number;
 }
 
+const norms: readonly Norm[] = ["linf", "l2", "l1"];
+
 export function checkThreatModel({ norm, epsilon }: ThreatModel): void {
-  if (norm !== "linf" && norm !== "l2") throw new UsageError(`Unknown norm ${String(norm)}: use linf or l2.`);
-  if (!(epsilon >= 0) || (norm === "linf" && epsilon > 1)) {
+  if (!norms.includes(norm)) throw new UsageError(`Unknown norm ${String(norm)}: use linf, l2 or l1.`);
+  if (norm === "linf" && !(epsilon >= 0 && epsilon <= 1)) {
     throw new UsageError(`Epsilon ${epsilon} is outside [0, 1]. It is in pixel units of [0, 1]: write 2/255, not 2.`);
   }
+  if (!(epsilon >= 0 && epsilon < Infinity)) throw new UsageError(`Epsilon ${epsilon} must be a number from 0.`);
+}
+
+/** @throws UsageError when `count` is not a whole number from 1 */
+export function checkPositiveCount(attack: string, what: string, count: number): void {
+  if (!Number.isInteger(count) || count < 1)
+    throw new UsageError(`${attack}: ${what} must be a positive integer, got ${count}.`);
 }
 
 /** All axes but the first: the pixels of one image. */
@@ -27,41 +37,17 @@ export function imageNorm(x: Value): Value {
 }
 
 /** The direction of steepest ascent in the norm: the sign for l-inf, the unit vector for l2 (zero where x is zero). */
-export function steepest(norm: Norm, x: Value): Value {
+export function steepest(norm: DenseNorm, x: Value): Value {
   const { graph: g } = x;
   return norm === "linf" ? g.sign(x) : g.div(x, g.add(imageNorm(x), 1e-12));
 }
 
 /** The nearest images within epsilon of the clean ones, then within [0, 1]. Shapes [N, C, H, W]. */
-export function project(norm: Norm, x: Value, clean: Value, epsilon: Operand): Value {
+export function project(norm: DenseNorm, x: Value, clean: Value, epsilon: Operand): Value {
   const { graph: g } = x;
   if (norm === "linf") return g.clip(g.min(g.max(x, g.sub(clean, epsilon)), g.add(clean, epsilon)), 0, 1);
   const delta = g.sub(x, clean);
   // Clipping to [0, 1] afterwards only shortens delta: the clean image lies in the box.
   const shrink = g.min(g.div(epsilon, g.add(imageNorm(delta), 1e-12)), 1);
   return g.clip(g.add(clean, g.mul(delta, shrink)), 0, 1);
-}
-
-/**
- * Writes a random image of the threat model's ball around `clean` into `out`, both one image's pixels: uniform in the
- * l-inf box, or uniform in the l2 ball; then clipped to [0, 1].
- */
-export function randomStart(threat: ThreatModel, clean: Float32Array, random: RandomStream, out: Float32Array): void {
-  const { norm, epsilon } = threat;
-  if (norm === "linf") {
-    for (let i = 0; i < out.length; i++) out[i] = clipped(clean[i]! + random.uniform(-epsilon, epsilon));
-    return;
-  }
-  let squared = 0;
-  for (let i = 0; i < out.length; i++) {
-    const z = random.normal();
-    out[i] = z;
-    squared += z * z;
-  }
-  const radius = (epsilon * random.uniform() ** (1 / out.length)) / Math.sqrt(squared);
-  for (let i = 0; i < out.length; i++) out[i] = clipped(clean[i]! + radius * out[i]!);
-}
-
-function clipped(pixel: number): number {
-  return Math.min(Math.max(pixel, 0), 1);
 }

@@ -102,6 +102,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   ],
   ArgMax: () => [null],
   ArgMin: () => [null],
+  TopK: (step) => [() => vjp.scatterTop(step)],
   LayerNormalization: (step) => [
     () => vjp.layerNormInput(step),
     () => step.g.mul(step.dy, vjp.normalized(step)),

@@ -47,6 +47,18 @@ export function shareAmongExtremes({ g, x: [x], y, dy, a }: Step): Value {
   return g.mul(hits, g.div(restoreAxes(g, dy, x!, a), ties));
 }
 
+/** TopK: each cotangent goes back to where its value stood. */
+export function scatterTop({ g, x: [x], ys, dy, a }: Step): Value {
+  const axis = int(a, "axis");
+  const size = x!.shape[axis]!;
+  const places = g.reshape(
+    g.indices(Array.from({ length: size }, (_, i) => i)),
+    x!.shape.map((_, i) => (i === axis ? size : 1)),
+  );
+  const hits = g.equal(g.unsqueeze(places, [axis + 1]), g.unsqueeze(ys[1]!, [axis]));
+  return g.reduceSum(g.mul(g.cast(hits, dy.dtype), g.unsqueeze(dy, [axis])), { axes: [axis + 1] });
+}
+
 /**
  * Exact: Phi(x) + x phi(x). Tanh form, y = x/2 (1 + tanh u), u = c (x + k x^3): (1 + t)/2 + x/2 (1 - t^2) c (1 + 3 k x^2).
  */

@@ -53,6 +53,7 @@ describe("accuracy", () => {
       classes: 4,
       clean: 16 / 24,
       attacks: [],
+      warnings: [],
     });
   });
 

@@ -1,10 +1,11 @@
-import { ascentGraph, ascentSpec, misclassification, type Pgd, runPgd } from "../attacks/index.ts";
+import type { Attack } from "../attacks/index.ts";
 import { type ImageBatch, type ImageSource, openBatches } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { Graph } from "../graph/index.ts";
-import type { Encoder } from "../models/encoder.ts";
-import { compile } from "../runtime/index.ts";
+import type { Value } from "../graph/index.ts";
+import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import { Attacker } from "./attacker.ts";
 import { type ClassifierOptions, imageClassifier } from "./classes.ts";
+import { othersByLogit, Predictor } from "./predictor.ts";
 
 /** One image before and after an attack. */
 export interface AttackedExample {
@@ -26,45 +27,48 @@ export interface AttackedExample {
 export async function attackedExamples(
   encoder: Encoder,
   source: ImageSource,
-  attack: Pgd,
+  attack: Attack,
   indices: readonly number[],
   options: ClassifierOptions & { readonly seed?: number } = {},
 ): Promise<readonly AttackedExample[]> {
   const { imageSize } = encoder;
-  const { logits } = await imageClassifier(encoder, source, options);
+  const { classes, logits } = await imageClassifier(encoder, source, options);
+  const embed = (x: Value): Value => encoder.embed(x, frozenWeights(x.graph, encoder.parameters));
+  const victim = { imageSize, logits, embed };
   const batch = indices.length;
-  const { pixels, labels, ids } = await readAll(source, imageSize, indices);
+  const { pixels, labels: codes, ids } = await readAll(source, imageSize, indices);
+  const labels = Array.from(codes);
 
-  const target = misclassification(logits);
-  const ascent = await compile(ascentGraph(ascentSpec(attack, batch, imageSize), target), options);
-  const outcome = await runPgd(ascent, attack, {
-    clean: pixels,
-    count: batch,
-    keys: indices,
-    rows: { labels: BigInt64Array.from(labels, BigInt) },
-    shared: {},
-    seed: options.seed ?? 0,
-  });
-  await ascent.dispose();
-
-  const g = new Graph();
-  const prediction = g.argMax(logits(g.input("pixels", "float32", [batch, 3, imageSize, imageSize])), 1);
-  const predictor = await compile({ prediction }, options);
-  const predict = async (input: Float32Array): Promise<readonly number[]> =>
-    Array.from((await predictor.run({ pixels: input })).prediction as BigInt64Array, Number);
-  const [before, after] = [await predict(pixels), await predict(outcome.adversarial)];
-  await predictor.dispose();
-
-  const length = pixels.length / batch;
-  const name = (index: number): string => source.classes![index]!.name;
-  return ids.map((id, i) => ({
-    id,
-    clean: pixels.subarray(i * length, (i + 1) * length),
-    perturbed: outcome.adversarial.subarray(i * length, (i + 1) * length),
-    label: name(labels[i]!),
-    predictedClean: name(before[i]!),
-    predictedPerturbed: name(after[i]!),
-  }));
+  const predictor = await Predictor.compile(victim, { ...options, batch });
+  const attacker = new Attacker(victim, { ...options, batch });
+  try {
+    const before = await predictor.predict(pixels, labels);
+    const others = before.rows.map((row, i) => othersByLogit(row, labels[i]!));
+    const { adversarial } = await attacker.run(attack, {
+      clean: pixels,
+      count: batch,
+      keys: indices,
+      seed: options.seed ?? 0,
+      labels,
+      classes,
+      others: (i) => others[i]!,
+      embeddings: before.embeddings,
+    });
+    const after = await predictor.predict(adversarial, labels);
+    const length = pixels.length / batch;
+    const name = (index: number): string => source.classes![index]!.name;
+    return ids.map((id, i) => ({
+      id,
+      clean: pixels.subarray(i * length, (i + 1) * length),
+      perturbed: adversarial.subarray(i * length, (i + 1) * length),
+      label: name(labels[i]!),
+      predictedClean: name(before.classes[i]!),
+      predictedPerturbed: name(after.classes[i]!),
+    }));
+  } finally {
+    await predictor.dispose();
+    await attacker.dispose();
+  }
 }
 
 async function readAll(source: ImageSource, size: number, order: readonly number[]): Promise<ImageBatch> {

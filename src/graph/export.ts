@@ -120,8 +120,10 @@ function identity(from: string, to: string): OnnxNode {
   return { op: "Identity", domain: "", name: to, inputs: [from], outputs: [to], attributes: {} };
 }
 
-/** Outputs that nobody reads are left out at the end, where ONNX makes them optional. The parts of a Split are not. */
+const allOutputs: ReadonlySet<string> = new Set(["Split", "TopK"]);
+
+/** Outputs that nobody reads are left out at the end, where ONNX makes them optional. */
 function written(node: Node, used: ReadonlySet<Value>): readonly Value[] {
-  if (node.op === "Split") return node.outputs;
+  if (allOutputs.has(node.op)) return node.outputs;
   return node.outputs.slice(0, node.outputs.findLastIndex((output) => used.has(output)) + 1);
 }

@@ -308,6 +308,23 @@ export const operators: Readonly<Record<string, Operator>> = {
   ReduceL2: reduction,
   ArgMax: argument,
   ArgMin: argument,
+  TopK: {
+    complete: (a, x) => ({
+      axis: axisIn((a.axis as number) ?? -1, first(x).rank),
+      k: int(a, "k"),
+      largest: (a.largest as number) ?? 1,
+      sorted: (a.sorted as number) ?? 1,
+    }),
+    infer: (x, a) => {
+      const [axis, k] = [int(a, "axis"), int(a, "k")];
+      const { dtype, shape } = x[0]!;
+      if (k > shape[axis]!) mismatch(`takes the first ${k} of only ${shape[axis]}`);
+      return [
+        { dtype, shape: shape.with(axis, k) },
+        { dtype: "int64", shape: shape.with(axis, k) },
+      ];
+    },
+  },
   LayerNormalization: layerNormalization,
 
   // Shape

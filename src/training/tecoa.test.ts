@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ascentGraph, ascentSpec, misclassification, pgd, runPgd } from "../attacks/index.ts";
+import { drive, lossGraph, misclassification, pgd, planOf } from "../attacks/index.ts";
 import { Graph } from "../graph/index.ts";
 import { classify } from "../models/classifier.ts";
 import { type CosineClassifier, frozenWeights, type Parameters } from "../models/index.ts";
@@ -83,11 +83,17 @@ async function robustAccuracy(parameters: Parameters): Promise<number> {
   const { pixels: clean, labels } = labelledImages(60, "test");
   const attack = pgd({ epsilon, steps: 10 });
   const target = misclassification((x) => classify(encoder.embed(x, frozenWeights(x.graph, parameters)), classifier));
-  const program = await compile(ascentGraph(ascentSpec(attack, 20, encoder.imageSize), target), { threads: 1 });
+  const program = await compile(lossGraph({ batch: 20, imageSize: encoder.imageSize, gradient: true }, target), {
+    threads: 1,
+  });
   const count = labels.length;
   const rows = { labels: BigInt64Array.from(labels, BigInt) };
   const keys = Array.from(labels, (_, i) => i);
-  const { success } = await runPgd(program, attack, { clean, count, keys, rows, shared: {}, seed: 0 });
+  const { success } = await drive({ at: async () => program }, planOf(attack, { clean, count, keys, seed: 0 }), {
+    clean,
+    count,
+    rows,
+  });
   await program.dispose();
   return success.filter((broken) => !broken).length / count;
 }

@@ -23,6 +23,13 @@ const argument =
     };
   };
 
+const topK = (draw: Draw): GradientCase => {
+  const shape = draw.shape({ minRank: 1 });
+  const axis = draw.axis(shape.length);
+  const k = draw.int(1, shape.at(axis)!);
+  return apply("TopK", [distinct(draw, shape)], { axis, k, largest: draw.int(0, 1), sorted: 1 });
+};
+
 /**
  * Values differ by a quarter at least: near a constant row the derivatives are steeper than the differences can follow.
  * In a float64 graph the statistics that the rule reads are float32 all the same, by ONNX's definition.
@@ -44,5 +51,6 @@ export const reductions: Checks = {
   ReduceL2: reduction("ReduceL2", (draw, shape) => draw.real(shape, { not: (x) => Math.abs(x) < 0.5 })),
   ArgMax: argument("ArgMax"),
   ArgMin: argument("ArgMin"),
+  TopK: topK,
   LayerNormalization: layerNormalization,
 };

@@ -1,0 +1,80 @@
+import { UsageError } from "../errors.ts";
+import { apgd } from "./apgd.ts";
+import type { Attack } from "./attack.ts";
+import { fab } from "./fab.ts";
+import { square } from "./square.ts";
+import type { Norm, ThreatModel } from "./threat.ts";
+
+/**
+ * Attacks that run one after the other on the images still classified rightly, so that the worst counts (Croce and Hein
+ * 2020).
+ */
+export interface AutoAttack extends ThreatModel {
+  readonly kind: "autoattack";
+  readonly version: AutoAttackVersion;
+  readonly attacks: readonly Attack[];
+}
+
+/** The reference implementation's versions; and "lore", the pair APGD-CE and APGD-T that FARE's and LORE's papers report. */
+export type AutoAttackVersion = "standard" | "plus" | "rand" | "lore" | "custom";
+
+export interface AutoAttackOptions {
+  readonly epsilon: number;
+  /** Default "linf". */
+  readonly norm?: Norm;
+  /** Default "standard". */
+  readonly version?: Exclude<AutoAttackVersion, "custom">;
+}
+
+/**
+ * AutoAttack with the reference implementation's settings. For l1 only its APGD attacks, since FAB and Square are made
+ * for l-inf and l2 here.
+ *
+ * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative
+ */
+export function autoAttack({ epsilon, norm = "linf", version = "standard" }: AutoAttackOptions): AutoAttack {
+  return { kind: "autoattack", version, norm, epsilon, attacks: versions[version]({ epsilon, norm }) };
+}
+
+/**
+ * A list of attacks of one's own, worst case over all.
+ *
+ * @throws UsageError when the list is empty or its attacks differ in norm or epsilon
+ */
+export function attackList(attacks: readonly Exclude<Attack, { readonly kind: "noise" }>[]): AutoAttack {
+  const [first] = attacks;
+  if (!first) throw new UsageError("A list of attacks needs at least one.");
+  const { norm, epsilon } = first;
+  if (attacks.some((attack) => attack.norm !== norm || attack.epsilon !== epsilon))
+    throw new UsageError("The attacks of a list share one norm and one epsilon: their worst case is within one ball.");
+  return { kind: "autoattack", version: "custom", norm, epsilon, attacks };
+}
+
+type Threat = { readonly epsilon: number; readonly norm: Norm };
+
+const versions: Readonly<Record<Exclude<AutoAttackVersion, "custom">, (threat: Threat) => readonly Attack[]>> = {
+  standard: ({ epsilon, norm }) =>
+    norm === "l1"
+      ? [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "targeted-dlr", targets: 5 })]
+      : [
+          apgd({ epsilon, norm }),
+          apgd({ epsilon, norm, loss: "targeted-dlr" }),
+          fab({ epsilon, norm }),
+          square({ epsilon, norm }),
+        ],
+  plus: ({ epsilon, norm }) => {
+    const gradient = [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "dlr", restarts: 5 })];
+    const targeted = apgd({ epsilon, norm, loss: "targeted-dlr" });
+    if (norm === "l1") return [...gradient, targeted];
+    return [
+      ...gradient,
+      fab({ epsilon, norm, targeted: false, restarts: 5 }),
+      square({ epsilon, norm }),
+      targeted,
+      fab({ epsilon, norm }),
+    ];
+  },
+  rand: ({ epsilon, norm }) => [apgd({ epsilon, norm, eot: 20 }), apgd({ epsilon, norm, loss: "dlr", eot: 20 })],
+  // The published code builds a "custom" AutoAttack, which leaves APGD-CE at its constructor's 5 restarts.
+  lore: ({ epsilon, norm }) => [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "targeted-dlr" })],
+};

@@ -1,0 +1,208 @@
+import { UsageError } from "../errors.ts";
+import type { TypedArray } from "../onnx/tensor.ts";
+import type { Programs } from "../runtime/ladder.ts";
+import type { Answer, Found, Query, Search } from "./search.ts";
+
+/** Inputs of a program, one array each. */
+export type Feeds = Readonly<Record<string, TypedArray>>;
+
+/** The searches that make up an attack. */
+export interface Plan {
+  /** Searches an image, in the order in which they matter: restarts, targets. */
+  readonly runs: number;
+  readonly begin: (image: number, run: number) => Search;
+  /** Evaluations of every point, whose losses and gradients are averaged. */
+  readonly eot: number;
+}
+
+export interface AttackJob {
+  /** [count, 3, S, S] in [0, 1]; any count. */
+  readonly clean: Float32Array;
+  readonly count: number;
+  /** The programs' inputs that have one row an image (labels, embeddings): `count` rows each. */
+  readonly rows: Feeds;
+  /** Called as images are finished. */
+  readonly onDone?: (images: number) => void;
+}
+
+export interface AttackOutcome {
+  /** Perturbed images [count, 3, S, S]: the earliest run's that succeeded, else the one of largest loss over all runs. */
+  readonly adversarial: Float32Array;
+  /** Per image: the attack succeeded. */
+  readonly success: readonly boolean[];
+  /** Per image: the loss of the image returned. */
+  readonly loss: Float32Array;
+  /** Per image: the run that the image returned is from. */
+  readonly run: readonly number[];
+  /** Per image: how many points that run had looked at before it ended; 0 where its start was a success. */
+  readonly iteration: readonly number[];
+}
+
+interface Active {
+  readonly image: number;
+  readonly run: number;
+  readonly search: Search;
+  query: Query;
+  asked: number;
+}
+
+/**
+ * Carries out a plan on any number of images. A search leaves the batch as soon as it ends, and the next takes its place,
+ * so that the batch stays full. What an image gets depends on the plan and the image only, never on its neighbours: where
+ * two runs of an image share the batch, the later one counts only if the earlier one fails.
+ *
+ * @param programs of inputs `pixels` [N, 3, S, S], `target` [N] (int64) where the loss has one, and the job's rows; of
+ *   outputs `loss` [N], and where they apply `success` [N] (bool) and `gradient` [N, 3, S, S]
+ */
+export async function drive(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
+  const { clean, count } = job;
+  const size = count === 0 ? 0 : clean.length / count;
+  const results = new Results(job, plan.runs);
+  const queue = Array.from({ length: plan.runs * count }, (_, i) => ({ image: i % count, run: Math.floor(i / count) }));
+  queue.reverse();
+  let active: Active[] = [];
+
+  const fill = (capacity: number): void => {
+    while (active.length < capacity && queue.length > 0) {
+      const { image, run } = queue.pop()!;
+      if (results.settled(image, run)) {
+        results.abandon(image);
+        continue;
+      }
+      const search = plan.begin(image, run);
+      const first = search.next();
+      if (first.done) results.add(image, run, 0, first.value);
+      else active.push({ image, run, search, query: first.value, asked: 0 });
+    }
+  };
+
+  for (;;) {
+    const capacity = batchOf(await programs.at(Number.POSITIVE_INFINITY));
+    fill(capacity);
+    if (active.length === 0) break;
+    const program = await programs.at(active.length);
+    const answers = await ask(program, active, job, { size, eot: plan.eot });
+    const going: Active[] = [];
+    active.forEach((one, at) => {
+      const next = one.search.next(answers(at));
+      if (next.done) results.add(one.image, one.run, one.asked, next.value);
+      else going.push(Object.assign(one, { query: next.value, asked: one.asked + 1 }));
+    });
+    active = going.filter(({ image, run, search }) => {
+      if (!results.settled(image, run)) return true;
+      search.return(undefined as never);
+      results.abandon(image);
+      return false;
+    });
+  }
+  return results;
+}
+
+function batchOf(program: {
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}) {
+  return program.inputs.find(({ name }) => name === "pixels")!.shape[0]!;
+}
+
+/** What the program makes of the searches' points. */
+async function ask(
+  program: Awaited<ReturnType<Programs["at"]>>,
+  active: readonly Active[],
+  { rows, count }: AttackJob,
+  { size, eot }: { readonly size: number; readonly eot: number },
+): Promise<(at: number) => Answer> {
+  const batch = batchOf(program);
+  const pixels = new Float32Array(batch * size);
+  const target = new BigInt64Array(batch);
+  active.forEach(({ query }, at) => {
+    pixels.set(query.point, at * size);
+    target[at] = BigInt(query.target ?? 0);
+  });
+  const images = active.map(({ image }) => image);
+  const gathered = Object.entries(rows).map(([name, all]) => [name, gather(all, count, images, batch)] as const);
+  const feeds = { ...Object.fromEntries(gathered), pixels, target };
+
+  let result = await program.run(feeds);
+  let loss = result.loss as Float32Array;
+  let gradient = result.gradient as Float32Array | undefined;
+  if (eot > 1) {
+    [loss, gradient] = [loss.map((x) => x / eot), gradient?.map((x) => x / eot)];
+    for (let more = 1; more < eot; more++) {
+      result = await program.run(feeds);
+      accumulate(loss, result.loss as Float32Array, 1 / eot);
+      if (gradient) accumulate(gradient, result.gradient as Float32Array, 1 / eot);
+    }
+  }
+  const success = result.success as Uint8Array | undefined;
+  return (at) => ({
+    loss: loss[at]!,
+    gradient: gradient?.subarray(at * size, (at + 1) * size) ?? nothing,
+    success: success?.[at] === 1,
+  });
+}
+
+const nothing = new Float32Array(0);
+
+function accumulate(sum: Float32Array, part: Float32Array, weight: number): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + weight * part[i]!;
+}
+
+/** Rows of `all`, padded to the batch with zeros. */
+function gather(all: TypedArray, count: number, images: readonly number[], batch: number): TypedArray {
+  const size = all.length / count;
+  if (!Number.isInteger(size)) throw new UsageError("Every per-image input needs one row an image.");
+  const rows = new (all.constructor as Float32ArrayConstructor)(batch * size);
+  images.forEach((image, at) => {
+    for (let i = 0; i < size; i++) rows[at * size + i] = (all as Float32Array)[image * size + i]!;
+  });
+  return rows;
+}
+
+/** The best of each image's runs so far. */
+class Results implements AttackOutcome {
+  readonly adversarial: Float32Array;
+  readonly success: boolean[];
+  readonly loss: Float32Array;
+  readonly run: number[];
+  readonly iteration: number[];
+  readonly #left: number[];
+  readonly #onDone: (images: number) => void;
+  #finished = 0;
+
+  constructor({ clean, count, onDone = () => {} }: AttackJob, runs: number) {
+    this.adversarial = clean.slice();
+    this.success = new Array<boolean>(count).fill(false);
+    this.loss = new Float32Array(count).fill(Number.NEGATIVE_INFINITY);
+    this.run = new Array<number>(count).fill(Number.POSITIVE_INFINITY);
+    this.iteration = new Array<number>(count).fill(0);
+    this.#left = new Array<number>(count).fill(runs);
+    this.#onDone = onDone;
+  }
+
+  /** An earlier run has broken the image. */
+  settled(image: number, run: number): boolean {
+    return this.success[image]! && this.run[image]! < run;
+  }
+
+  abandon(image: number): void {
+    this.#left[image] = this.#left[image]! - 1;
+    if (this.#left[image] === 0) this.#onDone(++this.#finished);
+  }
+
+  add(image: number, run: number, iteration: number, { point, loss, success }: Found): void {
+    const better = success
+      ? !this.success[image] || run < this.run[image]!
+      : !this.success[image] &&
+        (loss > this.loss[image]! ||
+          (loss === this.loss[image] && run < this.run[image]!) ||
+          this.run[image] === Infinity);
+    if (better) {
+      this.adversarial.set(point, image * point.length);
+      this.loss[image] = loss;
+      this.success[image] = success;
+      this.run[image] = run;
+      this.iteration[image] = iteration;
+    }
+    this.abandon(image);
+  }
+}

@@ -1,0 +1,37 @@
+import type { ImageBatch } from "../data/index.ts";
+import { othersByLogit, type Predictions } from "./predictor.ts";
+
+/** One image that is classified rightly, and what attacks need to know of it. */
+export interface CorrectImage {
+  /** [3, S, S] in [0, 1] */
+  readonly pixels: Float32Array;
+  readonly label: number;
+  /** Position in the source: what an attack's random numbers depend on, whatever else is evaluated. */
+  readonly index: number;
+  readonly id: string;
+  /** The other classes, the likeliest first. */
+  readonly others: readonly number[];
+  readonly embedding: Float32Array;
+}
+
+/** The images of a batch that are classified rightly. */
+export function correctImages(images: ImageBatch, predictions: Predictions): readonly CorrectImage[] {
+  const { pixels, labels, indices, ids, count } = images;
+  const { classes, logits, embeddings } = predictions;
+  const row = (all: Float32Array, i: number): Float32Array =>
+    all.slice((i * all.length) / count, ((i + 1) * all.length) / count);
+  return indices.flatMap((index, i) => {
+    const label = labels[i]!;
+    if (classes[i] !== label) return [];
+    const others = othersByLogit(row(logits, i), label);
+    return [{ pixels: row(pixels, i), label, index, id: ids[i]!, others, embedding: row(embeddings, i) }];
+  });
+}
+
+/** Rows one after the other. */
+export function joined(rows: readonly Float32Array[]): Float32Array {
+  const size = rows[0]?.length ?? 0;
+  const all = new Float32Array(rows.length * size);
+  for (const [i, row] of rows.entries()) all.set(row, i * size);
+  return all;
+}

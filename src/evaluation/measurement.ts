@@ -1,0 +1,143 @@
+import { type Attack, type AutoAttack, attackName, type Norm } from "../attacks/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import type { Attacker } from "./attacker.ts";
+import { fittingAttacks, maskingWarning } from "./checks.ts";
+import { type CorrectImage, joined } from "./chunk.ts";
+import type { Predictor } from "./predictor.ts";
+import type { ImageRecord, ResultsFolder } from "./results.ts";
+
+/** One attack of several that ran one after the other. */
+export interface Stage {
+  /** `apgd-ce`, `square` ... */
+  readonly attack: string;
+  /** Share of all images, from 0 to 1, that withstood this attack and those before it. */
+  readonly accuracy: number;
+  readonly seconds: number;
+}
+
+export interface MeasurementContext {
+  readonly predictor: Predictor;
+  readonly attacker: Attacker;
+  readonly classes: number;
+  readonly seed: number;
+  readonly quantize: boolean;
+  /** The attacker's encoder is another than the predictor's. */
+  readonly transfer: boolean;
+  readonly results?: ResultsFolder | undefined;
+  /** Called with the attack's name and epsilon, and how many of the images given it is done with. */
+  readonly onProgress?: (phase: string, done: number) => void;
+}
+
+/** One attack, or a list that runs on the images still right, measured over any number of chunks of images. */
+export class Measurement {
+  readonly #what: Attack | AutoAttack;
+  readonly #attacks: readonly Attack[];
+  readonly #context: MeasurementContext;
+  readonly #name: string;
+  readonly #stages: { readonly attack: string; survivors: number; seconds: number }[];
+  readonly #warnings: string[];
+
+  constructor(what: Attack | AutoAttack, context: MeasurementContext) {
+    const { attacks, warning } = fittingAttacks(what, context.classes);
+    this.#what = what;
+    this.#attacks = attacks;
+    this.#context = context;
+    this.#name = [measurementName(what), normOf(what), formatEpsilon(what.epsilon)].join(" ");
+    this.#stages = attacks.map((attack) => ({ attack: attackName(attack), survivors: 0, seconds: 0 }));
+    this.#warnings = warning === undefined ? [] : [warning];
+  }
+
+  async add(images: readonly CorrectImage[]): Promise<void> {
+    let survivors = images;
+    for (const [i, attack] of this.#attacks.entries()) {
+      const stage = this.#stages[i]!;
+      const started = performance.now();
+      const records = await this.#attack(attack, survivors);
+      survivors = survivors.filter((_, j) => !records[j]!.broken);
+      stage.survivors += survivors.length;
+      stage.seconds += (performance.now() - started) / 1000;
+    }
+  }
+
+  async #attack(attack: Attack, images: readonly CorrectImage[]): Promise<readonly ImageRecord[]> {
+    const { results } = this.#context;
+    const stage = attackName(attack);
+    const known = images.map(({ index }) => results?.find(this.#name, stage, index));
+    const open = images.filter((_, i) => !known[i]);
+    const found = await this.#run(attack, open, images.length - open.length);
+    results?.add(found);
+    return known.map((record) => record ?? found.shift()!);
+  }
+
+  async #run(attack: Attack, images: readonly CorrectImage[], before: number): Promise<ImageRecord[]> {
+    if (images.length === 0) return [];
+    const { attacker, predictor, classes, seed, quantize, transfer, results, onProgress } = this.#context;
+    const labels = images.map(({ label }) => label);
+    const outcome = await attacker.run(attack, {
+      clean: joined(images.map(({ pixels }) => pixels)),
+      count: images.length,
+      keys: images.map(({ index }) => index),
+      seed,
+      labels,
+      classes,
+      others: (i) => images[i]!.others,
+      embeddings: joined(images.map(({ embedding }) => embedding)),
+      quantize,
+      onDone: (done) => onProgress?.(`${attackName(attack)} ${formatEpsilon(attack.epsilon)}`, before + done),
+    });
+    const predictions = await predictor.predict(outcome.adversarial, labels);
+    results?.saveAdversarial(this.#name, attackName(attack), {
+      indices: images.map(({ index }) => index),
+      pixels: outcome.adversarial,
+      imageSize: predictor.imageSize,
+    });
+    return images.map(({ index, id, label }, i) => ({
+      index,
+      id,
+      label,
+      measurement: this.#name,
+      attack: attackName(attack),
+      prediction: predictions.classes[i]!,
+      margin: predictions.margins[i]!,
+      // Batches of other sizes may round otherwise: what the attack saw misclassified counts, though barely so.
+      broken: predictions.classes[i] !== label || (!transfer && outcome.success[i]!),
+      iteration: outcome.iteration[i]!,
+      run: outcome.run[i]!,
+    }));
+  }
+
+  /** @param images how many there were in all, those classified wrongly clean included */
+  result(images: number) {
+    const stages = this.#stages.map(({ survivors, ...rest }): Stage => ({ ...rest, accuracy: survivors / images }));
+    const masking = maskingWarning(stages);
+    return {
+      attack: measurementName(this.#what),
+      norm: normOf(this.#what),
+      epsilon: this.#what.epsilon,
+      accuracy: stages.at(-1)!.accuracy,
+      seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),
+      ...(this.#what.kind === "autoattack" && { stages }),
+      warnings: masking === undefined ? this.#warnings : [...this.#warnings, masking],
+    };
+  }
+}
+
+function normOf(what: Attack | AutoAttack): Norm | "none" {
+  if (what.kind !== "noise") return what.norm;
+  return what.distribution === "uniform" ? "linf" : "none";
+}
+
+/** `pgd`, `apgd-t`, `autoattack`, `autoattack-plus`, `lore`, or the attacks of a list of one's own. */
+export function measurementName(what: Attack | AutoAttack): string {
+  if (what.kind !== "autoattack") return attackName(what);
+  switch (what.version) {
+    case "standard":
+      return "autoattack";
+    case "lore":
+      return "lore";
+    case "custom":
+      return what.attacks.map(attackName).join("+");
+    default:
+      return `autoattack-${what.version}`;
+  }
+}

@@ -1,0 +1,110 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "../errors.ts";
+import { writeAtomically } from "../models/files.ts";
+import { encodeSafetensors } from "../models/safetensors.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+
+/** What one attack did to one image; a line of `results.jsonl`. */
+export interface ImageRecord {
+  /** The image's place in the source. */
+  readonly index: number;
+  readonly id: string;
+  readonly label: number;
+  /** What was measured: the attack or AutoAttack, norm and epsilon; `clean` for the image as it is. */
+  readonly measurement: string;
+  /** The attack within it: `apgd-ce`, `square` ...; `clean`. */
+  readonly attack: string;
+  /** Of the image that the attack ended with. */
+  readonly prediction: number;
+  /** The label's logit minus the largest other, of the same image. */
+  readonly margin: number;
+  readonly broken: boolean;
+  /** Steps (points after the first) that the run which gave this image took; absent for `clean`. */
+  readonly iteration?: number;
+  /** Which restart or target it was, counted from 0; absent for `clean`. */
+  readonly run?: number;
+}
+
+export interface AdversarialImages {
+  readonly indices: readonly number[];
+  /** [count, 3, S, S] */
+  readonly pixels: Float32Array;
+  readonly imageSize: number;
+}
+
+const recordsFile = "results.jsonl";
+const settingsFile = "settings.json";
+
+/**
+ * The folder of a measurement under way: `settings.json`, `results.jsonl` with a line an image and attack, and, where
+ * asked for, `adversarial/*.safetensors`. Opened again with the same settings, it knows what was measured before.
+ */
+export class ResultsFolder {
+  readonly #folder: string;
+  readonly #known = new Map<string, ImageRecord>();
+  readonly #saveAdversarial: boolean;
+
+  /**
+   * @param settings everything that the numbers depend on
+   * @throws UsageError when the folder holds results of other settings, or cannot be written
+   */
+  constructor(folder: string, settings: unknown, { saveAdversarial = false } = {}) {
+    this.#folder = folder;
+    this.#saveAdversarial = saveAdversarial;
+    const text = `${JSON.stringify(settings, undefined, 2)}\n`;
+    const path = join(folder, settingsFile);
+    try {
+      mkdirSync(folder, { recursive: true });
+      if (!existsSync(path)) writeAtomically(path, text);
+      else if (readFileSync(path, "utf8") !== text)
+        throw new UsageError(
+          `${folder} holds results of other settings (${path}). Give another folder with --out, or the same settings to go on.`,
+        );
+      for (const line of completeLines(join(folder, recordsFile))) {
+        const record = JSON.parse(line) as ImageRecord;
+        this.#known.set(keyOf(record), record);
+      }
+    } catch (cause) {
+      if (cause instanceof UsageError) throw cause;
+      throw new UsageError(`Results cannot be kept in ${folder}; give another folder with --out.`, { cause });
+    }
+  }
+
+  find(measurement: string, attack: string, index: number): ImageRecord | undefined {
+    return this.#known.get(keyOf({ measurement, attack, index }));
+  }
+
+  add(records: readonly ImageRecord[]): void {
+    const fresh = records.filter((record) => !this.#known.has(keyOf(record)));
+    if (fresh.length === 0) return;
+    appendFileSync(join(this.#folder, recordsFile), fresh.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    for (const record of fresh) this.#known.set(keyOf(record), record);
+  }
+
+  saveAdversarial(measurement: string, attack: string, { indices, pixels, imageSize }: AdversarialImages): void {
+    if (!this.#saveAdversarial || indices.length === 0) return;
+    const name = `${measurement} ${attack} from ${indices[0]}`.replace(/[^\w.-]+/g, "-");
+    const folder = join(this.#folder, "adversarial");
+    mkdirSync(folder, { recursive: true });
+    const tensors = new Map<string, Tensor>([
+      ["adversarial", { dtype: "float32", shape: [indices.length, 3, imageSize, imageSize], data: pixels }],
+      ["index", { dtype: "int64", shape: [indices.length], data: BigInt64Array.from(indices, BigInt) }],
+    ]);
+    writeAtomically(join(folder, `${name}.safetensors`), encodeSafetensors(tensors));
+  }
+}
+
+function keyOf({ measurement, attack, index }: Pick<ImageRecord, "measurement" | "attack" | "index">): string {
+  return `${measurement}\n${attack}\n${index}`;
+}
+
+/** Without a last line that was cut off as it was written. */
+function completeLines(path: string): readonly string[] {
+  if (!existsSync(path)) return [];
+  const text = readFileSync(path, "utf8");
+  return text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .filter(Boolean);
+}
