@@ -7,6 +7,18 @@ import type { RandomStream } from "../../src/random.ts";
 export interface BatchCaptions {
   readonly texts: readonly string[];
   readonly match: readonly number[];
+  /** The texts are as true of the images in other colours. */
+  readonly colourless: boolean;
+}
+
+/** A source of texts about the images; whether they say nothing of colours. */
+export interface Labelling {
+  readonly source: ImageSource;
+  readonly colourless: boolean;
+}
+
+interface Prompts extends Omit<Captions, "draw"> {
+  readonly draw: (images: ImageBatch, random: RandomStream) => Omit<BatchCaptions, "colourless">;
 }
 
 export interface Captions {
@@ -17,15 +29,28 @@ export interface Captions {
   readonly draw: (images: ImageBatch, random: RandomStream) => BatchCaptions;
 }
 
+/** Whether the classes' prompts in a batch come from a template each or all from one. */
+export type TemplateDraw = "class" | "batch";
+
 /**
  * A prompt template, drawn anew, with its class's name, where the source has both: every class then stands against every
- * other in every batch. Else the images' own captions.
+ * other in every batch. Else the images' own captions. Several labellings of the same images take turns at random, a batch
+ * each.
  */
-export function captionsOf(source: ImageSource, batch: number): Captions {
-  return source.templates ? fromTemplates(source) : fromItems(source, batch);
+export function captionsOf(labellings: readonly Labelling[], batch: number, template: TemplateDraw): Captions {
+  const all = labellings.map(({ source, colourless }) => {
+    const captions = source.templates ? fromTemplates(source, template) : fromItems(source, batch);
+    const draw = (images: ImageBatch, random: RandomStream) => ({ ...captions.draw(images, random), colourless });
+    return { ...captions, draw };
+  });
+  return {
+    perBatch: Math.max(...all.map(({ perBatch }) => perBatch)),
+    longest: (tokenizer) => Math.max(...all.map(({ longest }) => longest(tokenizer))),
+    draw: (images, random) => random.pick(all).draw(images, random),
+  };
 }
 
-function fromItems(source: ImageSource, batch: number): Captions {
+function fromItems(source: ImageSource, batch: number): Prompts {
   const all = source.items.map(({ caption }) => caption!);
   return {
     perBatch: batch,
@@ -38,7 +63,7 @@ function fromItems(source: ImageSource, batch: number): Captions {
   };
 }
 
-function fromTemplates({ name, items, classes, templates }: ImageSource): Captions {
+function fromTemplates({ name, items, classes, templates }: ImageSource, draw: TemplateDraw): Prompts {
   if (!classes || !templates) throw new Error(`${name} has neither captions nor classes with prompt templates.`);
   // A class without images would only ever be pushed away.
   const shown = [...new Set(items.map(({ label }) => label!))].sort((p, q) => p - q);
@@ -51,10 +76,13 @@ function fromTemplates({ name, items, classes, templates }: ImageSource): Captio
         templates.flatMap((template) => shown.map((label) => fill(template, label))),
         tokenizer,
       ),
-    draw: ({ labels }, random) => ({
-      texts: shown.map((label) => fill(random.pick(templates), label)),
-      match: [...labels].map((label) => place.get(label)!),
-    }),
+    draw: ({ indices }, random) => {
+      const common = random.pick(templates);
+      return {
+        texts: shown.map((label) => fill(draw === "batch" ? common : random.pick(templates), label)),
+        match: indices.map((i) => place.get(items[i]!.label!)!),
+      };
+    },
   };
 }
 

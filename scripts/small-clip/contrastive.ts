@@ -4,6 +4,7 @@ import type { VitEncoder } from "../../src/models/architectures/vit.ts";
 import { normalizeRows } from "../../src/models/classifier.ts";
 import type { Parameters } from "../../src/models/encoder.ts";
 import { type ClipTextArchitecture, embedTokens } from "../../src/models/text/clip-text.ts";
+import { gradientName } from "../../src/objectives/index.ts";
 import { compile } from "../../src/runtime/index.ts";
 
 export const visionPrefix = "vision.";
@@ -25,7 +26,7 @@ export interface Towers {
  * [T, length]; `describes` [N, T], 1 where the text is the image's; `described` [T, N], each text's row divided by its
  * number of images; `present` [T], 0, or a large negative number for a text that only fills the batch up; `share` [T],
  * 1 / texts present; and all parameters. Outputs: `loss`, `accuracy` (share of images whose text comes first), and
- * `d <parameter>`.
+ * a gradient each parameter (`gradientName`).
  */
 export function compileContrastive(
   { vision, text, end }: Towers,
@@ -58,6 +59,6 @@ export function compileContrastive(
   const best = g.reduceMax(byImage, { axes: [1], keepDims: true });
   const right = g.reduceMax(g.mul(g.cast(g.greaterOrEqual(byImage, best), "float32"), describes), { axes: [1] });
   const derivatives = gradients(loss, [...weights.values()]);
-  const named = [...weights.keys()].map((name, i) => [`d ${name}`, derivatives[i]!] as const);
+  const named = [...weights.keys()].map((name, i) => [gradientName(name), derivatives[i]!] as const);
   return compile({ loss, accuracy: g.reduceMean(right), ...Object.fromEntries(named) }, { threads: options.threads });
 }

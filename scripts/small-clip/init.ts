@@ -2,18 +2,23 @@ import type { Parameters } from "../../src/models/encoder.ts";
 import { allocate, type Tensor } from "../../src/onnx/tensor.ts";
 import type { RandomStream } from "../../src/random.ts";
 
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
 /**
- * Random weights that start near what trained transformers look like (Trockman and Kolter 2023): queries resemble keys,
- * so tokens attend to similar ones, and the projection resembles minus the transposed values. With sinusoidal position
- * embeddings, "similar" begins as "near". It saves a small transformer many passes over the data.
+ * Random weights of variance 1 / inputs, with small embeddings. "even" attention hears every token alike. "mimetic"
+ * weights start near what trained transformers look like (Trockman and Kolter 2023): queries resemble keys, so tokens
+ * attend to similar ones, and the projection resembles minus the transposed values. With sinusoidal position embeddings,
+ * "similar" begins as "near". It saves a small transformer many passes over real images; but a class token and an end
+ * marker then hear mostly themselves, and on generated shapes both towers stay at chance.
  */
-export function mimeticParameters(shapes: ReadonlyMap<string, readonly number[]>, random: RandomStream): Parameters {
+export function startingParameters(shapes: Shapes, attention: "mimetic" | "even", random: RandomStream): Parameters {
   const parameters = new Map<string, Tensor<"float32">>();
   for (const [name, shape] of shapes) {
     const data = allocate("float32", shape);
+    const mimetic = attention === "mimetic";
     if (/norm(\d|_pre)?\.weight$/.test(name)) data.fill(1);
-    else if (name.endsWith("attn.qkv.weight")) queriesLikeKeys(data, shape[1]!, random);
-    else if (name.endsWith("attn.proj.weight")) {
+    else if (mimetic && name.endsWith("attn.qkv.weight")) queriesLikeKeys(data, shape[1]!, random);
+    else if (mimetic && name.endsWith("attn.proj.weight")) {
       const qkv = parameters.get(name.replace("proj", "qkv"))!;
       minusValues(data, qkv.data, shape[0]!, random);
     } else if (!name.endsWith("bias")) {

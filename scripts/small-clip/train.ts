@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openBatches, openSource, shuffled } from "../../src/data/index.ts";
+import { type ImageSource, openBatches, openSource, shuffled } from "../../src/data/index.ts";
 import { VitEncoder, vitShapes } from "../../src/models/architectures/vit.ts";
 import type { Parameters } from "../../src/models/encoder.ts";
 import { readBytes, writeAtomically } from "../../src/models/files.ts";
@@ -14,20 +14,23 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/models/safetenso
 import { readMerges } from "../../src/models/text/bpe-vocabulary.ts";
 import { ClipText, clipTextShapes } from "../../src/models/text/clip-text.ts";
 import { clipTokenizer } from "../../src/models/text/tokenizer.ts";
+import { gradientName } from "../../src/objectives/index.ts";
 import { randomStream, shuffle } from "../../src/random.ts";
 import { AdamW } from "../../src/training/adamw.ts";
+import { feedsOf, joinStates, stateOf } from "../../src/training/parameters.ts";
 import { learningRateAt } from "../../src/training/schedule.ts";
 import { saveAsset } from "./asset.ts";
 import { captionsOf, matchCaptions } from "./captions.ts";
 import { compileContrastive, type Towers, textPrefix, visionPrefix } from "./contrastive.ts";
-import { gridPositions, mimeticParameters } from "./init.ts";
-import { augment, keepPatches } from "./views.ts";
+import { gridPositions, startingParameters } from "./init.ts";
+import { augment, keepPatches, recolour } from "./views.ts";
 import { whiteningProjection } from "./whitening.ts";
 
 const { values } = parseArgs({
   options: {
     name: { type: "string" },
-    data: { type: "string" },
+    data: { type: "string", multiple: true, default: [] },
+    "colourless-data": { type: "string", multiple: true, default: [] },
     vocabulary: { type: "string" },
     merges: { type: "string", default: "4096" },
     patch: { type: "string", default: "4" },
@@ -36,6 +39,9 @@ const { values } = parseArgs({
     "text-depth": { type: "string", default: "3" },
     epochs: { type: "string", default: "16" },
     "full-epochs": { type: "string", default: "2" },
+    attention: { type: "string", default: "mimetic" },
+    template: { type: "string", default: "class" },
+    warmup: { type: "string", default: "150" },
     kept: { type: "string", default: "36" },
     shift: { type: "string", default: "4" },
     batch: { type: "string", default: "128" },
@@ -44,11 +50,16 @@ const { values } = parseArgs({
     out: { type: "string" },
   },
 });
-const required = (name: "name" | "data" | "vocabulary" | "out"): string => {
+const required = (name: "name" | "vocabulary" | "out"): string => {
   const value = values[name];
   if (value === undefined) throw new Error(`--${name} is missing`);
   return value;
 };
+function oneOf<const Choice extends string>(choices: readonly Choice[], name: "attention" | "template"): Choice {
+  const choice = choices.find((one) => one === values[name]);
+  if (choice === undefined) throw new Error(`--${name} is ${choices.join(" or ")}`);
+  return choice;
+}
 const out = required("out");
 const [epochs, fullEpochs, batch] = [values.epochs, values["full-epochs"], values.batch].map(Number) as [
   number,
@@ -65,8 +76,16 @@ const imageSize = 32;
 const seed = 0;
 const grid = imageSize / patch;
 
-const source = await openSource(required("data"));
-const captions = captionsOf(source, batch);
+const labellings = [
+  ...(await Promise.all(values.data.map(async (data) => ({ source: await openSource(data), colourless: false })))),
+  ...(await Promise.all(
+    values["colourless-data"].map(async (data) => ({ source: await openSource(data), colourless: true })),
+  )),
+];
+const source = labellings[0]?.source;
+if (!source) throw new Error("--data is missing");
+const captions = captionsOf(labellings, batch, oneOf(["class", "batch"], "template"));
+const stepsPerEpoch = Math.floor(source.items.length / batch);
 const tokenizer = clipTokenizer(readMerges(readFileSync(required("vocabulary"))).slice(0, Number(values.merges)));
 const shared = { activation: "quickGelu", normEpsilon: 1e-5, layerScale: false } as const;
 const vision = {
@@ -95,14 +114,18 @@ const normalization = {
 } as const;
 
 const random = randomStream(seed, "small-clip");
+const attention = oneOf(["mimetic", "even"], "attention");
 const visionStart = new Map([
-  ...mimeticParameters(vitShapes(vision, imageSize), random),
+  ...startingParameters(vitShapes(vision, imageSize), attention, random),
   ["pos_embed", gridPositions(grid, width, 0.5)] as const,
-  ["patch_embed.proj.weight", whiteningProjection(await someImages(), imageSize, patch, width, random)] as const,
 ]);
+if (attention === "mimetic") {
+  const projection = whiteningProjection(await someImages(source), imageSize, patch, width, random);
+  visionStart.set("patch_embed.proj.weight", projection);
+}
 const parameters: Parameters = new Map([
   ...prefixed(visionPrefix, visionStart),
-  ...prefixed(textPrefix, mimeticParameters(clipTextShapes(text), random)),
+  ...prefixed(textPrefix, startingParameters(clipTextShapes(text), attention, random)),
   ["logit_scale", { dtype: "float32", shape: [1], data: Float32Array.of(Math.log(20)) }],
 ]);
 const count = [...parameters.values()].reduce((sum, { data }) => sum + data.length, 0);
@@ -115,11 +138,11 @@ const statePath = join(out, "..", `${required("name")}.state.safetensors`);
 let startEpoch = 0;
 if (existsSync(statePath)) {
   const { tensors } = decodeSafetensors(readBytes(statePath));
-  for (const [name, { data }] of parameters) data.set(tensors.get(`theta.${name}`)!.data as Float32Array);
-  optimizer.restore(
-    new Map([...tensors].filter(([n]) => !n.startsWith("theta.")).map(([n, t]) => [n.replace(/^adam\./, ""), t])),
-  );
-  startEpoch = Number(tensors.get("adam.steps")!.data[0]) / stepsPerEpoch();
+  const theta = stateOf(tensors, "theta");
+  for (const [name, { data }] of parameters) data.set(theta.get(name)!.data as Float32Array);
+  const adam = stateOf(tensors, "adam");
+  optimizer.restore(adam);
+  startEpoch = Number(adam.get("steps")!.data[0]) / stepsPerEpoch;
   console.error(`Going on after ${startEpoch} epochs.`);
 }
 
@@ -157,22 +180,24 @@ for (let epoch = startEpoch; epoch < epochs; epoch++) {
     source.items.map((_, i) => i),
     seed,
     epoch,
-  ).slice(0, stepsPerEpoch() * batch);
+  ).slice(0, stepsPerEpoch * batch);
   const draw = randomStream(seed, "views", epoch);
-  let step = epoch * stepsPerEpoch();
+  let step = epoch * stepsPerEpoch;
   for await (const images of openBatches(source, { size: imageSize, batch, order })) {
     const all = Array.from({ length: grid * grid }, (_, i) => i);
     const patches = side === grid ? all : shuffle(all, draw).slice(0, side * side);
-    const pixels = keepPatches(augment(images.pixels, imageSize, shift, draw), imageSize, patch, patches);
+    const texts = captions.draw(images, draw);
+    const coloured = texts.colourless ? recolour(images.pixels, imageSize, draw) : images.pixels;
+    const pixels = keepPatches(augment(coloured, imageSize, shift, draw), imageSize, patch, patches);
 
     const result = await program!.run({
-      ...Object.fromEntries([...parameters].map(([name, { data }]) => [name, data])),
+      ...feedsOf(parameters),
       pixels,
       places: BigInt64Array.from([0, ...patches.map((i) => i + 1)], BigInt),
-      ...matchCaptions(captions.draw(images, draw), tokenizer, options),
+      ...matchCaptions(texts, tokenizer, options),
     });
-    const rate = learningRateAt(step, Number(values["learning-rate"]), 150, epochs * stepsPerEpoch());
-    const gradient = (name: string): Float32Array => (result as Record<string, Float32Array>)[`d ${name}`]!;
+    const rate = learningRateAt(step, Number(values["learning-rate"]), Number(values.warmup), epochs * stepsPerEpoch);
+    const gradient = (name: string): Float32Array => (result as Record<string, Float32Array>)[gradientName(name)]!;
     optimizer.step(parameters, gradient, rate, clip([...parameters.keys()].map(gradient), 1));
     const scale = parameters.get("logit_scale")!.data;
     scale[0] = Math.min(scale[0]!, Math.log(100));
@@ -186,13 +211,11 @@ for (let epoch = startEpoch; epoch < epochs; epoch++) {
     if (step % 50 === 0) {
       const seconds = (performance.now() - started) / 1000;
       console.error(
-        `epoch ${(step / stepsPerEpoch()).toFixed(2)}  loss ${average.loss.toFixed(3)}  right ${(100 * average.accuracy).toFixed(1)} %  scale ${Math.exp(scale[0]!).toFixed(1)}  ${seconds.toFixed(0)} s  ${(((step - startEpoch * stepsPerEpoch()) * batch) / seconds).toFixed(0)} images/s`,
+        `epoch ${(step / stepsPerEpoch).toFixed(2)}  loss ${average.loss.toFixed(3)}  right ${(100 * average.accuracy).toFixed(1)} %  scale ${Math.exp(scale[0]!).toFixed(1)}  ${seconds.toFixed(0)} s  ${(((step - startEpoch * stepsPerEpoch) * batch) / seconds).toFixed(0)} images/s`,
       );
     }
   }
-  const theta = [...parameters].map(([name, tensor]) => [`theta.${name}`, tensor] as const);
-  const adam = [...optimizer.state()].map(([name, tensor]) => [`adam.${name}`, tensor] as const);
-  writeAtomically(statePath, encodeSafetensors(new Map([...theta, ...adam])));
+  writeAtomically(statePath, encodeSafetensors(joinStates({ theta: parameters, adam: optimizer.state() })));
 }
 await program?.dispose();
 
@@ -211,7 +234,7 @@ saveAsset(
 );
 
 /** Normalised images for the statistics of patches. */
-async function someImages(): Promise<Float32Array> {
+async function someImages(source: ImageSource): Promise<Float32Array> {
   const order = shuffled(
     source.items.map((_, i) => i),
     seed,
@@ -224,10 +247,6 @@ async function someImages(): Promise<Float32Array> {
     });
   }
   throw new Error(`${source.name} holds no images.`);
-}
-
-function stepsPerEpoch(): number {
-  return Math.floor(source.items.length / batch);
 }
 
 function prefixed(prefix: string, tensors: Parameters): Parameters {

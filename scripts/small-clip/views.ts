@@ -1,4 +1,4 @@
-import type { RandomStream } from "../../src/random.ts";
+import { type RandomStream, shuffle } from "../../src/random.ts";
 
 /** Randomly mirrored and shifted copies of images [count, 3, size, size]; what a shift uncovers is a reflection. */
 export function augment(pixels: Float32Array, size: number, shift: number, random: RandomStream): Float32Array {
@@ -14,6 +14,22 @@ export function augment(pixels: Float32Array, size: number, shift: number, rando
       for (let y = 0; y < size; y++) {
         const from = plane + reflect(y + dy) * size;
         for (let x = 0; x < size; x++) out[plane + y * size + x] = pixels[from + columns[x]!]!;
+      }
+    }
+  }
+  return out;
+}
+
+/** Copies of images [count, 3, size, size] with their channels in random order, each kept or turned to its negative. */
+export function recolour(pixels: Float32Array, size: number, random: RandomStream): Float32Array {
+  const area = size * size;
+  const out = new Float32Array(pixels.length);
+  for (let image = 0; image < pixels.length; image += 3 * area) {
+    for (const [to, from] of shuffle([0, 1, 2], random).entries()) {
+      const negative = random.below(2) === 1;
+      for (let i = 0; i < area; i++) {
+        const x = pixels[image + from * area + i]!;
+        out[image + to * area + i] = negative ? 1 - x : x;
       }
     }
   }
