@@ -60,6 +60,7 @@ export async function drive(programs: Programs, plan: Plan, job: AttackJob): Pro
   const results = new Results(job, plan.runs);
   const queue = Array.from({ length: plan.runs * count }, (_, i) => ({ image: i % count, run: Math.floor(i / count) }));
   queue.reverse();
+  const buffers = new Map<number, Float32Array>();
   let active: Active[] = [];
 
   const fill = (capacity: number): void => {
@@ -81,7 +82,10 @@ export async function drive(programs: Programs, plan: Plan, job: AttackJob): Pro
     fill(capacity);
     if (active.length === 0) break;
     const program = await programs.at(active.length);
-    const answers = await ask(program, active, job, { size, eot: plan.eot });
+    const batch = batchOf(program);
+    const pixels = buffers.get(batch) ?? new Float32Array(batch * size);
+    buffers.set(batch, pixels);
+    const answers = await ask(program, active, job, pixels, plan.eot);
     const going: Active[] = [];
     active.forEach((one, at) => {
       const next = one.search.next(answers(at));
@@ -104,15 +108,20 @@ function batchOf(program: {
   return program.inputs.find(({ name }) => name === "pixels")!.shape[0]!;
 }
 
-/** What the program makes of the searches' points. */
+/**
+ * What the program makes of the searches' points.
+ *
+ * @param pixels room for the program's batch; what earlier searches left in unused places stays there
+ */
 async function ask(
   program: Awaited<ReturnType<Programs["at"]>>,
   active: readonly Active[],
   { rows, count }: AttackJob,
-  { size, eot }: { readonly size: number; readonly eot: number },
+  pixels: Float32Array,
+  eot: number,
 ): Promise<(at: number) => Answer> {
   const batch = batchOf(program);
-  const pixels = new Float32Array(batch * size);
+  const size = pixels.length / batch;
   const target = new BigInt64Array(batch);
   active.forEach(({ query }, at) => {
     pixels.set(query.point, at * size);
