@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { ascentGraph, crossEntropy, misclassified, pgd, squaredDistance } from "../src/attacks/index.ts";
 import { gradients } from "../src/autodiff/index.ts";
 import { Graph, type Value } from "../src/graph/index.ts";
-import { classify } from "../src/models/classifier.ts";
+import { classify, pickRows } from "../src/models/classifier.ts";
 import { cloneParameters, frozenWeights } from "../src/models/encoder.ts";
 import { type Encoder, loadEncoder } from "../src/models/index.ts";
 import { decodeSafetensors } from "../src/models/safetensors.ts";
@@ -188,7 +188,7 @@ describeWithData("DeiT-Tiny at 96 pixels", () => {
     const g = new Graph();
     const x = g.input("x", "float32", [4, 3, size, size]);
     const labels = g.input("labels", "int64", [4]);
-    const logits = classify(theta0.embed(x, frozenWeights(g, theta0.parameters)), theta0.head!, classes);
+    const logits = classify(theta0.embed(x, frozenWeights(g, theta0.parameters)), pickRows(theta0.head!, classes));
     const ce = crossEntropy(logits, labels);
     const [dx] = gradients(g.reduceSum(ce), [x]);
     const program = await compile({ logits, ce, dx: dx!, wrong: misclassified(logits, labels) });

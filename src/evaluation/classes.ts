@@ -1,20 +1,18 @@
-import type { ImageSource } from "../data/index.ts";
+import type { ImageClass, ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
-import { classify, type LinearClassifier } from "../models/classifier.ts";
-import { type Encoder, frozenWeights, type Weights } from "../models/encoder.ts";
+import { type Classifier, classify, type LinearClassifier, pickRows } from "../models/classifier.ts";
+import { type Encoder, frozenWeights } from "../models/encoder.ts";
 import { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";
 
 /**
- * Which rows of the head stand for a source's classes, in the order of its labels; undefined where labels are head
- * rows already.
+ * Which rows of the head stand for a source's classes, in the order of its labels.
  *
  * @throws UsageError when the source has no labels, or nothing says which head row a class is
  */
 export function headRows(source: ImageSource, head: LinearClassifier): readonly number[] {
-  const { classes } = source;
+  const classes = classesOf(source);
   const rows = head.weight.shape[0]!;
-  if (!classes) throw new UsageError(`${source.name}: accuracy needs labelled images, one sub-folder a class.`);
   const chosen = classes.map(({ headIndex }) => headIndex);
   if (chosen.every((row) => row !== undefined)) {
     const outside = chosen.find((row) => row >= rows);
@@ -35,11 +33,9 @@ export function headRows(source: ImageSource, head: LinearClassifier): readonly 
   );
 }
 
-/** How an encoder tells a source's classes apart. */
-export interface ImageClassifier {
-  readonly classes: number;
-  /** Logits [N, classes] for pixels [N, 3, S, S] in [0, 1], with all weights frozen. */
-  readonly logits: (pixels: Value) => Value;
+function classesOf({ name, classes }: ImageSource): readonly ImageClass[] {
+  if (classes) return classes;
+  throw new UsageError(`${name}: accuracy needs labelled images, one sub-folder a class.`);
 }
 
 export interface ClassifierOptions extends ZeroShotOptions {
@@ -47,40 +43,58 @@ export interface ClassifierOptions extends ZeroShotOptions {
   readonly templates?: readonly string[];
 }
 
+/**
+ * What tells a source's classes apart, one row a class in the order of its labels: the encoder's fixed head; or, where
+ * it has none or templates are given, its text tower's zero-shot classifier over the class names.
+ *
+ * @param options.defaultTemplates of the zero-shot classifier where no templates are given
+ * @throws UsageError when the source has no labels, or the encoder neither a head that fits them nor a text tower
+ */
+export async function chooseClassifier(
+  encoder: Encoder,
+  source: ImageSource,
+  { templates, defaultTemplates, ...options }: ClassifierOptions & { readonly defaultTemplates: readonly string[] },
+): Promise<Classifier> {
+  const { head } = encoder;
+  if (head && !templates) return pickRows(head, headRows(source, head));
+  const names = classesOf(source).map(({ name }) => name);
+  return zeroShotClassifier(encoder, names, templates ?? defaultTemplates, options);
+}
+
+/** How an encoder tells a source's classes apart. */
+export interface ImageClassifier {
+  readonly classes: number;
+  /** Logits [N, classes] for pixels [N, 3, S, S] in [0, 1], with all weights frozen. */
+  readonly logits: (pixels: Value) => Value;
+}
+
 /** What stands in for templates where neither the call nor the source has any. */
 const plainTemplate = "a photo of a {}.";
 
 /**
- * The encoder's fixed head; or, where it has none or templates are given, its text tower's zero-shot classifier over
- * the source's class names.
+ * The encoder's classifier of a source's classes, on top of the encoder; see `chooseClassifier`.
  *
  * @throws UsageError when the source has no labels, or the encoder neither a head that fits them nor a text tower
  */
 export async function imageClassifier(
   encoder: Encoder,
   source: ImageSource,
-  { templates, ...options }: ClassifierOptions = {},
+  options: ClassifierOptions = {},
 ): Promise<ImageClassifier> {
   const { head, parameters, text, name } = encoder;
-  const weights = (pixels: Value): Weights => frozenWeights(pixels.graph, parameters);
-  if (head && !templates) {
-    const rows = headRows(source, head);
-    const logits = (pixels: Value): Value => classify(encoder.headFeatures(pixels, weights(pixels)), head, rows);
-    return { classes: rows.length, logits };
-  }
-  const { classes } = source;
-  if (!classes) throw new UsageError(`${source.name}: accuracy needs labelled images, one sub-folder a class.`);
-  if (!text && !templates) {
+  const { length: classes } = classesOf(source);
+  if (!head && !text && !options.templates) {
     throw new UsageError(
       `${name} has neither a classification head nor a text tower with its tokeniser; accuracy needs one of them.`,
     );
   }
-  const zeroShot = await zeroShotClassifier(
-    encoder,
-    classes.map((one) => one.name),
-    templates ?? source.templates ?? [plainTemplate],
-    options,
-  );
-  const logits = (pixels: Value): Value => classify(encoder.embed(pixels, weights(pixels)), zeroShot);
-  return { classes: classes.length, logits };
+  const defaultTemplates = source.templates ?? [plainTemplate];
+  const classifier = await chooseClassifier(encoder, source, { ...options, defaultTemplates });
+  const logits = (pixels: Value): Value => {
+    const weights = frozenWeights(pixels.graph, parameters);
+    const features =
+      classifier.kind === "linear" ? encoder.headFeatures(pixels, weights) : encoder.embed(pixels, weights);
+    return classify(features, classifier);
+  };
+  return { classes, logits };
 }

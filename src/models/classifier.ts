@@ -1,5 +1,5 @@
 import type { Value } from "../graph/index.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { allocate, type Tensor } from "../onnx/tensor.ts";
 
 /** A fixed head: logits = features weight^T + bias. Data about an encoder, not part of it. */
 export interface LinearClassifier {
@@ -22,22 +22,33 @@ export interface CosineClassifier {
 /** What turns embeddings into one logit a class. */
 export type Classifier = LinearClassifier | CosineClassifier;
 
-/**
- * Logits [N, classes] of features [N, D].
- *
- * @param rows the classes wanted, by their row; all of them when left out
- */
-export function classify(features: Value, classifier: Classifier, rows?: readonly number[]): Value {
+/** Logits [N, classes] of features [N, D]. */
+export function classify(features: Value, classifier: Classifier): Value {
   const { graph: g } = features;
-  const chosen = rows && g.indices(rows);
-  const pick = (tensor: Tensor): Value => (chosen ? g.gather(g.constant(tensor), chosen) : g.constant(tensor));
-  const weight = pick(classifier.weight);
+  const weight = g.constant(classifier.weight);
   switch (classifier.kind) {
     case "linear":
-      return g.gemm(features, weight, pick(classifier.bias), { transB: true });
+      return g.gemm(features, weight, g.constant(classifier.bias), { transB: true });
     case "cosine":
       return g.mul(g.matMul(normalizeRows(features), g.swap(weight)), classifier.scale);
   }
+}
+
+/**
+ * A head over some of its classes.
+ *
+ * @param rows the classes wanted, in their new order
+ */
+export function pickRows({ weight, bias }: LinearClassifier, rows: readonly number[]): LinearClassifier {
+  return { kind: "linear", weight: rowsOf(weight, rows), bias: rowsOf(bias, rows) };
+}
+
+function rowsOf({ dtype, shape, data }: Tensor<"float32">, rows: readonly number[]): Tensor<"float32"> {
+  const [, ...rest] = shape;
+  const picked = allocate("float32", [rows.length, ...rest]);
+  const width = picked.length / rows.length;
+  for (const [i, row] of rows.entries()) picked.set(data.subarray(row * width, (row + 1) * width), i * width);
+  return { dtype, shape: [rows.length, ...rest], data: picked };
 }
 
 /** Rows of length 1; a row of zeros stays one. */
