@@ -16,6 +16,13 @@ import { LoreError, UsageError } from "../errors.ts";
 /** What a file is made of; a list is written piece by piece, so that no buffer needs to hold all of it. */
 export type FileContent = Uint8Array | string | readonly Uint8Array[];
 
+/** A file to be written: its path within a folder, and what is in it. */
+export type SavedFile = readonly [path: string, content: FileContent];
+
+export function jsonFile(path: string, content: object): SavedFile {
+  return [path, `${JSON.stringify(content, undefined, 2)}\n`];
+}
+
 /** One call of the system moves less than 2 GiB. */
 const mostAtOnce = 2 ** 30;
 

@@ -1,4 +1,4 @@
-import type { Field } from "./fields.ts";
+import { type Field, weightAndBias } from "./fields.ts";
 
 /** How a layout names the parts of a transformer block. */
 export interface BlockNames {
@@ -19,12 +19,7 @@ export interface BlockNames {
 export function blockFields(depth: number, prefix: (block: number) => string, names: BlockNames): readonly Field[] {
   return Array.from({ length: depth }, (_, i) => {
     const [ours, theirs] = [`blocks.${i}.`, prefix(i)];
-    const pair = (own: string, other: string): readonly Field[] =>
-      ["weight", "bias"].map((part) => ({
-        kind: "same",
-        ours: `${ours}${own}.${part}`,
-        theirs: `${theirs}${other}.${part}`,
-      }));
+    const pair = (own: string, other: string): readonly Field[] => weightAndBias(ours + own, theirs + other);
     return [
       ...pair("norm1", names.norm1),
       ...qkv(ours, theirs, names),

@@ -6,7 +6,8 @@ import type { Normalization, Parameters } from "../encoder.ts";
 import { type ClipTextArchitecture, clipTextShapes } from "../text/clip-text.ts";
 import { blockFields } from "./blocks.ts";
 import type { Config } from "./config.ts";
-import { type Field, float32, readFields, writeFields } from "./fields.ts";
+import { type Field, readFields, weightAndBias, writeFields } from "./fields.ts";
+import { readLogitScale } from "./logit-scale.ts";
 
 /*
  * Hugging Face's `CLIPModel`: config.json with `vision_config` and `text_config`, and tensors named as in transformers'
@@ -98,10 +99,6 @@ function readText(tensors: Tensors, config: Config, embeddingSize: number): Clip
   };
 }
 
-export function readLogitScale(tensors: Tensors): number {
-  return Math.exp(float32(tensors, "logit_scale", []).data[0]!);
-}
-
 function activationOf(config: Config): Activation {
   const name = config.text("hidden_act") ?? "quick_gelu";
   if (name === "quick_gelu") return "quickGelu";
@@ -115,10 +112,6 @@ export function writeTransformersClip({ vision, text }: ClipParts): ReadonlyMap<
     ...(text ? writeFields(textFields(text.architecture), text.parameters) : []),
     ...writeFields(visionFields(vision.architecture, vision.imageSize), vision.parameters),
   ]);
-}
-
-export function writeLogitScale(scale: number): readonly [name: string, tensor: Tensor] {
-  return ["logit_scale", { dtype: "float32", shape: [], data: Float32Array.of(Math.log(scale)) }];
 }
 
 /** `config.json` of a `CLIPModel`, or of a `CLIPVisionModelWithProjection` where there is no text tower. */
@@ -189,9 +182,9 @@ function visionFields({ width, patch, depth }: VitArchitecture, imageSize: numbe
     },
     { kind: "same", ours: "patch_embed.proj.weight", theirs: `${tower}embeddings.patch_embedding.weight` },
     // "layrnorm" is the name in transformers.
-    ...norm("norm_pre", `${tower}pre_layrnorm`),
+    ...weightAndBias("norm_pre", `${tower}pre_layrnorm`),
     ...blockFields(depth, (i) => `${tower}encoder.layers.${i}.`, blockNames),
-    ...norm("norm", `${tower}post_layernorm`),
+    ...weightAndBias("norm", `${tower}post_layernorm`),
     { kind: "same", ours: "proj.weight", theirs: "visual_projection.weight" },
   ];
 }
@@ -202,11 +195,7 @@ function textFields({ depth }: ClipTextArchitecture): readonly Field[] {
     { kind: "same", ours: "token_embedding.weight", theirs: `${tower}embeddings.token_embedding.weight` },
     { kind: "same", ours: "pos_embed", theirs: `${tower}embeddings.position_embedding.weight` },
     ...blockFields(depth, (i) => `${tower}encoder.layers.${i}.`, blockNames),
-    ...norm("norm", `${tower}final_layer_norm`),
+    ...weightAndBias("norm", `${tower}final_layer_norm`),
     { kind: "same", ours: "proj.weight", theirs: "text_projection.weight" },
   ];
-}
-
-function norm(ours: string, theirs: string): readonly Field[] {
-  return ["weight", "bias"].map((part) => ({ kind: "same", ours: `${ours}.${part}`, theirs: `${theirs}.${part}` }));
 }

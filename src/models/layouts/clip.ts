@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Tensor } from "../../onnx/tensor.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
-import type { FileContent } from "../files.ts";
+import { type FileContent, jsonFile } from "../files.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
@@ -13,13 +13,12 @@ import type { ClipParts } from "./clip-transformers.ts";
 import {
   clipNormalization,
   isTransformersClip,
-  readLogitScale,
   readTransformersClip,
   transformersClipConfig,
-  writeLogitScale,
   writeTransformersClip,
 } from "./clip-transformers.ts";
 import type { EncoderFiles, Layout, LayoutOptions, LayoutReader } from "./layout.ts";
+import { readLogitScale, writeLogitScale } from "./logit-scale.ts";
 
 /** transformers' `CLIPModel` and `CLIPVisionModelWithProjection`. */
 export const transformersClipLayout: LayoutReader = {
@@ -80,7 +79,7 @@ export function writeClip(encoder: VitEncoder): ReadonlyMap<string, FileContent>
   ]);
   return new Map<string, FileContent>([
     ["model.safetensors", safetensorsPieces(tensors, new Map([["format", "pt"]]))],
-    ["config.json", `${JSON.stringify(configOf(parts, text), undefined, 2)}\n`],
+    jsonFile("config.json", configOf(parts, text)),
     ...(text?.tokenizer.files ?? []),
   ]);
 }

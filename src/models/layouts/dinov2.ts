@@ -2,11 +2,20 @@ import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 import { type VitArchitecture, VitEncoder, vitShapes } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
-import type { FileContent } from "../files.ts";
+import { type FileContent, jsonFile } from "../files.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { blockFields } from "./blocks.ts";
 import { type Config, mlpRatio } from "./config.ts";
-import { countAfter, type Field, float32, floatOfRank, readFields, refuseOthers, writeFields } from "./fields.ts";
+import {
+  countAfter,
+  type Field,
+  float32,
+  floatOfRank,
+  readFields,
+  refuseOthers,
+  weightAndBias,
+  writeFields,
+} from "./fields.ts";
 import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layout.ts";
 import { imageNetNormalization } from "./timm.ts";
 
@@ -101,7 +110,7 @@ export function dinov2Files(encoder: VitEncoder): ReadonlyMap<string, FileConten
   if (head) tensors.set("classifier.weight", head.weight).set("classifier.bias", head.bias);
   return new Map<string, FileContent>([
     ["model.safetensors", safetensorsPieces(tensors, new Map([["format", "pt"]]))],
-    ["config.json", `${JSON.stringify(dinov2Config(encoder), undefined, 2)}\n`],
+    jsonFile("config.json", dinov2Config(encoder)),
   ]);
 }
 
@@ -152,8 +161,7 @@ const blockNames = {
 
 function dinov2Fields({ depth }: VitArchitecture, prefix: string): readonly Field[] {
   const same = (ours: string, theirs: string): Field => ({ kind: "same", ours, theirs: prefix + theirs });
-  const pair = (ours: string, theirs: string): readonly Field[] =>
-    ["weight", "bias"].map((part) => same(`${ours}.${part}`, `${theirs}.${part}`));
+  const pair = (ours: string, theirs: string): readonly Field[] => weightAndBias(ours, prefix + theirs);
   return [
     same("cls_token", "embeddings.cls_token"),
     same("pos_embed", "embeddings.position_embeddings"),

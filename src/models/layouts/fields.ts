@@ -15,9 +15,13 @@ export type Field =
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
+/** The fields of a layer that has a weight and a bias. */
+export function weightAndBias(ours: string, theirs: string): readonly Field[] {
+  return ["weight", "bias"].map((part) => ({ kind: "same", ours: `${ours}.${part}`, theirs: `${theirs}.${part}` }));
+}
+
 /**
  * @param shapes of our tensors, by our names
- * @param what names the whole in messages
  * @throws UsageError naming the tensor that is missing or has another shape than the architecture needs
  */
 export function readFields(
@@ -73,8 +77,7 @@ function writeField(field: Field, tensor: Tensor<"float32">): readonly NamedTens
 
 /** @throws UsageError when the file lacks the tensor, or it is of another type or another number of axes than `rank` */
 export function floatOfRank(tensors: Tensors, name: string, rank?: number): Tensor<"float32"> {
-  const found = tensors.get(name);
-  if (!found) throw new UsageError(`The tensor ${name} is missing.`);
+  const found = present(tensors, name);
   if (found.dtype !== "float32") throw new UsageError(`The tensor ${name} is ${found.dtype}; float32 is needed.`);
   if (rank !== undefined && found.shape.length !== rank) {
     throw new UsageError(`The tensor ${name} is ${describeType(found.dtype, found.shape)}; rank ${rank} is needed.`);
@@ -103,13 +106,18 @@ export function refuseOthers(
 
 /** @throws UsageError when the file lacks the tensor, or it is of another type or shape */
 export function float32(tensors: Tensors, name: string, shape: readonly number[]): Tensor<"float32"> {
-  const found = tensors.get(name);
-  if (!found) throw new UsageError(`The tensor ${name} is missing.`);
+  const found = present(tensors, name);
   if (found.dtype !== "float32" || found.shape.join() !== shape.join()) {
     const [got, wanted] = [describeType(found.dtype, found.shape), describeType("float32", shape)];
     throw new UsageError(`The tensor ${name} is ${got}, but this architecture needs ${wanted}.`);
   }
   return found as Tensor<"float32">;
+}
+
+function present(tensors: Tensors, name: string): Tensor {
+  const found = tensors.get(name);
+  if (found) return found;
+  throw new UsageError(`The tensor ${name} is missing.`);
 }
 
 function transpose({ shape, data }: Tensor<"float32">): Tensor<"float32"> {

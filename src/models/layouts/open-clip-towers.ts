@@ -9,7 +9,8 @@ import { clipTextShapes } from "../text/clip-text.ts";
 import { blockFields } from "./blocks.ts";
 import type { ClipParts, ClipTextParts } from "./clip-transformers.ts";
 import type { Config } from "./config.ts";
-import { countAfter, type Field, float32, floatOfRank, readFields } from "./fields.ts";
+import { countAfter, type Field, floatOfRank, readFields, weightAndBias } from "./fields.ts";
+import { readLogitScale } from "./logit-scale.ts";
 import { checkedEpsilon } from "./open-clip-config.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
@@ -70,7 +71,7 @@ export function readOpenClipText(tensors: Tensors, config: TowerConfig, activati
     parameters: readFields(openClipTextFields(architecture), tensors, clipTextShapes(architecture)),
     // A text is read off at its largest id.
     end: vocabularySize - 1,
-    logitScale: Math.exp(float32(tensors, "logit_scale", []).data[0]!),
+    logitScale: readLogitScale(tensors),
   };
 }
 
@@ -126,9 +127,9 @@ export function openClipVitFields(
     { kind: "same", ours: "pos_embed", theirs: `${prefix}positional_embedding`, shape: [rows, width] },
     { kind: "transposed", ours: "proj.weight", theirs: `${prefix}proj` },
     { kind: "same", ours: "patch_embed.proj.weight", theirs: `${prefix}conv1.weight` },
-    ...norm("norm_pre", `${prefix}ln_pre`),
+    ...weightAndBias("norm_pre", `${prefix}ln_pre`),
     ...blockFields(depth, (i) => `${prefix}transformer.resblocks.${i}.`, blockNames),
-    ...norm("norm", `${prefix}ln_post`),
+    ...weightAndBias("norm", `${prefix}ln_post`),
   ];
 }
 
@@ -138,7 +139,7 @@ export function openClipTextFields({ depth }: ClipTextArchitecture): readonly Fi
     { kind: "transposed", ours: "proj.weight", theirs: "text_projection" },
     ...blockFields(depth, (i) => `transformer.resblocks.${i}.`, blockNames),
     { kind: "same", ours: "token_embedding.weight", theirs: "token_embedding.weight" },
-    ...norm("norm", "ln_final"),
+    ...weightAndBias("norm", "ln_final"),
   ];
 }
 
@@ -148,8 +149,4 @@ export function openClipConvNextFields(architecture: ConvNextArchitecture, prefi
     ours,
     theirs: ours === "proj.weight" ? `${prefix}head.proj.weight` : `${prefix}trunk.${ours}`,
   }));
-}
-
-function norm(ours: string, theirs: string): readonly Field[] {
-  return ["weight", "bias"].map((part) => ({ kind: "same", ours: `${ours}.${part}`, theirs: `${theirs}.${part}` }));
 }

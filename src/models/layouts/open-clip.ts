@@ -3,7 +3,7 @@ import type { Tensor } from "../../onnx/tensor.ts";
 import { ConvNextEncoder } from "../architectures/convnext.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
-import type { FileContent } from "../files.ts";
+import { type FileContent, jsonFile } from "../files.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
@@ -11,6 +11,7 @@ import { clipEncoder } from "./clip.ts";
 import { type ClipTextParts, clipNormalization } from "./clip-transformers.ts";
 import { type Field, refuseOthers, writeFields } from "./fields.ts";
 import type { EncoderFiles, Layout, LayoutOptions, LayoutReader } from "./layout.ts";
+import { writeLogitScale } from "./logit-scale.ts";
 import { openClipActivation, openClipConfig, openClipConfigName, openClipNormalization } from "./open-clip-config.ts";
 import {
   openClipConvNextFields,
@@ -123,15 +124,14 @@ function textFields(text: Pick<ClipTextParts, "architecture"> | undefined): read
 export function openClipFiles(encoder: Encoder): ReadonlyMap<string, FileContent> {
   const layout = encoder.layout as OpenClipLayout;
   const text = encoder.text instanceof ClipText ? encoder.text : undefined;
-  const scale = text && Float32Array.of(Math.log(text.logitScale));
   const tensors = new Map<string, Tensor>([
     ...writeFields(textFields(text), text?.parameters ?? new Map()),
-    ...(scale ? [["logit_scale", { dtype: "float32", shape: [], data: scale }] as const] : []),
+    ...(text ? [writeLogitScale(text.logitScale)] : []),
     ...writeFields(visionFields(encoder, prefixes[layout]), encoder.parameters),
   ]);
   return new Map<string, FileContent>([
     [openClipWeights[layout], safetensorsPieces(tensors, new Map([["format", "pt"]]))],
-    [openClipConfigName, `${JSON.stringify(openClipConfig(encoder), undefined, 2)}\n`],
+    jsonFile(openClipConfigName, openClipConfig(encoder)),
     ...(text?.tokenizer.files ?? []),
   ]);
 }

@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Encoder } from "../encoder.ts";
-import { readJson, writeAtomically } from "../files.ts";
+import { jsonFile, readJson, type SavedFile, writeAtomically } from "../files.ts";
 import { type CardFacts, type MeasuredRobustness, modelCard } from "./card.ts";
-import { jsonFile, type SavedFile } from "./saved-file.ts";
 
 /** The facts of a card as data, so that what is measured later can join them. */
 const factsFile = "lore-vision.json";

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { encodeModel } from "../../onnx/encode.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
-import type { SavedFile } from "./saved-file.ts";
+import type { SavedFile } from "../files.ts";
 
 /** The opset of saved files: old enough for every ONNX Runtime since 1.14, new enough for LayerNormalization. */
 export const savedOpset = 17;

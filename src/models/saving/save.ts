@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { LoreError } from "../../errors.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
-import { type FileContent, readBytes, writeAtomically } from "../files.ts";
+import { type FileContent, jsonFile, readBytes, type SavedFile, writeAtomically } from "../files.ts";
 import { writeClip } from "../layouts/clip.ts";
 import { dinov2Files } from "../layouts/dinov2.ts";
 import type { Layout } from "../layouts/layout.ts";
@@ -13,7 +13,6 @@ import { cardFiles } from "./card-file.ts";
 import { clipModels } from "./clip-onnx.ts";
 import { dinov2Model, encoderModel } from "./encoder-model.ts";
 import { preprocessorConfig } from "./preprocessor-config.ts";
-import { jsonFile, type SavedFile } from "./saved-file.ts";
 import { timmFiles } from "./timm-files.ts";
 import { transformersJsFolder } from "./transformers-js.ts";
 

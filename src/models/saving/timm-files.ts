@@ -1,6 +1,6 @@
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
-import type { FileContent } from "../files.ts";
+import { type FileContent, jsonFile } from "../files.ts";
 import { timmConfig } from "../layouts/timm.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 
@@ -11,6 +11,6 @@ export function timmFiles(encoder: VitEncoder): ReadonlyMap<string, FileContent>
   if (head) tensors.set("head.weight", head.weight).set("head.bias", head.bias);
   return new Map<string, FileContent>([
     ["model.safetensors", safetensorsPieces(tensors, new Map([["format", "pt"]]))],
-    ["config.json", `${JSON.stringify(timmConfig(name, encoder, normalization), undefined, 2)}\n`],
+    jsonFile("config.json", timmConfig(name, encoder, normalization)),
   ]);
 }

@@ -1,8 +1,7 @@
 import { LoreError } from "../../errors.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
-import type { FileContent } from "../files.ts";
+import { type FileContent, jsonFile, type SavedFile } from "../files.ts";
 import { isTooLarge, onnxFiles } from "./onnx-files.ts";
-import type { SavedFile } from "./saved-file.ts";
 
 /**
  * A layout's files and ONNX models as the folder that transformers.js loads: the models in `onnx/`, each with its
@@ -16,13 +15,13 @@ export function* transformersJsFolder(
   models: ReadonlyMap<string, OnnxModel>,
 ): Iterable<SavedFile> {
   for (const [path, content] of files) {
-    yield path === "config.json" ? [path, declared(content, models)] : [path, content];
+    yield path === "config.json" ? jsonFile(path, declared(content, models)) : [path, content];
   }
   for (const [name, model] of models) yield* onnxFiles(`onnx/${name}`, model);
 }
 
 /** config.json with what a browser cannot see by itself. */
-function declared(config: FileContent, models: ReadonlyMap<string, OnnxModel>): string {
+function declared(config: FileContent, models: ReadonlyMap<string, OnnxModel>): object {
   if (typeof config !== "string") throw new LoreError("A layout's config.json must be text.");
   const large = [...models].filter(([, model]) => isTooLarge(model)).map(([name]) => [name, 1] as const);
   const settings = {
@@ -30,6 +29,5 @@ function declared(config: FileContent, models: ReadonlyMap<string, OnnxModel>): 
     dtype: "fp32",
     ...(large.length > 0 && { use_external_data_format: Object.fromEntries(large) }),
   };
-  const content = { ...(JSON.parse(config) as object), "transformers.js_config": settings };
-  return `${JSON.stringify(content, undefined, 2)}\n`;
+  return { ...(JSON.parse(config) as object), "transformers.js_config": settings };
 }
