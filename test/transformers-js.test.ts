@@ -194,6 +194,16 @@ function softmax(logits: readonly number[]): readonly number[] {
   return exps.map((value) => value / sum);
 }
 
+async function loadedCase(title: string): Promise<Encoder> {
+  const given = layoutCases.find((one) => one.title === title)!;
+  const folder = join(base, `${count++}`);
+  writeCase(folder, given, tensorsOf(given));
+  return loadEncoder(join(folder, given.weights), given.options);
+}
+
+/** In a form that `toEqual` compares. */
+const known = ({ layout, imageSize, parameters, head }: Encoder) => ({ layout, imageSize, parameters, head });
+
 describe("a text tower that is an ONNX file", () => {
   /** The folder of a CLIP whose weights have no text tower. */
   function withoutTextWeights(keepScale: boolean): string {
@@ -228,22 +238,36 @@ describe("a text tower that is an ONNX file", () => {
     await model.dispose();
   });
 
+  test.each(["open_clip, QuickGELU", "open_clip, ConvNeXt"])("%s: stands in for the weights' own", async (title) => {
+    const whole = await loadedCase(title);
+    const wanted = await whole.text!.embed(texts, threads);
+    let folder = saved(whole);
+    const path = join(folder, "open_clip_model.safetensors");
+    const { tensors } = decodeSafetensors(readFileSync(path));
+    const kept = [...tensors].filter(([name]) => name.startsWith("visual.") || name === "logit_scale");
+    writeFileSync(path, encodeSafetensors(new Map(kept)));
+    // Where a file of text weights does not tell, this does.
+    const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as object;
+    const text_config = { max_position_embeddings: whole.text!.contextLength };
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, text_config }));
+    for (const _ of ["as made by hand", "as saved"]) {
+      const loaded = await loadEncoder(folder);
+      expect(loaded.text).toBeInstanceOf(OnnxText);
+      expect(loaded.text!.logitScale).toBe(whole.text!.logitScale);
+      expect(loaded.text!.contextLength).toBe(16);
+      expect(known(loaded)).toEqual(known(whole));
+      const got = await loaded.text!.embed(texts, threads);
+      expect(largestDifference(got, wanted)).toBeLessThan(rounding * largest(wanted));
+      folder = saved(loaded);
+    }
+  });
+
   test("multiplies cosines by 100 when no file says by how much", async () => {
     expect((await loadEncoder(withoutTextWeights(false))).text!.logitScale).toBe(100);
   });
 });
 
 describe("folders that came in other layouts", () => {
-  async function loadedCase(title: string): Promise<Encoder> {
-    const given = layoutCases.find((one) => one.title === title)!;
-    const folder = join(base, `${count++}`);
-    writeCase(folder, given, tensorsOf(given));
-    return loadEncoder(join(folder, given.weights), given.options);
-  }
-
-  /** In a form that `toEqual` compares. */
-  const known = ({ layout, imageSize, parameters, head }: Encoder) => ({ layout, imageSize, parameters, head });
-
   test.each([
     "open_clip, QuickGELU",
     "open_clip, ConvNeXt",

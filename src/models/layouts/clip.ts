@@ -9,7 +9,7 @@ import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import type { TextTower } from "../text/text-tower.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
-import type { ClipParts } from "./clip-transformers.ts";
+import type { ClipParts, ClipTextParts } from "./clip-transformers.ts";
 import {
   clipNormalization,
   isTransformersClip,
@@ -27,10 +27,7 @@ export const transformersClipLayout: LayoutReader = {
     clipEncoder(readTransformersClip(files.tensors, files.config), files, "transformers-clip", options),
 };
 
-/**
- * The encoder that a layout's parts make. The text tower is among the tensors, else in `onnx/text_model.onnx`; it needs
- * a tokeniser beside it, and is left out without one.
- */
+/** The encoder that a layout's parts make. */
 export function clipEncoder(
   parts: ClipParts,
   files: EncoderFiles,
@@ -39,7 +36,7 @@ export function clipEncoder(
 ): Encoder {
   const { vision } = parts;
   const { name, normalization } = files;
-  const text = textTower(parts, files);
+  const text = textTower(parts.text, vision.architecture.projection ?? vision.architecture.width, files);
   return new VitEncoder({
     name,
     architecture: vision.architecture,
@@ -51,7 +48,17 @@ export function clipEncoder(
   });
 }
 
-function textTower({ vision, text }: ClipParts, { folder, tensors, config }: EncoderFiles): TextTower | undefined {
+/**
+ * A CLIP's text tower: the one that was read from the tensors, else `onnx/text_model.onnx`. It needs a tokeniser beside
+ * it, and is left out without one.
+ *
+ * @param embeddingSize the image embedding's
+ */
+export function textTower(
+  text: ClipTextParts | undefined,
+  embeddingSize: number,
+  { folder, tensors, config }: EncoderFiles,
+): TextTower | undefined {
   const path = join(folder, "onnx", "text_model.onnx");
   if (!text && !existsSync(path)) return undefined;
   const tokenizer = findTokenizer(folder);
@@ -60,7 +67,7 @@ function textTower({ vision, text }: ClipParts, { folder, tensors, config }: Enc
   return new OnnxText({
     path,
     tokenizer,
-    embeddingSize: vision.architecture.projection ?? vision.architecture.width,
+    embeddingSize,
     contextLength: config.object("text_config").count("max_position_embeddings", 77),
     ...(tensors.has("logit_scale") && { logitScale: readLogitScale(tensors) }),
   });
@@ -87,13 +94,29 @@ export function writeClip(encoder: VitEncoder): ReadonlyMap<string, FileContent>
 function configOf(parts: ClipParts, text: TextTower | undefined): object {
   const config = transformersClipConfig(parts);
   if (!text || text instanceof ClipText) return config;
-  // Of a text tower that is an ONNX file only this is known.
-  const { contextLength: max_position_embeddings, embeddingSize: projection_dim } = text;
   return {
     architectures: ["CLIPVisionModelWithProjection"],
     model_type: "clip",
-    projection_dim,
+    projection_dim: text.embeddingSize,
     vision_config: config,
-    text_config: { model_type: "clip_text_model", max_position_embeddings, projection_dim },
+    text_config: onnxTextConfig(text),
+  };
+}
+
+/** What is known of a text tower that is an ONNX file. */
+function onnxTextConfig({ contextLength, embeddingSize }: TextTower): object {
+  return {
+    model_type: "clip_text_model",
+    max_position_embeddings: contextLength,
+    projection_dim: embeddingSize,
+  };
+}
+
+/** `config.json` of a CLIP that transformers has no class for; transformers.js asks for no more than this. */
+export function otherClipConfig({ embeddingSize, text }: Encoder): object {
+  return {
+    model_type: "clip",
+    projection_dim: embeddingSize,
+    ...(text instanceof OnnxText && { text_config: onnxTextConfig(text) }),
   };
 }

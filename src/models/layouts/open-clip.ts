@@ -6,8 +6,7 @@ import type { Encoder } from "../encoder.ts";
 import { type FileContent, jsonFile } from "../files.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
-import { findTokenizer } from "../text/tokenizer.ts";
-import { clipEncoder } from "./clip.ts";
+import { clipEncoder, textTower } from "./clip.ts";
 import { type ClipTextParts, clipNormalization } from "./clip-transformers.ts";
 import { type Field, refuseOthers, writeFields } from "./fields.ts";
 import type { EncoderFiles, Layout, LayoutOptions, LayoutReader } from "./layout.ts";
@@ -78,12 +77,12 @@ function readVit(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLa
 }
 
 function readConvNext(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLayout): Encoder {
-  const { name, folder, tensors, openClipConfig: config } = files;
+  const { name, tensors, openClipConfig: config } = files;
   const prefix = prefixes[layout];
   const { architecture, parameters } = readOpenClipConvNext(tensors, prefix);
-  const text = readText(files, options);
-  refuseOthers(tensors, [...openClipConvNextFields(architecture, prefix), ...textFields(text)], { ignored, known });
-  const tokenizer = text && findTokenizer(folder);
+  const parts = readText(files, options);
+  refuseOthers(tensors, [...openClipConvNextFields(architecture, prefix), ...textFields(parts)], { ignored, known });
+  const text = textTower(parts, architecture.projection, files);
   return new ConvNextEncoder({
     name,
     architecture,
@@ -91,7 +90,7 @@ function readConvNext(files: EncoderFiles, options: LayoutOptions, layout: OpenC
     normalization: openClipNormalization(config) ?? files.normalization ?? clipNormalization,
     parameters,
     layout,
-    ...(text && tokenizer && { text: new ClipText({ ...text, tokenizer }) }),
+    ...(text && { text }),
   });
 }
 
@@ -122,11 +121,13 @@ function textFields(text: Pick<ClipTextParts, "architecture"> | undefined): read
 
 /** The files of an encoder in open_clip's layout: weights, `open_clip_config.json`, and the tokeniser's. */
 export function openClipFiles(encoder: Encoder): ReadonlyMap<string, FileContent> {
+  const { text } = encoder;
   const layout = encoder.layout as OpenClipLayout;
-  const text = encoder.text instanceof ClipText ? encoder.text : undefined;
+  const tower = text instanceof ClipText ? text : undefined;
   const tensors = new Map<string, Tensor>([
-    ...writeFields(textFields(text), text?.parameters ?? new Map()),
-    ...(text ? [writeLogitScale(text.logitScale)] : []),
+    ...writeFields(textFields(tower), tower?.parameters ?? new Map()),
+    // The vision tower's own state dict holds nothing else, or PyTorch would refuse it.
+    ...(text && layout === "open-clip" ? [writeLogitScale(text.logitScale)] : []),
     ...writeFields(visionFields(encoder, prefixes[layout]), encoder.parameters),
   ]);
   return new Map<string, FileContent>([

@@ -3,7 +3,7 @@ import { LoreError } from "../../errors.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
 import { type FileContent, jsonFile, readBytes, type SavedFile, writeAtomically } from "../files.ts";
-import { writeClip } from "../layouts/clip.ts";
+import { otherClipConfig, writeClip } from "../layouts/clip.ts";
 import { dinov2Files } from "../layouts/dinov2.ts";
 import type { Layout } from "../layouts/layout.ts";
 import { openClipFiles } from "../layouts/open-clip.ts";
@@ -54,9 +54,8 @@ function* clip(encoder: Encoder): Iterable<SavedFile> {
 
 /** Both layouts in one folder, as the hub's repositories of open_clip's models are. */
 function* openClip(encoder: Encoder): Iterable<SavedFile> {
-  // transformers has no ConvNeXt in its CLIP; transformers.js asks for no more than this.
-  const convNext = { model_type: "clip", projection_dim: encoder.embeddingSize };
-  const files = encoder instanceof VitEncoder ? writeClip(encoder) : new Map([jsonFile("config.json", convNext)]);
+  const files =
+    encoder instanceof VitEncoder ? writeClip(encoder) : new Map([jsonFile("config.json", otherClipConfig(encoder))]);
   yield* clipFolder(encoder, new Map([...files, ...openClipFiles(encoder)]));
 }
 
