@@ -262,6 +262,26 @@ describe("a text tower that is an ONNX file", () => {
     }
   });
 
+  test("the zero-shot pipeline gives the scores that it gives with the weights", async () => {
+    const folder = saved(await loadEncoder(withoutTextWeights(true)));
+    const labels = ["cat", "red cat", "photo of a cat", "red"];
+    const [scores, wanted] = await Promise.all([folder, saved(clip)].map((from) => zeroShot(from, labels)));
+    expect(scores).toHaveLength(labels.length);
+    // Logits of order 50 carry float32's 6e-8 fifty times into a score.
+    expect(largestDifference(scores!, wanted!)).toBeLessThan(rounding);
+  });
+
+  /** In the order of the labels. */
+  async function zeroShot(folder: string, labels: string[]): Promise<readonly number[]> {
+    const classify = await pipeline("zero-shot-image-classification", folder, session);
+    const results = (await classify(image(8, 8), labels)) as readonly {
+      readonly label: string;
+      readonly score: number;
+    }[];
+    await classify.dispose();
+    return labels.map((label) => results.find((one) => one.label === label)!.score);
+  }
+
   test("multiplies cosines by 100 when no file says by how much", async () => {
     expect((await loadEncoder(withoutTextWeights(false))).text!.logitScale).toBe(100);
   });

@@ -1,5 +1,7 @@
 import type { Encoder } from "../encoder.ts";
 import { ClipText } from "../text/clip-text.ts";
+import { OnnxText } from "../text/onnx-text.ts";
+import { readTextModel } from "./onnx-text-model.ts";
 
 /** How the files of a saved encoder are used, in JavaScript and in Python. */
 export function usage(encoder: Encoder): string {
@@ -70,7 +72,7 @@ const openClip = [
 ];
 
 function clipInJavascript({ text }: Encoder): readonly string[] {
-  if (text instanceof ClipText) {
+  if (text instanceof ClipText || (text instanceof OnnxText && readTextModel(text))) {
     return [
       'import { pipeline } from "@huggingface/transformers";',
       "",

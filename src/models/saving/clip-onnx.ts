@@ -5,8 +5,11 @@ import type { OnnxModel, ValueInfo } from "../../onnx/model.ts";
 import { normalizeRows } from "../classifier.ts";
 import { type Encoder, frozenWeights } from "../encoder.ts";
 import { ClipText, embedTokens } from "../text/clip-text.ts";
+import { OnnxText } from "../text/onnx-text.ts";
+import { chained } from "./chain.ts";
 import { freeLength, node } from "./free-length.ts";
-import { savedOpset } from "./onnx-files.ts";
+import { type SavedModel, savedOpset } from "./onnx-files.ts";
+import { readTextModel } from "./onnx-text-model.ts";
 
 /*
  * The ONNX models of a CLIP in a transformers.js folder, with the names that transformers and Optimum give their inputs
@@ -14,20 +17,20 @@ import { savedOpset } from "./onnx-files.ts";
  */
 
 /**
- * The models of a CLIP by their file names: the vision tower's, the text tower's, and both in one. Of a text tower that
- * is an ONNX file already there is only that file, and none of both.
+ * The models of a CLIP by their file names: the vision tower's, the text tower's, and both in one. A text tower that is
+ * an ONNX file stays that file; of both in one there is none where `readTextModel` has no model of it.
  */
-export function clipModels(encoder: Encoder): ReadonlyMap<string, OnnxModel> {
+export function clipModels(encoder: Encoder): ReadonlyMap<string, SavedModel> {
   const { text } = encoder;
-  return new Map([
-    ["vision_model.onnx", visionModel(encoder)],
-    ...(text instanceof ClipText
-      ? ([
-          ["text_model.onnx", textModel(text)],
-          ["model.onnx", clipModel(encoder, text)],
-        ] as const)
-      : []),
-  ]);
+  const models = new Map<string, SavedModel>([["vision_model.onnx", visionModel(encoder)]]);
+  if (text instanceof ClipText) {
+    models.set("text_model.onnx", textModel(text)).set("model.onnx", clipModel(encoder, text));
+  } else if (text instanceof OnnxText) {
+    models.set("text_model.onnx", text);
+    const tower = readTextModel(text);
+    if (tower) models.set("model.onnx", clipModelBehind(tower, encoder, text));
+  }
+  return models;
 }
 
 /**
@@ -53,6 +56,29 @@ function textModel(text: ClipText): OnnxModel {
  * `logits_per_text` [texts, images], and both embeddings, of length 1.
  */
 function clipModel(encoder: Encoder, text: ClipText): OnnxModel {
+  return withInputIds(text, "text_batch_size", (length) =>
+    scoringModel(encoder, text.logitScale, (g) => textEmbedding(g, text, length)),
+  );
+}
+
+/** The same behind the model of a text tower that is an ONNX file, with that model's inputs. */
+function clipModelBehind(tower: OnnxModel, encoder: Encoder, { embeddingSize, logitScale }: OnnxText): OnnxModel {
+  const link = "text_embedding";
+  // From 21 to 24 nothing changed that would be written here.
+  const opset = Math.min(tower.opsets.get("")!, 21);
+  const scoring = scoringModel(encoder, logitScale, (g) => g.input(link, "float32", [1, embeddingSize]), opset);
+  return tower.graph.inputs.reduce(
+    (model, { name }) => withAxes(model, name, ["text_batch_size"]),
+    chained(tower, "text_embeds", scoring, link),
+  );
+}
+
+function scoringModel(
+  encoder: Encoder,
+  logitScale: number,
+  textEmbedding: (g: Graph) => Value,
+  opset = savedOpset,
+): OnnxModel {
   const axes = [
     ["pixel_values", ["image_batch_size"]],
     ["logits_per_image", ["image_batch_size", "text_batch_size"]],
@@ -60,17 +86,15 @@ function clipModel(encoder: Encoder, text: ClipText): OnnxModel {
     ["image_embeds", ["image_batch_size"]],
     ["text_embeds", ["text_batch_size"]],
   ] as const;
-  return withInputIds(text, "text_batch_size", (length) => {
-    const g = new Graph();
-    const image = normalizeRows(imageEmbedding(g, encoder));
-    const words = normalizeRows(textEmbedding(g, text, length));
-    const logits = g.mul(g.matMul(image, g.swap(words)), text.logitScale);
-    const model = toOnnx(
-      { logits_per_image: logits, logits_per_text: g.swap(logits), text_embeds: words, image_embeds: image },
-      { opset: savedOpset },
-    );
-    return axes.reduce((named, [name, sizes]) => withAxes(named, name, sizes), model);
-  });
+  const g = new Graph();
+  const image = normalizeRows(imageEmbedding(g, encoder));
+  const words = normalizeRows(textEmbedding(g));
+  const logits = g.mul(g.matMul(image, g.swap(words)), logitScale);
+  const model = toOnnx(
+    { logits_per_image: logits, logits_per_text: g.swap(logits), text_embeds: words, image_embeds: image },
+    { opset },
+  );
+  return axes.reduce((named, [name, sizes]) => withAxes(named, name, sizes), model);
 }
 
 function imageEmbedding(g: Graph, encoder: Encoder): Value {

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { encodeModel } from "../../onnx/encode.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
-import type { SavedFile } from "../files.ts";
+import { readBytes, type SavedFile } from "../files.ts";
 
 /** The opset of saved files: old enough for every ONNX Runtime since 1.14, new enough for LayerNormalization. */
 export const savedOpset = 17;
@@ -9,8 +9,18 @@ export const savedOpset = 17;
 /** Bytes of weights that fit into an ONNX file (2 GiB) beside its nodes. */
 const mostBytes = 2 ** 31 - 2 ** 24;
 
+/** An ONNX file that is there already, with the file of its weights where it does not hold them itself. */
+export interface OnnxFile {
+  readonly path: string;
+  readonly dataPath: string | undefined;
+}
+
+/** A model to be written, or to be copied. */
+export type SavedModel = OnnxModel | OnnxFile;
+
 /** Whether a model's weights lie in a file of their own, since an ONNX file holds at most 2 GiB. */
-export function isTooLarge(model: OnnxModel, most = mostBytes): boolean {
+export function hasDataFile(model: SavedModel, most = mostBytes): boolean {
+  if ("path" in model) return model.dataPath !== undefined;
   const bytes = [...model.graph.initializers.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   return bytes > most;
 }
@@ -20,8 +30,13 @@ export function isTooLarge(model: OnnxModel, most = mostBytes): boolean {
  *
  * @param most bytes of weights that the file itself holds
  */
-export function* onnxFiles(path: string, model: OnnxModel, most = mostBytes): Iterable<SavedFile> {
-  if (!isTooLarge(model, most)) {
+export function* onnxFiles(path: string, model: SavedModel, most = mostBytes): Iterable<SavedFile> {
+  if ("path" in model) {
+    yield [path, readBytes(model.path)];
+    if (model.dataPath) yield [`${path}_data`, readBytes(model.dataPath)];
+    return;
+  }
+  if (!hasDataFile(model, most)) {
     yield [path, encodeModel(model).bytes];
     return;
   }

@@ -2,12 +2,11 @@ import { join } from "node:path";
 import { LoreError } from "../../errors.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
-import { type FileContent, jsonFile, readBytes, type SavedFile, writeAtomically } from "../files.ts";
+import { jsonFile, type SavedFile, writeAtomically } from "../files.ts";
 import { otherClipConfig, writeClip } from "../layouts/clip.ts";
 import { dinov2Files } from "../layouts/dinov2.ts";
 import type { Layout } from "../layouts/layout.ts";
 import { openClipFiles } from "../layouts/open-clip.ts";
-import { OnnxText } from "../text/onnx-text.ts";
 import type { CardFacts } from "./card.ts";
 import { cardFiles } from "./card-file.ts";
 import { clipModels } from "./clip-onnx.ts";
@@ -43,30 +42,16 @@ const layoutFiles: Readonly<Record<Layout, (encoder: Encoder) => Iterable<SavedF
   timm: (encoder) => transformersJsFolder(timmFiles(vit(encoder)), new Map([["model.onnx", encoderModel(encoder)]])),
   "transformers-dinov2": (encoder) =>
     transformersJsFolder(dinov2Files(vit(encoder)), new Map([["model.onnx", dinov2Model(vit(encoder))]])),
-  "transformers-clip": clip,
+  "transformers-clip": (encoder) => transformersJsFolder(writeClip(vit(encoder)), clipModels(encoder)),
   "open-clip": openClip,
   "open-clip-visual": openClip,
 };
 
-function* clip(encoder: Encoder): Iterable<SavedFile> {
-  yield* clipFolder(encoder, writeClip(vit(encoder)));
-}
-
 /** Both layouts in one folder, as the hub's repositories of open_clip's models are. */
-function* openClip(encoder: Encoder): Iterable<SavedFile> {
+function openClip(encoder: Encoder): Iterable<SavedFile> {
   const files =
     encoder instanceof VitEncoder ? writeClip(encoder) : new Map([jsonFile("config.json", otherClipConfig(encoder))]);
-  yield* clipFolder(encoder, new Map([...files, ...openClipFiles(encoder)]));
-}
-
-function* clipFolder(encoder: Encoder, files: ReadonlyMap<string, FileContent>): Iterable<SavedFile> {
-  yield* transformersJsFolder(files, clipModels(encoder));
-  if (encoder.text instanceof OnnxText) yield* textFiles(encoder.text);
-}
-
-function* textFiles({ path, dataPath }: OnnxText): Iterable<SavedFile> {
-  yield ["onnx/text_model.onnx", readBytes(path)];
-  if (dataPath) yield ["onnx/text_model.onnx_data", readBytes(dataPath)];
+  return transformersJsFolder(new Map([...files, ...openClipFiles(encoder)]), clipModels(encoder));
 }
 
 function vit(encoder: Encoder): VitEncoder {

@@ -1,7 +1,6 @@
 import { LoreError } from "../../errors.ts";
-import type { OnnxModel } from "../../onnx/model.ts";
 import { type FileContent, jsonFile, type SavedFile } from "../files.ts";
-import { isTooLarge, onnxFiles } from "./onnx-files.ts";
+import { hasDataFile, onnxFiles, type SavedModel } from "./onnx-files.ts";
 
 /**
  * A layout's files and ONNX models as the folder that transformers.js loads: the models in `onnx/`, each with its
@@ -12,7 +11,7 @@ import { isTooLarge, onnxFiles } from "./onnx-files.ts";
  */
 export function* transformersJsFolder(
   files: ReadonlyMap<string, FileContent>,
-  models: ReadonlyMap<string, OnnxModel>,
+  models: ReadonlyMap<string, SavedModel>,
 ): Iterable<SavedFile> {
   for (const [path, content] of files) {
     yield path === "config.json" ? jsonFile(path, declared(content, models)) : [path, content];
@@ -21,9 +20,9 @@ export function* transformersJsFolder(
 }
 
 /** config.json with what a browser cannot see by itself. */
-function declared(config: FileContent, models: ReadonlyMap<string, OnnxModel>): object {
+function declared(config: FileContent, models: ReadonlyMap<string, SavedModel>): object {
   if (typeof config !== "string") throw new LoreError("A layout's config.json must be text.");
-  const large = [...models].filter(([, model]) => isTooLarge(model)).map(([name]) => [name, 1] as const);
+  const large = [...models].filter(([, model]) => hasDataFile(model)).map(([name]) => [name, 1] as const);
   const settings = {
     // There are no quantised models, which WebAssembly would take otherwise.
     dtype: "fp32",

@@ -1,0 +1,27 @@
+import { basename } from "node:path";
+import { decodeModel } from "../../onnx/decode.ts";
+import { OnnxError } from "../../onnx/errors.ts";
+import type { OnnxModel } from "../../onnx/model.ts";
+import { readBytes } from "../files.ts";
+import type { OnnxText } from "../text/onnx-text.ts";
+
+/**
+ * The model of a text tower that is an ONNX file, to put more nodes behind it. ONNX Runtime runs more than can be taken
+ * apart here: undefined for an opset before 13 or after 24, for a file that `decodeModel` does not read, and for one that
+ * makes no `text_embeds`.
+ */
+export function readTextModel({ path, dataPath }: OnnxText): OnnxModel | undefined {
+  const data = dataPath && readBytes(dataPath);
+  try {
+    const model = decodeModel(readBytes(path), (location) => {
+      if (data && location === basename(dataPath)) return data;
+      throw new OnnxError(`there is no ${location} beside it`);
+    });
+    const opset = model.opsets.get("") ?? 0;
+    const embeds = model.graph.outputs.some(({ name }) => name === "text_embeds");
+    return embeds && opset >= 13 && opset <= 24 ? model : undefined;
+  } catch (cause) {
+    if (cause instanceof OnnxError) return undefined;
+    throw cause;
+  }
+}
