@@ -86,6 +86,11 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { limit = source.items.length, seed = 0, surrogate, results, onProgress } = options;
+  let skipped: SkippedImage | undefined;
+  const onSkip = (skip: SkippedImage): void => {
+    skipped ??= skip;
+    options.onSkip?.(skip);
+  };
   const onPrompts = (done: number, total: number): void => onProgress?.({ phase: "prompts", done, total });
   const { classes, ...victim } = await victimOf(encoder, source, options, onPrompts);
   const attacked = surrogate ? await victimOf(surrogate, source, options, onPrompts) : victim;
@@ -118,7 +123,7 @@ export async function evaluate(
   };
   const warnings: string[] = [];
   try {
-    for await (const loaded of openBatches(source, { ...readOptions(options), size: victim.imageSize, batch, order })) {
+    for await (const loaded of openBatches(source, { ...readOptions(options), onSkip, size: victim.imageSize, batch, order })) {
       const labels = Array.from(loaded.labels);
       const predictions = await predictor.predict(loaded.pixels, labels);
       if (images === 0)
@@ -138,7 +143,10 @@ export async function evaluate(
     await predictor.dispose();
     await attacker.dispose();
   }
-  if (images === 0) throw new UsageError(`${source.name}: none of the images could be read.`);
+  if (images === 0) {
+    const first = skipped ? ` The first, ${skipped.id}: ${skipped.reason}` : "";
+    throw new UsageError(`${source.name}: none of the images could be read.${first}`);
+  }
   const measured = measurements.map((measurement) => measurement.result(images));
   return {
     encoder: encoder.name,
@@ -162,8 +170,8 @@ async function victimOf(
   return { imageSize: encoder.imageSize, classes, logits, embed };
 }
 
-function readOptions({ onSkip, strict, exact }: EvaluateOptions) {
-  return { ...(onSkip && { onSkip }), ...(strict && { strict }), ...(exact && { exact }) };
+function readOptions({ strict, exact }: EvaluateOptions) {
+  return { ...(strict && { strict }), ...(exact && { exact }) };
 }
 
 function cleanRecords(images: ImageBatch, { classes, margins }: Predictions): readonly ImageRecord[] {
