@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../errors.ts";
 import { allocate, type DType, type Tensor } from "../onnx/tensor.ts";
 import { writeAtomically } from "./files.ts";
-import { decodeSafetensors, encodeSafetensors, readSafetensors, safetensorsPieces } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, readSafetensors, readTensorNames, safetensorsPieces } from "./safetensors.ts";
 
 const tensor: fc.Arbitrary<Tensor> = fc
   .record({
@@ -105,6 +105,7 @@ describe("on disk", () => {
     writeAtomically(path, safetensorsPieces(tensors, metadata));
     expect(readFileSync(path).equals(encodeSafetensors(tensors, metadata))).toBe(true);
     expect(readSafetensors(path)).toEqual({ tensors, metadata });
+    expect(readTensorNames(path)).toEqual([...tensors.keys()]);
   });
 
   test("a file that is not there, and one cut short", () => {

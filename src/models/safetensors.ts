@@ -68,7 +68,33 @@ export function readSafetensors(path: string, options: SafetensorsOptions = {}):
   return withFile(path, (file) => decode(file, options));
 }
 
-function decode({ size, read }: RandomAccessFile, options: SafetensorsOptions): Safetensors {
+/**
+ * The names of a file's tensors, of which only the header is read.
+ *
+ * @throws UsageError as `readSafetensors`
+ */
+export function readTensorNames(path: string): readonly string[] {
+  return withFile(path, (file) => readHeader(file).entries.map(({ name }) => name));
+}
+
+function decode(file: RandomAccessFile, options: SafetensorsOptions): Safetensors {
+  const { start, entries, metadata } = readHeader(file);
+  const data = (begin: number, end: number): Uint8Array => file.read(start + begin, start + end);
+  return {
+    tensors: new Map(entries.map((entry) => [entry.name, readTensor(entry, data, options)])),
+    metadata,
+  };
+}
+
+interface Header {
+  /** Where the tensors' bytes begin. */
+  readonly start: number;
+  /** In the order of the file's data. */
+  readonly entries: readonly Entry[];
+  readonly metadata: Map<string, string>;
+}
+
+function readHeader({ size, read }: RandomAccessFile): Header {
   if (size < 8) throw invalid(`it is ${size} bytes long, too short for a header length`);
   const prefix = read(0, 8);
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true));
@@ -84,11 +110,7 @@ function decode({ size, read }: RandomAccessFile, options: SafetensorsOptions): 
     .map(([name, value]) => readEntry(name, value))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkRanges(entries, size - start);
-  const data = (begin: number, end: number): Uint8Array => read(start + begin, start + end);
-  return {
-    tensors: new Map(entries.map((entry) => [entry.name, readTensor(entry, data, options)])),
-    metadata: readMetadata(header[METADATA]),
-  };
+  return { start, entries, metadata: readMetadata(header[METADATA]) };
 }
 
 /**

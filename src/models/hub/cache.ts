@@ -4,7 +4,7 @@ import { copyFile, mkdir, rename, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
 import { writeAtomically } from "../files.ts";
-import { holdsWeights } from "./files.ts";
+import { holdsWeights, type RepositoryFile } from "./files.ts";
 
 /**
  * A repository in the standard cache, which Python's `huggingface_hub` shares: `blobs/HASH`,
@@ -37,9 +37,21 @@ export class CachedRepository {
     if (revision !== commit) writeAtomically(this.#ref(revision), commit);
   }
 
-  /** Puts a blob into a snapshot: a relative link, or a copy where the file system or the user may not link. */
-  async link(hash: string, commit: string, path: string): Promise<void> {
+  /** Where a snapshot's file lies that is here: in the snapshot, else among the blobs. */
+  async find(commit: string, { path, hash, size }: RepositoryFile): Promise<string | undefined> {
+    for (const candidate of [join(this.snapshot(commit), path), this.blob(hash)]) {
+      if (await hasSize(candidate, size)) return candidate;
+    }
+    return undefined;
+  }
+
+  /**
+   * Puts a blob into a snapshot that lacks it: a relative link, or a copy where the file system or the user may not
+   * link.
+   */
+  async link(commit: string, { path, hash, size }: RepositoryFile): Promise<void> {
     const pointer = join(this.snapshot(commit), path);
+    if (await hasSize(pointer, size)) return;
     const blob = this.blob(hash);
     const temporary = `${pointer}.${randomUUID()}.tmp`;
     await mkdir(dirname(pointer), { recursive: true });

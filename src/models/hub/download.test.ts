@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import type { Tensor } from "../../onnx/tensor.ts";
 import { clip, clipFiles, commit, hubFixture, refusal, weights, weightsHash } from "../../testing/hub-fixture.ts";
+import { encodeSafetensors } from "../safetensors.ts";
 import { type DownloadProgress, downloadEncoder, isHubId } from "./download.ts";
 
 const hub = hubFixture();
@@ -135,6 +137,51 @@ describe("downloadEncoder", () => {
     };
     hub.server.serve({ id: "tests/timm", commit, files });
     expect(readdirSync(await downloadEncoder("tests/timm")).sort()).toEqual(Object.keys(files).slice(0, 2));
+  });
+
+  describe("a text tower in ONNX", () => {
+    const onnx = ["onnx/text_model.onnx", "onnx/text_model.onnx_data"];
+    const serve = (...tensors: readonly string[]) => {
+      const one: Tensor = { dtype: "uint8", shape: [1], data: Uint8Array.of(1) };
+      const files = {
+        "config.json": "{}",
+        "model.safetensors": encodeSafetensors(new Map(tensors.map((name) => [name, one]))),
+        "onnx/model.onnx": "never",
+        "onnx/text_model.onnx": "nodes",
+        "onnx/text_model.onnx_data": "weights",
+      };
+      hub.server.serve({ id: "tests/clip", commit, files, lfs: onnx });
+    };
+
+    it("comes where the weights have none", async () => {
+      serve("vision_model.post_layernorm.weight", "visual_projection.weight");
+      const onProgress = vi.fn();
+      const folder = await downloadEncoder("tests/clip", { onProgress });
+      expect(readdirSync(folder).sort()).toEqual(["config.json", "model.safetensors", "onnx"]);
+      expect(onnx.map((name) => readFileSync(join(folder, name), "utf8"))).toEqual(["nodes", "weights"]);
+      const { bytes, totalBytes } = onProgress.mock.lastCall![0] as DownloadProgress;
+      expect(bytes).toBe(totalBytes);
+      hub.server.takeTransfers();
+      expect(await downloadEncoder("tests/clip")).toBe(folder);
+      expect(hub.server.takeTransfers()).toEqual([]);
+    });
+
+    it.each(["text_model.embeddings.token_embedding.weight", "token_embedding.weight"])(
+      "stays where they have %s",
+      async (name) => {
+        serve("visual.proj", name);
+        expect(readdirSync(await downloadEncoder("tests/clip")).sort()).toEqual(["config.json", "model.safetensors"]);
+      },
+    );
+
+    it("is in the snapshot before the weights are, which make it complete", async () => {
+      serve("visual_projection.weight");
+      // Only large files come from the other host.
+      hub.server.mischief = { kind: "down" };
+      expect(await refusal(`tests/clip@${commit}`)).toContain("onnx/text_model.onnx stopped");
+      vi.stubEnv("HF_HUB_OFFLINE", "1");
+      expect(await refusal(`tests/clip@${commit}`)).toContain("no complete copy");
+    });
   });
 });
 

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { UsageError } from "../../errors.ts";
-import { CachedRepository, hasSize, isCommit } from "./cache.ts";
+import { readTensorNames } from "../safetensors.ts";
+import { CachedRepository, isCommit } from "./cache.ts";
 import { type HubClient, HubUnreachable, hubClient, type RepositoryRevision } from "./client.ts";
-import { chooseFiles, type RepositoryFile } from "./files.ts";
+import { chooseFiles, holdTextTower, type RepositoryFile, textModelFiles } from "./files.ts";
 import { type HubSettings, hubSettings } from "./settings.ts";
 import { downloadBlob } from "./transfer.ts";
 
@@ -35,11 +35,11 @@ export function isHubId(spec: string): boolean {
 }
 
 /**
- * Downloads what an encoder needs (settings, tokeniser, weights in safetensors) into the standard cache, and returns
- * the snapshot's folder. What is there is not downloaded again; what was cut off continues. Honours the variables of
- * Python's `huggingface_hub`: `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`,
- * `HF_HUB_ETAG_TIMEOUT`, `HF_HUB_DOWNLOAD_TIMEOUT`. Files come over plain HTTP, whose byte ranges any mirror has, not
- * over xet.
+ * Downloads what an encoder needs (settings, tokeniser, weights in safetensors, and `onnx/text_model.onnx` where these
+ * have no text tower) into the standard cache, and returns the snapshot's folder. What is there is not downloaded again;
+ * what was cut off continues. Honours the variables of Python's `huggingface_hub`: `HF_HOME`, `HF_HUB_CACHE`,
+ * `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_ETAG_TIMEOUT`, `HF_HUB_DOWNLOAD_TIMEOUT`. Files come over plain
+ * HTTP, whose byte ranges any mirror has, not over xet.
  *
  * @param spec `owner/name` or `owner/name@revision`: a branch, a tag or a full commit; default `main`
  * @throws UsageError when the hub refuses or cannot be reached and the cache has no copy, when the repository has no
@@ -78,14 +78,20 @@ async function obtain(
     if (!(cause instanceof HubUnreachable)) throw cause;
     return standIn(cached.lookUp(repository.revision), cause, settings, options);
   }
-  const files = chooseFiles(repository.id, listing.files);
+  const { commit } = listing;
+  const chosen = chooseFiles(repository.id, listing.files);
+  const source: Source = { client, url: `${settings.endpoint}/${repository.id}/resolve/${commit}`, commit, cached };
   try {
-    await transfer(client, `${settings.endpoint}/${repository.id}/resolve`, cached, listing.commit, files, options);
-    cached.point(repository.revision, listing.commit);
+    await transfer(source, chosen, options);
+    const files = [...(await standInText(source, chosen, listing.files)), ...chosen];
+    await transfer(source, files, options);
+    // In their order, so that a snapshot with weights has the rest.
+    for (const file of files) await cached.link(commit, file);
+    cached.point(repository.revision, commit);
   } catch (cause) {
     throw diskFailure(cause, settings.cache);
   }
-  return cached.snapshot(listing.commit);
+  return cached.snapshot(commit);
 }
 
 function missing({ revision }: RepositoryRevision, { cache }: HubSettings): never {
@@ -143,32 +149,44 @@ async function list(
   }
 }
 
+/** One commit: where its files come from, and where they go. */
+interface Source {
+  readonly client: HubClient;
+  readonly url: string;
+  readonly commit: string;
+  readonly cached: CachedRepository;
+}
+
+/** Brings files into the cache, not yet into the snapshot. */
 async function transfer(
-  client: HubClient,
-  base: string,
-  cached: CachedRepository,
-  commit: string,
+  { client, url, commit, cached }: Source,
   files: readonly RepositoryFile[],
   { onProgress }: DownloadOptions,
 ): Promise<void> {
-  const pointer = ({ path }: RepositoryFile) => join(cached.snapshot(commit), path);
   const here = new Set<RepositoryFile>();
-  for (const file of files) {
-    const places = [pointer(file), cached.blob(file.hash)];
-    if ((await Promise.all(places.map((place) => hasSize(place, file.size)))).includes(true)) here.add(file);
-  }
+  for (const file of files) if (await cached.find(commit, file)) here.add(file);
   const totalBytes = total(files);
   let done = total([...here]);
-  // In their order, so that a snapshot with weights has the rest.
   for (const file of files) {
-    if (!here.has(file)) {
-      await downloadBlob(client, `${base}/${commit}/${file.path}`, file, cached.blob(file.hash), (bytes) =>
-        onProgress?.({ file: file.path, bytes: done + bytes, totalBytes }),
-      );
-      done += file.size;
-    }
-    if (!(await hasSize(pointer(file), file.size))) await cached.link(file.hash, commit, file.path);
+    if (here.has(file)) continue;
+    await downloadBlob(client, `${url}/${file.path}`, file, cached.blob(file.hash), (bytes) =>
+      onProgress?.({ file: file.path, bytes: done + bytes, totalBytes }),
+    );
+    done += file.size;
   }
+}
+
+/** The ONNX text tower, where the repository has one and its weights, which are here, do not. */
+async function standInText(
+  { commit, cached }: Source,
+  chosen: readonly RepositoryFile[],
+  listed: readonly RepositoryFile[],
+): Promise<readonly RepositoryFile[]> {
+  const textModel = textModelFiles(listed);
+  if (textModel.length === 0) return [];
+  const weights = chosen.filter(({ path }) => path.endsWith(".safetensors"));
+  const paths = await Promise.all(weights.map((file) => cached.find(commit, file)));
+  return holdTextTower(paths.flatMap((path) => readTensorNames(path!))) ? [] : textModel;
 }
 
 function total(files: readonly RepositoryFile[]): number {

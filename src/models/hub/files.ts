@@ -28,6 +28,7 @@ const weights = "model.safetensors";
 const shardIndex = "model.safetensors.index.json";
 const shard = /^model-\d{5}-of-\d{5}\.safetensors$/;
 const openClipWeights = "open_clip_model.safetensors";
+const textModel = ["onnx/text_model.onnx", "onnx/text_model.onnx_data"];
 
 /**
  * What an encoder needs of a repository's top folder: settings, tokeniser, and the weights once: in transformers' form
@@ -52,6 +53,19 @@ export function chooseFiles(id: string, files: readonly RepositoryFile[]): reado
     `It holds no weights that can be read: neither ${weights}, nor ${shardIndex} with its shards, nor ` +
       `${openClipWeights}; only ${names.join(", ") || "nothing"}.`,
   );
+}
+
+/** The text tower of a transformers.js folder, which stands in where the weights have none. */
+export function textModelFiles(files: readonly RepositoryFile[]): readonly RepositoryFile[] {
+  return files.filter(({ path }) => textModel.includes(path));
+}
+
+/**
+ * Whether tensors of these names are a CLIP with its text tower, in transformers' layout or open_clip's: both call the
+ * token embedding the same.
+ */
+export function holdTextTower(names: readonly string[]): boolean {
+  return names.some((name) => /(^|\.)token_embedding\.weight$/.test(name));
 }
 
 /** Whether a snapshot folder holds all of an encoder's weights. */
