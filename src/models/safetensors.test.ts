@@ -6,7 +6,13 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../errors.ts";
 import { allocate, type DType, type Tensor } from "../onnx/tensor.ts";
 import { writeAtomically } from "./files.ts";
-import { decodeSafetensors, encodeSafetensors, readSafetensors, readTensorNames, safetensorsPieces } from "./safetensors.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  readSafetensors,
+  readTensorNames,
+  safetensorsPieces,
+} from "./safetensors.ts";
 
 const tensor: fc.Arbitrary<Tensor> = fc
   .record({
