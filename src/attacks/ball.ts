@@ -10,16 +10,25 @@ import type { Norm, ThreatModel } from "./threat.ts";
 /** |a - b| in the norm. */
 export function distance(norm: Norm, a: Float32Array, b: Float32Array): number {
   let total = 0;
+  for (let i = 0; i < a.length; i++) total = added(norm, total, a[i]! - b[i]!);
+  return norm === "l2" ? Math.sqrt(total) : total;
+}
+
+/** |x| in the norm. */
+export function lengthIn(norm: Norm, x: Float32Array): number {
+  let total = 0;
+  for (let i = 0; i < x.length; i++) total = added(norm, total, x[i]!);
+  return norm === "l2" ? Math.sqrt(total) : total;
+}
+
+function added(norm: Norm, total: number, x: number): number {
   switch (norm) {
     case "linf":
-      for (let i = 0; i < a.length; i++) total = Math.max(total, Math.abs(a[i]! - b[i]!));
-      return total;
+      return Math.max(total, Math.abs(x));
     case "l2":
-      for (let i = 0; i < a.length; i++) total += (a[i]! - b[i]!) ** 2;
-      return Math.sqrt(total);
+      return total + x * x;
     case "l1":
-      for (let i = 0; i < a.length; i++) total += Math.abs(a[i]! - b[i]!);
-      return total;
+      return total + Math.abs(x);
   }
 }
 
@@ -58,15 +67,8 @@ export function ascend(
     for (let i = 0; i < out.length; i++) out[i] = point[i]! + size * Math.sign(gradient[i]!);
     return;
   }
-  const scale = size / (length(gradient) + 1e-12);
+  const scale = size / (lengthIn("l2", gradient) + 1e-12);
   for (let i = 0; i < out.length; i++) out[i] = point[i]! + scale * gradient[i]!;
-}
-
-/** Euclidean. */
-export function length(x: Float32Array): number {
-  let total = 0;
-  for (let i = 0; i < x.length; i++) total += x[i]! * x[i]!;
-  return Math.sqrt(total);
 }
 
 /**
@@ -85,7 +87,7 @@ export function randomStart(threat: ThreatModel, clean: Float32Array, random: Ra
     projectL1(out, clean, epsilon);
     return;
   }
-  const radius = (epsilon * random.uniform() ** (1 / out.length)) / length(out);
+  const radius = (epsilon * random.uniform() ** (1 / out.length)) / lengthIn("l2", out);
   for (let i = 0; i < out.length; i++) out[i] = clipped(clean[i]! + radius * out[i]!);
 }
 
@@ -105,7 +107,7 @@ export function surfaceStart(threat: ThreatModel, clean: Float32Array, random: R
     out[i] = norm === "linf" ? random.uniform(-1, 1) : random.normal();
     largest = Math.max(largest, Math.abs(out[i]!));
   }
-  const scale = epsilon / (norm === "linf" ? largest : length(out));
+  const scale = epsilon / (norm === "linf" ? largest : lengthIn("l2", out));
   for (let i = 0; i < out.length; i++) out[i] = clipped(clean[i]! + scale * out[i]!);
   return out;
 }
