@@ -127,10 +127,12 @@ export class HubServer {
       case "revision":
         return json({ _id: "0", id, sha: commit, private: false, lastModified: "2024-01-01" });
       case "tree": {
+        const listed = tree(entries, searchParams.get("recursive") === "true");
         const start = Number(searchParams.get("cursor") ?? 0);
         const end = start + this.pageSize;
-        const link = `<${this.url}${pathname}?cursor=${end}>; rel="next"`;
-        return json(entries.slice(start, end).map(entry), end < entries.length ? { link } : {});
+        searchParams.set("cursor", String(end));
+        const link = `<${this.url}${pathname}?${searchParams}>; rel="next"`;
+        return json(listed.slice(start, end), end < listed.length ? { link } : {});
       }
       case "paths-info": {
         const { paths } = JSON.parse(body) as { readonly paths: readonly string[] };
@@ -185,6 +187,21 @@ function served({ files, lfs = [] }: ServedRepository): readonly ServedFile[] {
     const hash = large ? createHash("sha256") : createHash("sha1").update(`blob ${bytes.length}\0`);
     return { path, bytes, large, hash: hash.update(bytes).digest("hex") };
   });
+}
+
+/** Files and folders: all of them, or those of the top folder. */
+function tree(files: readonly ServedFile[], recursive: boolean): readonly object[] {
+  const parents = (path: string): readonly string[] =>
+    path
+      .split("/")
+      .slice(0, -1)
+      .map((_, depth, names) => names.slice(0, depth + 1).join("/"));
+  const folders = [...new Set(files.flatMap(({ path }) => parents(path)))];
+  const isListed = (path: string): boolean => recursive || !path.includes("/");
+  return [
+    ...folders.filter(isListed).map((path) => ({ type: "directory", path, size: 0, oid: "0".repeat(40) })),
+    ...files.filter(({ path }) => isListed(path)).map(entry),
+  ];
 }
 
 function entry({ path, bytes, hash, large }: ServedFile): object {

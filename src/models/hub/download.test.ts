@@ -3,7 +3,11 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import type { Tensor } from "../../onnx/tensor.ts";
 import { clip, clipFiles, commit, hubFixture, refusal, weights, weightsHash } from "../../testing/hub-fixture.ts";
-import { encodeSafetensors } from "../safetensors.ts";
+import { tinyClip } from "../../testing/tiny-clip.ts";
+import { loadEncoder } from "../load.ts";
+import { encodeSafetensors, readSafetensors } from "../safetensors.ts";
+import { saveEncoder } from "../saving/save.ts";
+import { OnnxText } from "../text/onnx-text.ts";
 import { type DownloadProgress, downloadEncoder, isHubId } from "./download.ts";
 
 const hub = hubFixture();
@@ -140,7 +144,7 @@ describe("downloadEncoder", () => {
   });
 
   describe("a text tower in ONNX", () => {
-    const onnx = ["onnx/text_model.onnx", "onnx/text_model.onnx_data"];
+    const onnx = ["onnx/text_model.onnx", "onnx/text_model.onnx_data"] as const;
     const serve = (...tensors: readonly string[]) => {
       const one: Tensor = { dtype: "uint8", shape: [1], data: Uint8Array.of(1) };
       const files = {
@@ -173,6 +177,28 @@ describe("downloadEncoder", () => {
         expect(readdirSync(await downloadEncoder("tests/clip")).sort()).toEqual(["config.json", "model.safetensors"]);
       },
     );
+
+    it("makes a CLIP of the vision tower that lies beside it", async () => {
+      const made = join(hub.home, "made");
+      saveEncoder(tinyClip(), made);
+      const names = ["config.json", "tokenizer.json", "tokenizer_config.json", onnx[0]];
+      const { tensors } = readSafetensors(join(made, "model.safetensors"));
+      const vision = new Map(
+        [...tensors].filter(([name]) => /^(vision_model\.|visual_projection|logit_scale)/.test(name)),
+      );
+      const files = {
+        ...Object.fromEntries(names.map((name) => [name, readFileSync(join(made, name))])),
+        "model.safetensors": encodeSafetensors(vision),
+      };
+      hub.server.serve({ id: "tests/vision", commit, files });
+      const { text } = await loadEncoder("tests/vision");
+      expect(text).toBeInstanceOf(OnnxText);
+      const wanted = await tinyClip().text!.embed(["red cat"], { threads: 1 });
+      const got = await text!.embed(["red cat"], { threads: 1 });
+      // The same weights, summed by ONNX Runtime in perhaps another order.
+      expect(got).toHaveLength(wanted.length);
+      for (const [i, value] of wanted.entries()) expect(got[i]).toBeCloseTo(value, 5);
+    });
 
     it("is in the snapshot before the weights are, which make it complete", async () => {
       serve("visual_projection.weight");

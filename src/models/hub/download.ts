@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.ts";
 import { readTensorNames } from "../safetensors.ts";
 import { CachedRepository, isCommit } from "./cache.ts";
 import { type HubClient, HubUnreachable, hubClient, type RepositoryRevision } from "./client.ts";
-import { chooseFiles, holdTextTower, type RepositoryFile, textModelFiles } from "./files.ts";
+import { chooseFiles, holdTextTower, mayBeNeeded, type RepositoryFile, textModelFiles } from "./files.ts";
 import { type HubSettings, hubSettings } from "./settings.ts";
 import { downloadBlob } from "./transfer.ts";
 
@@ -13,7 +13,7 @@ export interface DownloadProgress {
   readonly file: string;
   /** How much of the encoder's files is here, with what the cache had already. */
   readonly bytes: number;
-  /** The encoder's files together. */
+  /** The encoder's files together; more once the weights turn out to lack the text tower, which is another file then. */
   readonly totalBytes: number;
 }
 
@@ -135,9 +135,9 @@ async function list(
       ? revision
       : (await modelInfo({ ...hub, name: id, revision, additionalFields: ["sha"] })).sha;
     const files: RepositoryFile[] = [];
-    for await (const entry of listFiles({ ...hub, repo: { type: "model", name: id }, revision: commit })) {
-      const { type, path, lfs, size, oid = "" } = entry;
-      if (type === "file") files.push({ path, size: lfs?.size ?? size, hash: lfs?.oid ?? oid });
+    const whole = { repo: { type: "model", name: id }, revision: commit, recursive: true } as const;
+    for await (const { type, path, lfs, size, oid = "" } of listFiles({ ...hub, ...whole })) {
+      if (type === "file" && mayBeNeeded(path)) files.push({ path, size: lfs?.size ?? size, hash: lfs?.oid ?? oid });
     }
     // These become names of files and folders in the cache.
     if (isCommit(commit) && files.every(({ hash }) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)))

@@ -55,6 +55,11 @@ export function chooseFiles(id: string, files: readonly RepositoryFile[]): reado
   );
 }
 
+/** Whether an encoder may need a file: those of the top folder, and the text tower. */
+export function mayBeNeeded(path: string): boolean {
+  return !path.includes("/") || textModel.includes(path);
+}
+
 /** The text tower of a transformers.js folder, which stands in where the weights have none. */
 export function textModelFiles(files: readonly RepositoryFile[]): readonly RepositoryFile[] {
   return files.filter(({ path }) => textModel.includes(path));
