@@ -46,6 +46,7 @@ const { values } = parseArgs({
     shift: { type: "string", default: "4" },
     batch: { type: "string", default: "128" },
     "learning-rate": { type: "string", default: "1.5e-3" },
+    weights: { type: "string" },
     threads: { type: "string", default: "2" },
     out: { type: "string" },
   },
@@ -136,10 +137,15 @@ console.error(
 const optimizer = new AdamW(parameters, { weightDecay: 0.05, beta2: 0.98 });
 const statePath = join(out, "..", `${required("name")}.state.safetensors`);
 let startEpoch = 0;
-if (existsSync(statePath)) {
-  const { tensors } = decodeSafetensors(readBytes(statePath));
+function takeWeights(path: string): ReturnType<typeof decodeSafetensors>["tensors"] {
+  const { tensors } = decodeSafetensors(readBytes(path));
   const theta = stateOf(tensors, "theta");
   for (const [name, { data }] of parameters) data.set(theta.get(name)!.data as Float32Array);
+  return tensors;
+}
+if (values.weights !== undefined) takeWeights(values.weights);
+if (existsSync(statePath)) {
+  const tensors = takeWeights(statePath);
   const adam = stateOf(tensors, "adam");
   optimizer.restore(adam);
   startEpoch = Number(adam.get("steps")!.data[0]) / stepsPerEpoch;
