@@ -35,7 +35,9 @@ export class ProgramLadder implements Programs {
   }
 
   async dispose(): Promise<void> {
-    for (const program of this.#programs.values()) await (await program).dispose();
+    const built = await Promise.allSettled(this.#programs.values());
     this.#programs.clear();
+    // One that could not be compiled has said so where it was asked for.
+    for (const program of built) if (program.status === "fulfilled") await program.value.dispose();
   }
 }
