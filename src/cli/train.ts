@@ -7,6 +7,7 @@ import { defaultSettings, finetune, readRun, type StepMetrics } from "../trainin
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { stopOnInterrupt } from "./interrupt.ts";
 import { type ObjectiveFlags, objectiveOf, withObjectiveFlags } from "./objective.ts";
 import {
   type ComputeFlags,
@@ -190,23 +191,5 @@ function settingsOf(flags: Flags) {
     ...(microBatch !== undefined && { microBatch }),
     ...(clipGradient !== undefined && { clipGradient }),
     ...(strict && { strict }),
-  };
-}
-
-/** The first Ctrl-C asks to stop after the batch, the second ends the process as usual. */
-function stopOnInterrupt(onFirst: () => void): { readonly signal: AbortSignal; readonly dispose: () => void } {
-  const controller = new AbortController();
-  const listener = (): void => {
-    onFirst();
-    controller.abort();
-  };
-  process.once("SIGINT", listener);
-  process.once("SIGTERM", listener);
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      process.off("SIGINT", listener);
-      process.off("SIGTERM", listener);
-    },
   };
 }
