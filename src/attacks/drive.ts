@@ -21,8 +21,10 @@ export interface AttackJob {
   readonly count: number;
   /** The programs' inputs that have one row an image (labels, embeddings): `count` rows each. */
   readonly rows: Feeds;
-  /** Called as images are finished. */
-  readonly onDone?: (images: number) => void;
+  /** Called with the images that are finished since the last call, and what is found so far; the attack waits for it. */
+  readonly onDone?: (images: readonly number[], found: AttackOutcome) => Promise<void>;
+  /** Ends the attack, which rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface AttackOutcome {
@@ -55,7 +57,7 @@ interface Active {
  *   outputs `loss` [N], and where they apply `success` [N] (bool) and `gradient` [N, 3, S, S]
  */
 export async function drive(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
-  const { clean, count } = job;
+  const { clean, count, onDone, signal } = job;
   const size = count === 0 ? 0 : clean.length / count;
   const results = new Results(job, plan.runs);
   const queue = Array.from({ length: plan.runs * count }, (_, i) => ({ image: i % count, run: Math.floor(i / count) }));
@@ -80,7 +82,10 @@ export async function drive(programs: Programs, plan: Plan, job: AttackJob): Pro
   for (;;) {
     const capacity = batchOf(await programs.at(Number.POSITIVE_INFINITY));
     fill(capacity);
+    const finished = results.takeFinished();
+    if (finished.length > 0) await onDone?.(finished, results);
     if (active.length === 0) break;
+    signal?.throwIfAborted();
     const program = await programs.at(active.length);
     const batch = batchOf(program);
     const pixels = buffers.get(batch) ?? new Float32Array(batch * size);
@@ -175,17 +180,15 @@ class Results implements AttackOutcome {
   readonly run: number[];
   readonly iteration: number[];
   readonly #left: number[];
-  readonly #onDone: (images: number) => void;
-  #finished = 0;
+  #finished: number[] = [];
 
-  constructor({ clean, count, onDone = () => {} }: AttackJob, runs: number) {
+  constructor({ clean, count }: AttackJob, runs: number) {
     this.adversarial = clean.slice();
     this.success = new Array<boolean>(count).fill(false);
     this.loss = new Float32Array(count).fill(Number.NEGATIVE_INFINITY);
     this.run = new Array<number>(count).fill(Number.POSITIVE_INFINITY);
     this.iteration = new Array<number>(count).fill(0);
     this.#left = new Array<number>(count).fill(runs);
-    this.#onDone = onDone;
   }
 
   /** An earlier run has broken the image. */
@@ -195,7 +198,14 @@ class Results implements AttackOutcome {
 
   abandon(image: number): void {
     this.#left[image] = this.#left[image]! - 1;
-    if (this.#left[image] === 0) this.#onDone(++this.#finished);
+    if (this.#left[image] === 0) this.#finished.push(image);
+  }
+
+  /** The images of which no run is left, those of earlier calls aside. */
+  takeFinished(): readonly number[] {
+    const finished = this.#finished;
+    this.#finished = [];
+    return finished;
   }
 
   add(image: number, run: number, iteration: number, { point, loss, success }: Found): void {

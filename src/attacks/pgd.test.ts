@@ -278,15 +278,23 @@ describe("strength", () => {
     await program.dispose();
   });
 
-  test("success and loss are those of the images returned; finished images are counted one by one", async () => {
+  test("success and loss are those of the images returned; every image is reported once, when it is finished", async () => {
     const work = await rightImages(6);
     const program = await classifierProgram(4);
     const done: number[] = [];
+    const seen = new Map<number, { readonly pixels: Float32Array; readonly success: boolean }>();
     const outcome = await runPgd(program, pgd({ epsilon: 0.02, steps: 4, restarts: 2 }), {
       ...work,
-      onDone: (n) => done.push(n),
+      onDone: async (images, { adversarial, success }) => {
+        done.push(...images);
+        for (const i of images) seen.set(i, { pixels: image(adversarial, i).slice(), success: success[i]! });
+      },
     });
-    expect(done).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(done.sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    for (const [i, { pixels, success }] of seen) {
+      expect(pixels).toEqual(image(outcome.adversarial, i));
+      expect(success).toBe(outcome.success[i]);
+    }
     // No step, no ball: the attack only looks at the images it is given.
     const look = await runPgd(program, pgd({ epsilon: 0, stepSize: 0, steps: 1, start: "zero" }), {
       ...work,

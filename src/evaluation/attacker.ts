@@ -1,5 +1,6 @@
 import {
   type Attack,
+  type AttackJob,
   type AttackOutcome,
   attackLoss,
   drive,
@@ -31,7 +32,8 @@ export interface LabelledImages extends Images {
   readonly labels: readonly number[];
   /** Clean embeddings [count, D]; for attacks on embeddings. */
   readonly embeddings?: Float32Array;
-  readonly onDone?: (images: number) => void;
+  readonly onDone?: AttackJob["onDone"];
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface AttackerOptions extends CompileOptions {
@@ -54,10 +56,11 @@ export class Attacker {
 
   async run(attack: Attack, images: LabelledImages): Promise<AttackOutcome> {
     const { loss } = attackLoss(attack);
-    const { clean, count, labels, embeddings, onDone } = images;
+    const { clean, count, labels, embeddings, onDone, signal } = images;
     if (isEmbeddingLoss(loss) && !embeddings) throw new UsageError("Attacks on embeddings need the clean ones.");
     const rows = isEmbeddingLoss(loss) ? { reference: embeddings! } : { labels: BigInt64Array.from(labels, BigInt) };
-    return drive(this.#programs(attack), planOf(attack, images), { clean, count, rows, ...(onDone && { onDone }) });
+    const job = { clean, count, rows, ...(onDone && { onDone }), ...(signal && { signal }) };
+    return drive(this.#programs(attack), planOf(attack, images), job);
   }
 
   /** At how many of the images, looked at as they are, the attack's loss has a gradient of zeros only. */
