@@ -74,7 +74,7 @@ export function randomisedWarning(first: Float32Array, second: Float32Array, cla
     const [p, q] = [Math.hypot(...a) + 1e-10, Math.hypot(...b) + 1e-10];
     const difference = Math.hypot(...a.map((x, c) => x / p - b[c]! / q));
     if (difference > 1e-4)
-      return 'The encoder gives other logits for the same image each time. Its accuracy is a random number; attack it with "rand" (gradients averaged over 20 evaluations).';
+      return "The encoder gives other logits for the same image each time. Its accuracy is a random number; attack it with autoattack-rand (gradients averaged over 20 evaluations).";
   }
   return undefined;
 }

@@ -9,20 +9,29 @@ export interface CorrectImage {
   /** Position in the source: what an attack's random numbers depend on, whatever else is evaluated. */
   readonly index: number;
   readonly id: string;
-  /** The other classes, the likeliest first. */
+  /** The other classes, the likeliest to the attacked encoder first. */
   readonly others: readonly number[];
+  /** The attacked encoder's. */
   readonly embedding: Float32Array;
 }
 
-/** The images of a batch that are classified rightly. */
-export function correctImages(images: ImageBatch, predictions: Predictions): readonly CorrectImage[] {
+/**
+ * The images of a batch that are classified rightly.
+ *
+ * @param attacked what the encoder that is attacked makes of them, where that is another one
+ */
+export function correctImages(
+  images: ImageBatch,
+  predictions: Predictions,
+  attacked: Predictions = predictions,
+): readonly CorrectImage[] {
   const { pixels, labels, indices, ids, count } = images;
-  const { classes, logits, embeddings } = predictions;
+  const { logits, embeddings } = attacked;
   const row = (all: Float32Array, i: number): Float32Array =>
     all.slice((i * all.length) / count, ((i + 1) * all.length) / count);
   return indices.flatMap((index, i) => {
     const label = labels[i]!;
-    if (classes[i] !== label) return [];
+    if (predictions.classes[i] !== label) return [];
     const others = othersByLogit(row(logits, i), label);
     return [{ pixels: row(pixels, i), label, index, id: ids[i]!, others, embedding: row(embeddings, i) }];
   });

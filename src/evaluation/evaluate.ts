@@ -32,6 +32,8 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Compile
   readonly strict?: boolean;
   /** Keeps a record of every image, and goes on where an earlier call with the same settings stopped. */
   readonly results?: ResultsFolder;
+  /** Ends the evaluation, which rejects with the signal's reason; what is measured until then stays in `results`. */
+  readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
   readonly onProgress?: (progress: EvaluationProgress) => void;
 }
@@ -85,7 +87,7 @@ export async function evaluate(
   source: ImageSource,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { limit = source.items.length, seed = 0, surrogate, results, onProgress } = options;
+  const { limit = source.items.length, seed = 0, surrogate, results, signal, onProgress } = options;
   let skipped: SkippedImage | undefined;
   const onSkip = (skip: SkippedImage): void => {
     skipped ??= skip;
@@ -105,6 +107,7 @@ export async function evaluate(
   const batch = Math.min(options.batch ?? 64, total);
   const predictor = await Predictor.compile(victim, { ...options, batch });
   const transfer = surrogate !== undefined;
+  const attackedPredictor = transfer ? await Predictor.compile(attacked, { ...options, batch }) : predictor;
   const attacker = new Attacker(attacked, { ...options, batch, relentless: transfer });
 
   let images = 0;
@@ -113,7 +116,7 @@ export async function evaluate(
   const measurements = (options.attacks ?? []).map(
     (what) =>
       new Measurement(what, {
-        ...{ predictor, attacker, classes, seed, transfer, results, quantize: options.quantize ?? false },
+        ...{ predictor, attacker, classes, seed, transfer, results, signal, quantize: options.quantize ?? false },
         onProgress: (phase, done) => onProgress?.({ phase, done: images - chunk.length + done, total }),
       }),
   );
@@ -123,7 +126,14 @@ export async function evaluate(
   };
   const warnings: string[] = [];
   try {
-    for await (const loaded of openBatches(source, { ...readOptions(options), onSkip, size: victim.imageSize, batch, order })) {
+    for await (const loaded of openBatches(source, {
+      ...readOptions(options),
+      onSkip,
+      size: victim.imageSize,
+      batch,
+      order,
+    })) {
+      signal?.throwIfAborted();
       const labels = Array.from(loaded.labels);
       const predictions = await predictor.predict(loaded.pixels, labels);
       if (images === 0)
@@ -131,7 +141,8 @@ export async function evaluate(
           ...(await encoderWarnings(loaded, predictions, { predictor, attacker, measured: options.attacks ?? [] })),
         );
       results?.add(cleanRecords(loaded, predictions));
-      const right = correctImages(loaded, predictions);
+      const seen = transfer ? await attackedPredictor.predict(loaded.pixels, labels) : predictions;
+      const right = correctImages(loaded, predictions, seen);
       images += loaded.count;
       correct += right.length;
       chunk.push(...right);
@@ -140,8 +151,7 @@ export async function evaluate(
     }
     if (chunk.length > 0) await attackChunk();
   } finally {
-    await predictor.dispose();
-    await attacker.dispose();
+    for (const program of new Set([predictor, attackedPredictor, attacker])) await program.dispose();
   }
   if (images === 0) {
     const first = skipped ? ` The first, ${skipped.id}: ${skipped.reason}` : "";

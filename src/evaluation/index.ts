@@ -7,5 +7,7 @@ export {
   evaluate,
 } from "./evaluate.ts";
 export { type AttackedExample, attackedExamples } from "./examples.ts";
+export type { Stage } from "./measurement.ts";
+export { type ImageRecord, ResultsFolder } from "./results.ts";
 export { openTemplates } from "./templates.ts";
 export { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";

@@ -1,4 +1,4 @@
-import { type Attack, type AutoAttack, attackName, type Norm } from "../attacks/index.ts";
+import { type Attack, type AttackOutcome, type AutoAttack, attackName, type Norm } from "../attacks/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import type { Attacker } from "./attacker.ts";
 import { fittingAttacks, maskingWarning } from "./checks.ts";
@@ -24,6 +24,7 @@ export interface MeasurementContext {
   /** The attacker's encoder is another than the predictor's. */
   readonly transfer: boolean;
   readonly results?: ResultsFolder | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Called with the attack's name and epsilon, and how many of the images given it is done with. */
   readonly onProgress?: (phase: string, done: number) => void;
 }
@@ -52,58 +53,92 @@ export class Measurement {
     for (const [i, attack] of this.#attacks.entries()) {
       const stage = this.#stages[i]!;
       const started = performance.now();
-      const records = await this.#attack(attack, survivors);
+      const records = await this.#attack(attack, survivors, images.length - survivors.length);
       survivors = survivors.filter((_, j) => !records[j]!.broken);
       stage.survivors += survivors.length;
       stage.seconds += (performance.now() - started) / 1000;
     }
   }
 
-  async #attack(attack: Attack, images: readonly CorrectImage[]): Promise<readonly ImageRecord[]> {
+  /** @param done images that need no attack, for the progress */
+  async #attack(attack: Attack, images: readonly CorrectImage[], done: number): Promise<readonly ImageRecord[]> {
     const { results } = this.#context;
     const stage = attackName(attack);
     const known = images.map(({ index }) => results?.find(this.#name, stage, index));
     const open = images.filter((_, i) => !known[i]);
-    const found = await this.#run(attack, open, images.length - open.length);
-    results?.add(found);
+    const found = await this.#run(attack, open, done + images.length - open.length);
     return known.map((record) => record ?? found.shift()!);
   }
 
+  /** Attacks the images; those that are finished are kept batch by batch, and also where the rest is interrupted. */
   async #run(attack: Attack, images: readonly CorrectImage[], before: number): Promise<ImageRecord[]> {
     if (images.length === 0) return [];
-    const { attacker, predictor, classes, seed, quantize, transfer, results, onProgress } = this.#context;
-    const labels = images.map(({ label }) => label);
-    const outcome = await attacker.run(attack, {
-      clean: joined(images.map(({ pixels }) => pixels)),
-      count: images.length,
-      keys: images.map(({ index }) => index),
-      seed,
-      labels,
-      classes,
-      others: (i) => images[i]!.others,
-      embeddings: joined(images.map(({ embedding }) => embedding)),
-      quantize,
-      onDone: (done) => onProgress?.(`${attackName(attack)} ${formatEpsilon(attack.epsilon)}`, before + done),
+    const { attacker, predictor, classes, seed, quantize, signal, onProgress } = this.#context;
+    const records: ImageRecord[] = [];
+    const finished: number[] = [];
+    let outcome: AttackOutcome | undefined;
+    let done = before;
+    const keep = async (): Promise<void> => {
+      const some = finished.splice(0, predictor.batch);
+      const made = await this.#record(attack, images, some, outcome!);
+      for (const [i, record] of made.entries()) records[some[i]!] = record;
+    };
+    try {
+      await attacker.run(attack, {
+        clean: joined(images.map(({ pixels }) => pixels)),
+        count: images.length,
+        keys: images.map(({ index }) => index),
+        seed,
+        labels: images.map(({ label }) => label),
+        classes,
+        others: (i) => images[i]!.others,
+        embeddings: joined(images.map(({ embedding }) => embedding)),
+        quantize,
+        signal,
+        onDone: async (some, found) => {
+          outcome = found;
+          finished.push(...some);
+          done += some.length;
+          onProgress?.(`${attackName(attack)} ${formatEpsilon(attack.epsilon)}`, done);
+          while (finished.length >= predictor.batch) await keep();
+        },
+      });
+    } finally {
+      if (finished.length > 0) await keep();
+    }
+    return records;
+  }
+
+  /** What became of these images. */
+  async #record(
+    attack: Attack,
+    images: readonly CorrectImage[],
+    finished: readonly number[],
+    { adversarial, success, iteration, run }: AttackOutcome,
+  ): Promise<readonly ImageRecord[]> {
+    const { predictor, transfer, results } = this.#context;
+    const stage = attackName(attack);
+    const size = adversarial.length / images.length;
+    const pixels = joined(finished.map((i) => adversarial.subarray(i * size, (i + 1) * size)));
+    const labels = finished.map((i) => images[i]!.label);
+    const { classes, margins } = await predictor.predict(pixels, labels);
+    const records = finished.map((i, at): ImageRecord => {
+      const { index, id, label } = images[i]!;
+      return {
+        ...{ index, id, label, measurement: this.#name, attack: stage },
+        prediction: classes[at]!,
+        margin: margins[at]!,
+        // Batches of other sizes may round otherwise: what the attack saw misclassified counts, though barely so.
+        broken: classes[at] !== label || (!transfer && success[i]!),
+        iteration: iteration[i]!,
+        run: run[i]!,
+      };
     });
-    const predictions = await predictor.predict(outcome.adversarial, labels);
-    results?.saveAdversarial(this.#name, attackName(attack), {
-      indices: images.map(({ index }) => index),
-      pixels: outcome.adversarial,
-      imageSize: predictor.imageSize,
-    });
-    return images.map(({ index, id, label }, i) => ({
-      index,
-      id,
-      label,
-      measurement: this.#name,
-      attack: attackName(attack),
-      prediction: predictions.classes[i]!,
-      margin: predictions.margins[i]!,
-      // Batches of other sizes may round otherwise: what the attack saw misclassified counts, though barely so.
-      broken: predictions.classes[i] !== label || (!transfer && outcome.success[i]!),
-      iteration: outcome.iteration[i]!,
-      run: outcome.run[i]!,
-    }));
+    // Before the records, which say that nothing is left to do.
+    const indices = records.map(({ index }) => index);
+    results?.saveAdversarial(this.#name, stage, { indices, pixels, imageSize: predictor.imageSize });
+    results?.add(records);
+    return records;
   }
 
   /** @param images how many there were in all, those classified wrongly clean included */

@@ -20,11 +20,12 @@ export interface Predictions {
 export class Predictor {
   readonly imageSize: number;
   readonly #program: Program<"logits" | "embeddings">;
-  readonly #batch: number;
+  /** Images that it takes at a time. */
+  readonly batch: number;
 
   private constructor(program: Program<"logits" | "embeddings">, batch: number, imageSize: number) {
     this.#program = program;
-    this.#batch = batch;
+    this.batch = batch;
     this.imageSize = imageSize;
   }
 
@@ -42,14 +43,14 @@ export class Predictor {
   async predict(pixels: Float32Array, labels: readonly number[]): Promise<Predictions> {
     const count = labels.length;
     const [classes, width] = [this.#program.outputs.logits, this.#program.outputs.embeddings].map(
-      (output) => output.length / this.#batch,
+      (output) => output.length / this.batch,
     ) as [number, number];
     const logits = new Float32Array(count * classes);
     const embeddings = new Float32Array(count * width);
     const size = count === 0 ? 0 : pixels.length / count;
-    const batch = new Float32Array(this.#batch * size);
-    for (let start = 0; start < count; start += this.#batch) {
-      const used = Math.min(this.#batch, count - start);
+    const batch = new Float32Array(this.batch * size);
+    for (let start = 0; start < count; start += this.batch) {
+      const used = Math.min(this.batch, count - start);
       batch.set(pixels.subarray(start * size, (start + used) * size));
       const result = await this.#program.run({ pixels: batch });
       logits.set((result.logits as Float32Array).subarray(0, used * classes), start * classes);

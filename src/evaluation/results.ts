@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { writeAtomically } from "../models/files.ts";
+import { readJson, writeAtomically } from "../models/files.ts";
 import { encodeSafetensors } from "../models/safetensors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 
@@ -35,6 +35,7 @@ export interface AdversarialImages {
 
 const recordsFile = "results.jsonl";
 const settingsFile = "settings.json";
+const adversarialFolder = "adversarial";
 
 /**
  * The folder of a measurement under way: `settings.json`, `results.jsonl` with a line an image and attack, and, where
@@ -46,29 +47,31 @@ export class ResultsFolder {
   readonly #saveAdversarial: boolean;
 
   /**
-   * @param settings everything that the numbers depend on
-   * @throws UsageError when the folder holds results of other settings, or cannot be written
+   * @param settings everything that the numbers depend on, as JSON
+   * @throws UsageError when the folder holds results of other settings, cannot be written, or has no adversarial images of
+   *   what it holds though they are to be saved
    */
-  constructor(folder: string, settings: unknown, { saveAdversarial = false } = {}) {
+  constructor(folder: string, settings: Readonly<Record<string, unknown>>, { saveAdversarial = false } = {}) {
     this.#folder = folder;
     this.#saveAdversarial = saveAdversarial;
-    const text = `${JSON.stringify(settings, undefined, 2)}\n`;
-    const path = join(folder, settingsFile);
     try {
       mkdirSync(folder, { recursive: true });
-      if (!existsSync(path)) writeAtomically(path, text);
-      else if (readFileSync(path, "utf8") !== text)
-        throw new UsageError(
-          `${folder} holds results of other settings (${path}). Give another folder with --out, or the same settings to go on.`,
-        );
-      for (const line of completeLines(join(folder, recordsFile))) {
-        const record = JSON.parse(line) as ImageRecord;
-        this.#known.set(keyOf(record), record);
-      }
+      keepSettings(join(folder, settingsFile), settings);
+      for (const record of readRecords(join(folder, recordsFile))) this.#known.set(keyOf(record), record);
     } catch (cause) {
       if (cause instanceof UsageError) throw cause;
       throw new UsageError(`Results cannot be kept in ${folder}; give another folder with --out.`, { cause });
     }
+    if (saveAdversarial && this.counts.attacked > 0 && !existsSync(join(folder, adversarialFolder)))
+      throw new UsageError(
+        `${folder} holds results whose adversarial images were not saved. Give another folder with --out to save them.`,
+      );
+  }
+
+  /** Images looked at clean, and results of attacks on an image. */
+  get counts(): { readonly images: number; readonly attacked: number } {
+    const images = [...this.#known.values()].filter(({ attack }) => attack === "clean").length;
+    return { images, attacked: this.#known.size - images };
   }
 
   find(measurement: string, attack: string, index: number): ImageRecord | undefined {
@@ -85,7 +88,7 @@ export class ResultsFolder {
   saveAdversarial(measurement: string, attack: string, { indices, pixels, imageSize }: AdversarialImages): void {
     if (!this.#saveAdversarial || indices.length === 0) return;
     const name = `${measurement} ${attack} from ${indices[0]}`.replace(/[^\w.-]+/g, "-");
-    const folder = join(this.#folder, "adversarial");
+    const folder = join(this.#folder, adversarialFolder);
     mkdirSync(folder, { recursive: true });
     const tensors = new Map<string, Tensor>([
       ["adversarial", { dtype: "float32", shape: [indices.length, 3, imageSize, imageSize], data: pixels }],
@@ -99,12 +102,39 @@ function keyOf({ measurement, attack, index }: Pick<ImageRecord, "measurement" |
   return `${measurement}\n${attack}\n${index}`;
 }
 
-/** Without a last line that was cut off as it was written. */
-function completeLines(path: string): readonly string[] {
+/** Writes the settings; where there are some, they must be the same. */
+function keepSettings(path: string, settings: Readonly<Record<string, unknown>>): void {
+  if (!existsSync(path)) {
+    writeAtomically(path, `${JSON.stringify(settings, undefined, 2)}\n`);
+    return;
+  }
+  const before = readJson(path) as Readonly<Record<string, unknown>>;
+  const other = [...new Set([...Object.keys(before), ...Object.keys(settings)])].filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(settings[name]),
+  );
+  if (other.length > 0)
+    throw new UsageError(
+      `${path} says that the folder's results are of other settings (${other.join(", ")}). ` +
+        "Give another folder with --out, or the same settings to go on.",
+    );
+}
+
+/** The records; a last line that was cut off as it was written is removed from the file. */
+function readRecords(path: string): readonly ImageRecord[] {
   if (!existsSync(path)) return [];
   const text = readFileSync(path, "utf8");
-  return text
-    .slice(0, text.lastIndexOf("\n") + 1)
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  if (whole.length < text.length) writeAtomically(path, whole);
+  return whole
     .split("\n")
-    .filter(Boolean);
+    .slice(0, -1)
+    .map((line, i) => {
+      try {
+        return JSON.parse(line) as ImageRecord;
+      } catch (cause) {
+        throw new UsageError(`${path}, line ${i + 1}, is damaged. Remove the line, and it is measured again.`, {
+          cause,
+        });
+      }
+    });
 }
