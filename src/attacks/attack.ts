@@ -23,7 +23,7 @@ export function attackName(attack: Attack): string {
     case "fab":
       return attack.targeted ? "fab-t" : "fab";
     case "noise":
-      return `${attack.distribution} noise`;
+      return `${attack.distribution}-noise`;
     default:
       return attack.kind;
   }

@@ -178,6 +178,9 @@ test.each([
   [0.03, "7.65/255"],
   [0.031234, "0.03123"],
   [0, "0/255"],
+  [1, "255/255"],
+  [12, "12"],
+  [1.23456, "1.235"],
 ])("%d is written %s", (epsilon, text) => {
   expect(formatEpsilon(epsilon)).toBe(text);
 });
