@@ -1,68 +1,18 @@
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { lore as run } from "../src/cli/lore.ts";
 import { saveEncoder } from "../src/models/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";
 import { tinyClip } from "../src/testing/tiny-clip.ts";
-import { lore as spawnLore } from "./cli.ts";
+import { interrupted, lore as spawnLore } from "./cli.ts";
+import { expectRefused, lore } from "./in-process.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-cli-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 const at = (name: string): string => join(base, name);
 const encoder = at("tiny");
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the commands in this process: a process of their own costs a second. */
-async function lore(args: readonly string[]): Promise<Outcome> {
-  const written = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
-      written[name] += String(chunk);
-      return true;
-    }),
-  );
-  try {
-    return { code: await run(args), ...written };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
-
-/** Runs `lore` as a process and interrupts it once its stderr matches. */
-function interrupted(args: readonly string[], when: RegExp): Promise<Outcome> {
-  const root = join(import.meta.dirname, "..");
-  const child = spawn(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], { cwd: root });
-  let [stdout, stderr, sent] = ["", "", false];
-  child.stdout.on("data", (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-    if (!sent && when.test(stderr)) sent = child.kill("SIGINT");
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
-  });
-}
-
-/** Bad input: exit code 2, a message that says this, no stack trace, nothing on stdout. */
-async function expectRefused(args: readonly string[], ...messages: readonly RegExp[]): Promise<void> {
-  const { code, stdout, stderr } = await lore(args);
-  for (const message of messages) expect(stderr).toMatch(message);
-  expect(stderr).not.toMatch(/unexpected error|^ +at /m);
-  expect(stdout).toBe("");
-  expect(code, stderr).toBe(2);
-}
 
 /** Settings of a training of moments. */
 const quick = ["--batch", "8", "--epochs", "1", "--attack-steps", "2", "--learning-rate", "1e-3", "--threads", "1"];
@@ -112,7 +62,7 @@ describe("lore evaluate", () => {
         { attack: "pgd", norm: "linf", epsilon: 8 / 255 },
       ],
     });
-    expect(Object.keys(result)).toEqual(["encoder", "dataset", "images", "classes", "clean", "attacks"]);
+    expect(Object.keys(result)).toEqual(["encoder", "dataset", "images", "classes", "clean", "attacks", "warnings"]);
     expect(result.attacks[1]!.accuracy).toBeLessThanOrEqual(result.clean);
     expect(stderr).toMatch(/Skipped 1 file/);
     expect(stderr).toMatch(/a\/broken\.jpg: /);
@@ -137,7 +87,8 @@ describe("lore evaluate", () => {
       "synthetic:8",
       ...args,
     ];
-    await expectRefused(evaluate("--epsilon", "1/255,2"), /--epsilon.*'1\/255,2'.*\[0, 1\].*2\/255/);
+    await expectRefused(evaluate("--attack", "pgd", "--epsilon", "1/255,2"), /Epsilon 2 .*\[0, 1\].*2\/255/);
+    await expectRefused(evaluate("--attack", "pgd", "--epsilon", "1/255,x"), /--epsilon.*'1\/255,x'.*2\/255/);
     await expectRefused(["evaluate", "--encoder", encoder, "--data", at("nowhere")], /No data at .*nowhere/);
     await expectRefused(["evaluate", "--encoder", encoder, "--data", at("mixed"), "--strict"], /mixed\/a\/broken\.jpg/);
     await expectRefused(

@@ -1,10 +1,11 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { join } from "node:path";
 
 const main = join(import.meta.dirname, "..", "src", "cli", "main.ts");
 
 export interface CliResult {
-  readonly code: number;
+  /** null for a process that a signal ended. */
+  readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -25,5 +26,22 @@ export function runScript(
     execFile(process.execPath, ["--import", "tsx", file, ...args], options, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
     });
+  });
+}
+
+/** Runs `lore` as a process and interrupts it once its stderr matches. */
+export function interrupted(args: readonly string[], when: RegExp): Promise<CliResult> {
+  const child = spawn(process.execPath, ["--import", "tsx", main, ...args]);
+  let [stdout, stderr, sent] = ["", "", false];
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+    if (!sent && when.test(stderr)) sent = child.kill("SIGINT");
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
 }

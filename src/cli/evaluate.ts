@@ -1,40 +1,38 @@
 import { Command, Option } from "commander";
-import { pgd } from "../attacks/index.ts";
+import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { nativeSize, openSource } from "../data/index.ts";
-import { formatEpsilon } from "../epsilon.ts";
-import { type EvaluateOptions, type Evaluation, evaluate, openTemplates } from "../evaluation/index.ts";
+import { UsageError } from "../errors.ts";
+import {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  openTemplates,
+  type ResultsFolder,
+} from "../evaluation/index.ts";
 import { resizing } from "../models/architectures/resized.ts";
+import type { Encoder } from "../models/index.ts";
 import { encoderFolder } from "../models/load.ts";
 import { recordEvaluation } from "../models/saving/card-file.ts";
+import { describeAttack } from "../report/attack.ts";
 import { evaluationTable } from "../report/evaluation.ts";
+import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
-import {
-  type ComputeFlags,
-  compileFlags,
-  type ImageFlags,
-  parseCount,
-  parseEpsilon,
-  parseEpsilons,
-  parseNumber,
-  withComputeFlags,
-  withImageFlags,
-} from "./options.ts";
+import { stopOnInterrupt } from "./interrupt.ts";
+import { type ComputeFlags, compileFlags, type ImageFlags, withComputeFlags, withImageFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
+import { folderOf, type NamedEncoder, openResults } from "./results.ts";
 import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
+interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, AttackFlags {
   readonly encoder: readonly string[];
   readonly data: string;
   readonly templates?: string;
-  readonly card?: true;
   readonly attackResolution: "encoder" | "native";
-  readonly attack: "none" | "pgd";
-  readonly norm: "linf" | "l2";
-  readonly epsilon: readonly number[];
-  readonly steps: number;
-  readonly stepSize?: number;
-  readonly restarts: number;
-  readonly momentum: number;
+  readonly surrogate?: string;
+  readonly quantize?: true;
+  readonly card?: true;
+  readonly out?: string;
+  readonly saveAdversarial?: true;
 }
 
 export function evaluateCommand(): Command {
@@ -53,77 +51,126 @@ export function evaluateCommand(): Command {
       new Option("--attack-resolution <which>", "perturb the resized image, or the file's own pixels")
         .choices(["encoder", "native"])
         .default("encoder"),
-    )
-    .addOption(new Option("--attack <name>", "the attack").choices(["none", "pgd"]).default("none"))
-    .addOption(new Option("--norm <norm>", "the attack's norm").choices(["linf", "l2"]).default("linf"))
-    .option("--epsilon <list>", "sizes of the perturbation, comma-separated", parseEpsilons, [2 / 255])
-    .option("--steps <n>", "attack steps", parseCount, 20)
-    .option("--step-size <size>", "attack step size (default: epsilon / 4)", parseEpsilon)
-    .option("--restarts <n>", "attack runs an image", parseCount, 1)
+    );
+  withAttackFlags(command)
+    .option("--surrogate <encoder>", "make the attacks on this encoder instead (transfer)")
+    .option("--quantize", "round adversarial images to 8 bits, as an image file does, while they are searched for")
     .option("--card", "write what was measured into the encoders' model cards (saved encoders and run folders)")
-    .option("--momentum <decay>", "decay of the attack's velocity", parseNumber, 0);
+    .option("--out <folder>", "keep each image's results there, and go on where an earlier call stopped")
+    .option("--save-adversarial", "keep the adversarial images in --out too, as float arrays (safetensors)");
   return withComputeFlags(withImageFlags(withEncoderFlags(command))).action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { data, classes, seed, encoder: specs, card, attackResolution } = flags;
-  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
-  const options = evaluateOptions(flags);
-  const native = attackResolution === "native" ? await nativeSize(source) : undefined;
+  const { data, classes, seed, card, encoder: specs, out } = flags;
+  const attacks = attacksOf(flags);
+  checkTogether(flags, attacks);
   // Before hours of measuring, not after.
   if (card) specs.forEach(encoderFolder);
-
+  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
+  const native = flags.attackResolution === "native" ? await nativeSize(source) : undefined;
   const progress = new ProgressLine();
+  const open = async (spec: string): Promise<NamedEncoder> => ({
+    spec,
+    encoder: await openEncoder(spec, flags, progress),
+  });
+  const sized = (encoder: Encoder): Encoder => (native === undefined ? encoder : resizing(encoder, native));
+  const surrogate = flags.surrogate === undefined ? undefined : await open(flags.surrogate);
+  const encoders: NamedEncoder[] = [];
+  for (const spec of specs) encoders.push(await open(spec));
+  const kept = encoders.map((named) =>
+    out === undefined
+      ? undefined
+      : openResults(folderOf(out, named.spec, specs), flags, { ...named, surrogate, source, templates, attacks }),
+  );
+
   const skips = new SkipList();
-  const encoders = [];
-  for (const spec of specs) encoders.push(await openEncoder(spec, flags, progress));
-  const results: Evaluation[] = [];
-  for (const [i, encoder] of encoders.entries()) {
-    const spec = specs[i]!;
-    const result = await evaluate(native === undefined ? encoder : resizing(encoder, native), source, {
-      ...options,
-      ...(native !== undefined && { exact: true }),
-      onSkip: skips.add,
-      onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
-    });
-    if (card) recordEvaluation(encoder, encoderFolder(spec), result);
-    results.push({ ...result, encoder: spec });
+  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
+  const evaluations: Evaluation[] = [];
+  try {
+    for (const [i, { spec, encoder }] of encoders.entries()) {
+      const results = kept[i];
+      const result = await evaluate(sized(encoder), source, {
+        ...evaluateOptions(flags),
+        attacks,
+        ...(templates && { templates }),
+        ...(surrogate && { surrogate: sized(surrogate.encoder) }),
+        ...(native !== undefined && { exact: true }),
+        ...(results && { results }),
+        signal: stop.signal,
+        onSkip: skips.add,
+        onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
+      });
+      if (card) recordEvaluation(encoder, encoderFolder(spec), result);
+      evaluations.push({ ...result, encoder: spec });
+    }
+  } catch (error) {
+    if (error !== stop.signal.reason) throw error;
+  } finally {
+    stop.dispose();
+    progress.end();
   }
-  progress.end();
   if (`${skips}`) process.stderr.write(`${skips}\n`);
-  print(flags, results);
+  if (stop.signal.aborted && evaluations.length < encoders.length) return interrupted(flags, kept);
+  print(flags, evaluations, attacks);
+}
+
+/** @throws UsageError when flags contradict each other */
+function checkTogether(flags: Flags, attacks: readonly unknown[]): void {
+  const { quantize, surrogate, saveAdversarial, out, card } = flags;
+  if (attacks.length === 0) {
+    const idle = [quantize && "--quantize", surrogate && "--surrogate", saveAdversarial && "--save-adversarial"];
+    const [flag] = idle.filter(Boolean);
+    if (flag) throw new UsageError(`${flag} needs an attack: give one with --attack.`);
+  }
+  if (saveAdversarial && out === undefined)
+    throw new UsageError("--save-adversarial needs --out FOLDER, where the images go.");
+  if (card && (surrogate !== undefined || quantize))
+    throw new UsageError(
+      `--card does not go with ${quantize ? "--quantize" : "--surrogate"}: a card tells of attacks on the encoder itself, on any pixels.`,
+    );
 }
 
 function evaluateOptions(flags: Flags): EvaluateOptions {
-  const { attack, epsilon, templates, batch, seed, limit, strict } = flags;
+  const { batch, seed, limit, strict, quantize } = flags;
   return {
     ...compileFlags(flags),
-    attacks: attack === "none" ? [] : epsilon.map((size) => pgd({ ...pgdFlags(flags), epsilon: size })),
-    ...(templates !== undefined && { templates: openTemplates(templates) }),
     batch,
     seed,
     ...(limit !== undefined && { limit }),
     ...(strict && { strict }),
+    ...(quantize && { quantize }),
   };
 }
 
-function print(flags: Flags, results: readonly Evaluation[]): void {
+/** Ctrl-C: what there is, and how to go on. Exits with 130, as shells have it. */
+function interrupted({ out }: Flags, kept: readonly (ResultsFolder | undefined)[]): void {
+  const counts = kept.flatMap((results) => (results ? [results.counts] : []));
+  const sum = (name: "images" | "attacked"): number => counts.reduce((total, count) => total + count[name], 0);
+  process.stderr.write(
+    out === undefined
+      ? "Stopped. Nothing was kept; with --out FOLDER the same command goes on where it was stopped.\n"
+      : `Stopped. ${out} keeps ${sum("images")} clean predictions and ${sum("attacked")} results of attacks. Go on with the same command.\n`,
+  );
+  process.exitCode = 130;
+}
+
+function print(flags: Flags, evaluations: readonly Evaluation[], attacks: readonly (Attack | AutoAttack)[]): void {
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : results, undefined, 2)}\n`);
+    const all = evaluations.length === 1 ? evaluations[0] : evaluations;
+    process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
     return;
   }
-  const { images, classes } = results[0]!;
-  process.stdout.write(
-    `${evaluationTable(results)}\n\n${images} images of ${flags.data}, ${classes} classes${attackLine(flags)}\n`,
-  );
-}
-
-function pgdFlags({ norm, steps, stepSize, restarts, momentum }: Flags) {
-  return { norm, steps, restarts, momentum, ...(stepSize !== undefined && { stepSize }) };
-}
-
-function attackLine({ attack, norm, steps, stepSize, restarts }: Flags): string {
-  if (attack === "none") return "";
-  const size = stepSize === undefined ? "epsilon / 4" : formatEpsilon(stepSize);
-  return `; PGD ${norm}, ${steps} steps of ${size}, ${restarts} random start${restarts > 1 ? "s" : ""}`;
+  const { images, classes } = evaluations[0]!;
+  const facts = [
+    `${images} images of ${flags.data}, ${classes} classes`,
+    ...new Set(attacks.map(describeAttack)),
+    ...(flags.surrogate === undefined ? [] : [`made on ${flags.surrogate}`]),
+    ...(flags.quantize ? ["rounded to 8 bits"] : []),
+  ];
+  process.stdout.write(`${evaluationTable(evaluations)}\n\n${facts.join("; ")}\n`);
+  for (const { encoder, warnings } of evaluations)
+    for (const warning of warnings)
+      process.stderr.write(`Warning: ${evaluations.length > 1 ? `${encoder}: ` : ""}${warning}\n`);
 }

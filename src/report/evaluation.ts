@@ -1,4 +1,4 @@
-import { type Evaluation, formatEpsilon } from "../evaluation/index.ts";
+import { type AttackResult, type Evaluation, formatEpsilon } from "../evaluation/index.ts";
 import { percent, textTable } from "./table.ts";
 
 /** One row an encoder; clean accuracy and one column an attack. */
@@ -7,7 +7,7 @@ export function evaluationCells(evaluations: readonly Evaluation[]): {
   readonly rows: readonly (readonly string[])[];
 } {
   const attacks = evaluations[0]?.attacks ?? [];
-  const header = ["encoder", "clean", ...attacks.map(({ attack, epsilon }) => `${attack} ${formatEpsilon(epsilon)}`)];
+  const header = ["encoder", "clean", ...attacks.map(title)];
   const rows = evaluations.map(({ encoder, clean, attacks }) => [
     encoder,
     percent(clean),
@@ -16,8 +16,26 @@ export function evaluationCells(evaluations: readonly Evaluation[]): {
   return { header, rows };
 }
 
-/** The same as plain text. */
+/** The same as plain text; where attacks ran one after the other, a second table of what each left. */
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
   const { header, rows } = evaluationCells(evaluations);
-  return textTable(header, rows);
+  const stages = stagesTable(evaluations);
+  return stages === undefined ? textTable(header, rows) : `${textTable(header, rows)}\n\n${stages}`;
+}
+
+function stagesTable(evaluations: readonly Evaluation[]): string | undefined {
+  const staged = evaluations.flatMap(({ encoder, attacks }) =>
+    attacks.flatMap((attack) => (attack.stages ? [{ encoder, attack, stages: attack.stages }] : [])),
+  );
+  const [first] = staged;
+  if (!first) return undefined;
+  const rows = staged.map(({ encoder, attack, stages }) => [
+    evaluations.length === 1 ? title(attack) : `${encoder} ${title(attack)}`,
+    ...stages.map(({ accuracy, seconds }) => `${percent(accuracy)} ${seconds.toFixed(1)} s`),
+  ]);
+  return textTable(["left after", ...first.stages.map(({ attack }) => attack)], rows);
+}
+
+function title({ attack, epsilon }: AttackResult): string {
+  return `${attack} ${formatEpsilon(epsilon)}`;
 }

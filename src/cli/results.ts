@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Attack, AutoAttack } from "../attacks/index.ts";
+import type { ImageSource } from "../data/index.ts";
+import { ResultsFolder } from "../evaluation/index.ts";
+import type { Encoder } from "../models/index.ts";
+
+export interface ResultsFlags {
+  readonly data: string;
+  readonly classes?: string;
+  readonly limit?: number;
+  readonly seed: number;
+  readonly attackResolution: string;
+  readonly activation?: string;
+  readonly quantize?: true;
+  readonly saveAdversarial?: true;
+}
+
+/** An encoder and how it is called on the command line. */
+export interface NamedEncoder {
+  readonly spec: string;
+  readonly encoder: Encoder;
+}
+
+/** What an evaluation measures, as opened. */
+export interface Measured extends NamedEncoder {
+  readonly surrogate?: NamedEncoder | undefined;
+  readonly source: ImageSource;
+  readonly templates?: readonly string[] | undefined;
+  readonly attacks: readonly (Attack | AutoAttack)[];
+}
+
+/**
+ * The folder that keeps one encoder's results.
+ *
+ * @throws UsageError when it holds results of other settings
+ */
+export function openResults(folder: string, flags: ResultsFlags, measured: Measured): ResultsFolder {
+  const { saveAdversarial = false } = flags;
+  return new ResultsFolder(folder, settingsOf(flags, measured), { saveAdversarial });
+}
+
+/** An encoder's own folder among those of several. */
+export function folderOf(out: string, spec: string, specs: readonly string[]): string {
+  return specs.length === 1 ? out : join(out, spec.replace(/[^\w.@]+/g, "-").replace(/^[-.]+/, "") || "encoder");
+}
+
+/** Everything that the numbers depend on. Files are named for people; what they hold counts by its digest. */
+function settingsOf(flags: ResultsFlags, measured: Measured): Readonly<Record<string, unknown>> {
+  const { data, classes, limit, seed, attackResolution, activation, quantize = false } = flags;
+  const { encoder, surrogate, source, templates, attacks } = measured;
+  return {
+    encoder: described(measured),
+    surrogate: surrogate && described(surrogate),
+    data: absolute(data),
+    images: digest(source.items.map(({ id, label }) => [id, label])),
+    classesFile: classes && absolute(classes),
+    classes: digest(source.classes ?? []),
+    templates: templates ?? (encoder.text && source.templates),
+    limit,
+    seed,
+    imageSize: encoder.imageSize,
+    activation,
+    attackResolution,
+    quantize,
+    attacks,
+  };
+}
+
+function described({ spec, encoder: { parameters, head, text, normalization } }: NamedEncoder) {
+  const hash = createHash("sha256").update(JSON.stringify([normalization, text?.logitScale]));
+  for (const [name, { data }] of parameters) hash.update(name).update(data);
+  for (const part of head ? [head.weight, head.bias] : []) hash.update(part.data);
+  hash.update(text?.digest ?? "");
+  return { spec: absolute(spec), sha256: hash.digest("hex") };
+}
+
+/** As it is found from any folder. */
+function absolute(path: string): string {
+  return existsSync(path) ? resolve(path) : path;
+}
+
+function digest(value: unknown): { readonly sha256: string } {
+  return { sha256: createHash("sha256").update(JSON.stringify(value)).digest("hex") };
+}
