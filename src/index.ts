@@ -1,5 +1,29 @@
 /** Make a vision encoder robust, attack it, measure it. `lore-vision/autodiff` is the differentiator alone. */
-export { type Norm, type Pgd, type PgdOptions, pgd, type ThreatModel } from "./attacks/index.ts";
+export {
+  type Apgd,
+  type ApgdOptions,
+  type Attack,
+  type AutoAttack,
+  type AutoAttackOptions,
+  type AutoAttackVersion,
+  apgd,
+  attackList,
+  autoAttack,
+  type Fab,
+  type FabOptions,
+  fab,
+  type Noise,
+  type NoiseOptions,
+  type Norm,
+  noise,
+  type Pgd,
+  type PgdOptions,
+  pgd,
+  type Square,
+  type SquareOptions,
+  square,
+  type ThreatModel,
+} from "./attacks/index.ts";
 export {
   type ImageBatch,
   type ImageClass,
@@ -19,8 +43,12 @@ export {
   type AttackResult,
   type EvaluateOptions,
   type Evaluation,
+  type EvaluationProgress,
   evaluate,
+  type ImageRecord,
   openTemplates,
+  ResultsFolder,
+  type Stage,
   type ZeroShotOptions,
   zeroShotClassifier,
 } from "./evaluation/index.ts";
