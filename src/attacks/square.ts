@@ -1,4 +1,5 @@
 import type { Origin, Search } from "./search.ts";
+import { l2Changes, linfChanges } from "./square-changes.ts";
 import { checkPositiveCount, checkThreatModel, type DenseNorm, type ThreatModel } from "./threat.ts";
 
 /** Square attack (Andriushchenko et al. 2020): random search on the margin, without gradients. */
@@ -24,7 +25,33 @@ export function square(options: SquareOptions): Square {
   return attack;
 }
 
-export function* squareSearch(attack: Square, { clean }: Origin): Search {
-  yield { point: clean };
-  throw new Error(`not yet: ${attack.kind}`);
+/**
+ * Random search on the margin: every query changes one square window, and the change stays where the margin grows. Windows
+ * and signs are drawn for each image by itself; the reference implementation shares them within a batch.
+ */
+export function* squareSearch(attack: Square, { clean, random, start }: Origin): Search {
+  const size = Math.sqrt(clean.length / 3);
+  const changes = attack.norm === "linf" ? linfChanges : l2Changes;
+  const threat = { clean, size, epsilon: attack.epsilon, random };
+  let best = start?.slice() ?? changes.start(threat);
+  let { loss, success } = yield { point: best };
+  for (let query = 0; !success && query < attack.queries; query++) {
+    const side = windowSide(query, size);
+    const candidate = changes.next(threat, best, side);
+    const answer = yield { point: candidate };
+    success = answer.success;
+    if (answer.loss <= loss && !success) continue;
+    best = candidate;
+    loss = answer.loss;
+  }
+  return { point: best, loss, success };
+}
+
+/** Share of the picture that a window covers, halved as queries go by (Andriushchenko et al. 2020, section 4). */
+const initialShare = 0.8;
+const halvings = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
+
+function windowSide(query: number, size: number): number {
+  const share = initialShare / 2 ** halvings.filter((at) => query > at).length;
+  return Math.min(Math.max(Math.round(Math.sqrt(share) * size), 1), size);
 }
