@@ -145,6 +145,28 @@ describe.each(norms)("a linear classifier, %s", (norm) => {
     );
   });
 
+  test("without a success the image of the largest margin in the ball is returned, not the last one", () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const [model, clean] = [linearModel(seed), inner(seed)];
+      const [label, other] = ranking(model, clean);
+      const epsilon = 0.95 * boundaryDistance(norm, model, clean, label, other!);
+      const margin = (point: Float32Array): number => {
+        const logits = logitsOf(model, point);
+        return logits[other!]! - logits[label]!;
+      };
+      // Two classes only: no third one is met on the way.
+      const two = { weights: [model.weights[label]!, model.weights[other!]!], biases: [0, 0] };
+      for (const restart of [0, 1]) {
+        const attack = fab({ norm, epsilon, steps: 4 });
+        const { found, asked } = play(fabSearch(attack, originOf(clean), [1], restart), two, 0);
+        const inside = asked.filter((point) => distance(norm, point, clean) <= epsilon);
+        expect(found.success).toBe(false);
+        expect(found.loss).toBeCloseTo(Math.max(...inside.map(margin)), 10);
+        expect(margin(found.point)).toBeCloseTo(found.loss, 10);
+      }
+    }
+  });
+
   test("aiming at all classes finds what aiming at the nearest finds", () => {
     let both = 0;
     for (let seed = 0; seed < 20; seed++) {
