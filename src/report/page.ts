@@ -59,6 +59,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.3rem 0.9rem; border-bottom: 1px solid #8886; text-align: right; }
+td { white-space: nowrap; }
 tr > :first-child { text-align: left; padding-left: 0; }
 img { max-width: 100%; height: auto; background: #fff; image-rendering: pixelated; }
 pre { overflow-x: auto; padding: 0.75rem; border: 1px solid #8886; border-radius: 4px; }

@@ -1,0 +1,81 @@
+import { type AttackedExample, type Evaluation, formatEpsilon } from "../evaluation/index.ts";
+import { evaluationCells } from "./evaluation.ts";
+import { amplifiedDifference, galleryPng } from "./gallery.ts";
+import { embeddedPng, htmlPage, htmlTable, paragraph, preformatted, section } from "./page.ts";
+
+/** What quickstart found out about one encoder. */
+export interface QuickstartRow {
+  readonly name: string;
+  readonly test: Evaluation;
+  /** On pairs of colour and shape that training never showed. */
+  readonly unseen: Evaluation;
+  readonly examples: readonly AttackedExample[];
+}
+
+export interface QuickstartFacts {
+  readonly epsilon: number;
+  readonly trainingImages: number;
+  readonly settings: object;
+}
+
+/** One row an encoder: clean and attacked accuracy, on test images and on unseen pairs. */
+export function quickstartCells(rows: readonly QuickstartRow[]): {
+  readonly header: readonly string[];
+  readonly cells: readonly (readonly string[])[];
+} {
+  const test = evaluationCells(rows.map((row) => ({ ...row.test, encoder: row.name })));
+  const unseen = evaluationCells(rows.map((row) => row.unseen));
+  return {
+    header: [...test.header, ...unseen.header.slice(1).map((column) => `unseen ${column}`)],
+    cells: test.rows.map((cells, i) => [...cells, ...unseen.rows[i]!.slice(1)]),
+  };
+}
+
+/** The page and the picture in it. The first row is the original encoder. */
+export async function quickstartReport(
+  rows: readonly QuickstartRow[],
+  { epsilon, trainingImages, settings }: QuickstartFacts,
+): Promise<{ readonly png: Uint8Array; readonly html: string }> {
+  const original = rows[0]!;
+  const png = await galleryPng({
+    size: Math.sqrt(original.examples[0]!.clean.length / 3),
+    rows: [
+      original.examples.map(({ clean }) => clean),
+      original.examples.map(({ perturbed }) => perturbed),
+      original.examples.map(({ clean, perturbed }) => amplifiedDifference(perturbed, clean, epsilon)),
+    ],
+  });
+  const { header, cells } = quickstartCells(rows);
+  const names = original.examples.map(({ label, predictedClean }, i) => [
+    label,
+    predictedClean,
+    ...rows.map(({ examples }) => examples[i]!.predictedPerturbed),
+  ]);
+  const size = formatEpsilon(epsilon);
+  const html = htmlPage("lore-vision quickstart", [
+    paragraph(
+      "A small CLIP is attacked, then its image tower is fine-tuned without labels by FARE and by LORE, and attacked again. All images are generated.",
+    ),
+    section(
+      "Zero-shot accuracy",
+      htmlTable(header, cells),
+      paragraph(
+        `${original.test.images} test images, and ${original.unseen.images} of pairs of colour and shape that no training image shows ("unseen"). ` +
+          `The text tower names one of ${original.test.classes} pairs. PGD, l-inf, 20 steps of epsilon / 4, one random start.`,
+      ),
+    ),
+    section(
+      `Eight images, attacked at ${size}`,
+      embeddedPng(
+        png,
+        "Eight test images in columns: as they are, as the attack on the original encoder changed them, and the difference",
+      ),
+      paragraph(
+        "From top to bottom: the image, the image perturbed against the original encoder, the difference (mid-grey is none, black and white are epsilon).",
+      ),
+      htmlTable(["shown", "original, clean", ...rows.map(({ name }) => `${name}, attacked`)], names),
+    ),
+    section("Settings", preformatted(JSON.stringify({ epsilon: size, trainingImages, ...settings }, undefined, 2))),
+  ]);
+  return { png, html };
+}
