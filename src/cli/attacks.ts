@@ -94,11 +94,10 @@ const attackNames = ["none", ...Object.keys(kinds)] as readonly AttackName[];
 
 export function withAttackFlags(command: Command): Command {
   return command
-    .option(
-      "--attack <names>",
-      `${attackNames.join(", ")}; or several, comma-separated: the worst counts`,
-      parseAttacks,
-      ["none"],
+    .addOption(
+      new Option("--attack <names>", `${attackNames.join(", ")}; or several, comma-separated: the worst counts`)
+        .argParser(parseAttacks)
+        .default(["none"], "none"),
     )
     .addOption(
       new Option(
