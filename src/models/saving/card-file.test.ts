@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { tinyEncoder } from "../../testing/tiny.ts";
+import type { CardFacts } from "./card.ts";
 import { recordEvaluation } from "./card-file.ts";
 import { saveEncoder } from "./save.ts";
 
@@ -33,6 +34,17 @@ test("what is measured joins the card, and replaces an earlier measurement on th
   expect(card()).toContain("85.0 %");
   expect(card()).not.toContain("90.0 %");
   expect(card()).not.toContain("has not been measured");
+});
+
+test("of a list of attacks its worst case is what the card tells", () => {
+  const encoder = tinyEncoder();
+  saveEncoder(encoder, folder);
+  const list = { attack: "apgd-ce+square", norm: "l2", epsilon: 12, accuracy: 0.2 };
+  const stages = [{ attack: "apgd-ce", accuracy: 0.5, seconds: 3 }];
+  recordEvaluation(encoder, folder, { ...measured, attacks: [{ ...list, stages, seconds: 3 } as typeof list] });
+  expect(card()).toContain("| apgd-ce+square | l2 | 12 | 20.0 % |");
+  const { evaluations } = JSON.parse(readFileSync(join(folder, "lore-vision.json"), "utf8")) as CardFacts;
+  expect(evaluations![0]!.attacks).toEqual([list]);
 });
 
 test("the training settings stay", () => {
