@@ -41,11 +41,17 @@ export {
 export { LoreError, UsageError } from "./errors.ts";
 export {
   type AttackResult,
+  attackEmbeddings,
+  type EmbeddingAttackOptions,
+  type EmbeddingAttackResult,
+  type EmbeddingGoal,
   type EvaluateOptions,
   type Evaluation,
   type EvaluationProgress,
   evaluate,
   type ImageRecord,
+  type MovedEmbedding,
+  type Nearness,
   openTemplates,
   ResultsFolder,
   type Stage,

@@ -1,5 +1,13 @@
 export { formatEpsilon } from "../epsilon.ts";
 export {
+  attackEmbeddings,
+  type EmbeddingAttackOptions,
+  type EmbeddingAttackResult,
+  type EmbeddingGoal,
+  type MovedEmbedding,
+  type Nearness,
+} from "./embedding-attack.ts";
+export {
   type AttackResult,
   type EvaluateOptions,
   type Evaluation,

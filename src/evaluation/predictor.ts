@@ -1,6 +1,7 @@
-import { Graph, type Value } from "../graph/index.ts";
-import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
+import type { Value } from "../graph/index.ts";
+import type { CompileOptions } from "../runtime/index.ts";
 import type { Victim } from "./attacker.ts";
+import { Forward } from "./forward.ts";
 
 /** What an encoder makes of images. */
 export interface Predictions {
@@ -18,44 +19,33 @@ export interface Predictions {
 
 /** Forward passes of one encoder. `dispose` frees the program. */
 export class Predictor {
-  readonly imageSize: number;
-  readonly #program: Program<"logits" | "embeddings">;
-  /** Images that it takes at a time. */
-  readonly batch: number;
+  readonly #forward: Forward<"logits" | "embeddings">;
 
-  private constructor(program: Program<"logits" | "embeddings">, batch: number, imageSize: number) {
-    this.#program = program;
-    this.batch = batch;
-    this.imageSize = imageSize;
+  private constructor(forward: Forward<"logits" | "embeddings">) {
+    this.#forward = forward;
   }
 
-  static async compile(victim: Victim, options: CompileOptions & { readonly batch: number }): Promise<Predictor> {
-    const { batch } = options;
-    const pixels = new Graph().input("pixels", "float32", [batch, 3, victim.imageSize, victim.imageSize]);
-    const outputs: { readonly logits: Value; readonly embeddings: Value } = {
-      logits: victim.logits(pixels),
-      embeddings: victim.embed(pixels),
-    };
-    return new Predictor(await compile(outputs, options), batch, victim.imageSize);
+  static async compile(
+    { imageSize, logits, embed }: Victim,
+    options: CompileOptions & { readonly batch: number },
+  ): Promise<Predictor> {
+    const build = (pixels: Value) => ({ logits: logits(pixels), embeddings: embed(pixels) });
+    return new Predictor(await Forward.compile(build, { ...options, imageSize }));
+  }
+
+  get imageSize(): number {
+    return this.#forward.imageSize;
+  }
+
+  /** Images that it takes at a time. */
+  get batch(): number {
+    return this.#forward.batch;
   }
 
   /** @param pixels [count, 3, S, S] in [0, 1], any count */
   async predict(pixels: Float32Array, labels: readonly number[]): Promise<Predictions> {
-    const count = labels.length;
-    const [classes, width] = [this.#program.outputs.logits, this.#program.outputs.embeddings].map(
-      (output) => output.length / this.batch,
-    ) as [number, number];
-    const logits = new Float32Array(count * classes);
-    const embeddings = new Float32Array(count * width);
-    const size = count === 0 ? 0 : pixels.length / count;
-    const batch = new Float32Array(this.batch * size);
-    for (let start = 0; start < count; start += this.batch) {
-      const used = Math.min(this.batch, count - start);
-      batch.set(pixels.subarray(start * size, (start + used) * size));
-      const result = await this.#program.run({ pixels: batch });
-      logits.set((result.logits as Float32Array).subarray(0, used * classes), start * classes);
-      embeddings.set((result.embeddings as Float32Array).subarray(0, used * width), start * width);
-    }
+    const { logits, embeddings } = await this.#forward.run(pixels);
+    const classes = labels.length === 0 ? 0 : logits.length / labels.length;
     const rows = labels.map((_, i) => logits.subarray(i * classes, (i + 1) * classes));
     return {
       classes: rows.map((row) => row.indexOf(Math.max(...row))),
@@ -67,7 +57,7 @@ export class Predictor {
   }
 
   dispose(): Promise<void> {
-    return this.#program.dispose();
+    return this.#forward.dispose();
   }
 }
 

@@ -1,0 +1,171 @@
+import {
+  type Apgd,
+  attackLoss,
+  drive,
+  type EmbeddingLoss,
+  embeddingDistance,
+  isEmbeddingLoss,
+  lossGraph,
+  type Pgd,
+  planOf,
+} from "../attacks/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Value } from "../graph/index.ts";
+import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import { type CompileOptions, compile } from "../runtime/index.ts";
+import { ProgramLadder } from "../runtime/ladder.ts";
+import { Forward } from "./forward.ts";
+
+/** Where an attack drives an image's embedding. */
+export type EmbeddingGoal =
+  /** Away from the image's own clean embedding: no label, no text, no other image needed. */
+  | { readonly kind: "away" }
+  /** Towards an embedding, of another image or of a text: [D] for all images, or one row an image [count, D]. */
+  | { readonly kind: "towards"; readonly reference: Float32Array };
+
+export interface EmbeddingAttackOptions extends CompileOptions {
+  /** Its loss is "embedding-l2" or "embedding-cosine"; both goals use it as the distance. */
+  readonly attack: Pgd | Apgd;
+  readonly goal: EmbeddingGoal;
+  readonly seed?: number;
+  /** Images a program takes at a time. Default 64. */
+  readonly batch?: number;
+  /** Round perturbed images to the 256 levels of an image file as they are searched for. */
+  readonly quantize?: boolean;
+  /** Called as images are finished. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** How near two embeddings are. */
+export interface Nearness {
+  /** |a - b|^2 */
+  readonly squaredDistance: number;
+  /** -1 ... 1; 0 where one of them is zero. */
+  readonly cosine: number;
+}
+
+/** What an attack did to one image's embedding. */
+export interface MovedEmbedding {
+  /** Of the perturbed image to the clean one. */
+  readonly toClean: Nearness;
+  /** To the reference, of the clean and of the perturbed image; where the goal has one. */
+  readonly toReference?: { readonly before: Nearness; readonly after: Nearness };
+}
+
+export interface EmbeddingAttackResult {
+  /** [count, 3, S, S] in [0, 1] */
+  readonly perturbed: Float32Array;
+  /** One an image. */
+  readonly images: readonly MovedEmbedding[];
+}
+
+/**
+ * Attacks on embeddings, without labels: away from where an image's embedding lies, or towards another embedding. An
+ * image's random numbers depend on the seed and its position.
+ *
+ * @param pixels [count, 3, S, S] in [0, 1], S the encoder's image size
+ * @throws UsageError when the attack's loss needs labels, or its start is the clean image, where the distance to leave
+ *   has no gradient; when pixels or reference do not fit the encoder
+ */
+export async function attackEmbeddings(
+  encoder: Encoder,
+  pixels: Float32Array,
+  options: EmbeddingAttackOptions,
+): Promise<EmbeddingAttackResult> {
+  const { imageSize } = encoder;
+  const { attack, goal, seed = 0, quantize = false, onProgress } = options;
+  const loss = lossOf(attack, goal);
+  const count = countImages(pixels, imageSize);
+  const targets = goal.kind === "towards" ? referenceRows(goal.reference, encoder, count) : undefined;
+  if (count === 0) return { perturbed: new Float32Array(0), images: [] };
+
+  const batch = Math.min(options.batch ?? 64, count);
+  const embed = (x: Value): Value => encoder.embed(x, frozenWeights(x.graph, encoder.parameters));
+  const forward = await Forward.compile((x) => ({ embeddings: embed(x) }), { ...options, imageSize, batch });
+  const target = embeddingDistance(embed, loss, goal.kind);
+  const programs = new ProgramLadder(
+    (size) => compile(lossGraph({ batch: size, imageSize, gradient: true }, target), options),
+    batch,
+  );
+  try {
+    const { embeddings: clean } = await forward.run(pixels);
+    const keys = Array.from({ length: count }, (_, i) => i);
+    let done = 0;
+    const { adversarial } = await drive(programs, planOf(attack, { clean: pixels, count, keys, seed, quantize }), {
+      clean: pixels,
+      count,
+      rows: { reference: targets ?? clean },
+      onDone: async (images) => {
+        done += images.length;
+        onProgress?.(done, count);
+      },
+    });
+    const { embeddings: moved } = await forward.run(adversarial);
+    const images = keys.map((i) => {
+      const [before, after] = [row(clean, i, count), row(moved, i, count)];
+      const toClean = nearness(after, before);
+      if (!targets) return { toClean };
+      const reference = row(targets, i, count);
+      return { toClean, toReference: { before: nearness(before, reference), after: nearness(after, reference) } };
+    });
+    return { perturbed: adversarial, images };
+  } finally {
+    await forward.dispose();
+    await programs.dispose();
+  }
+}
+
+function lossOf(attack: Pgd | Apgd, { kind }: EmbeddingGoal): EmbeddingLoss {
+  const { loss } = attackLoss(attack);
+  if (!isEmbeddingLoss(loss))
+    throw new UsageError(`The loss ${loss} needs labels; embeddings are attacked by embedding-l2 or embedding-cosine.`);
+  if (kind === "away" && attack.kind === "pgd" && attack.start === "zero") {
+    throw new UsageError(
+      "PGD away from the clean embedding cannot start at the clean image: the distance has no gradient there. Use a uniform start.",
+    );
+  }
+  return loss;
+}
+
+function countImages(pixels: Float32Array, imageSize: number): number {
+  const count = pixels.length / (3 * imageSize ** 2);
+  if (!Number.isInteger(count)) {
+    throw new UsageError(
+      `Pixels: ${pixels.length} values are no whole number of images [3, ${imageSize}, ${imageSize}].`,
+    );
+  }
+  const outside = pixels.findIndex((x) => !(x >= 0 && x <= 1));
+  if (outside === -1) return count;
+  throw new UsageError(
+    `Pixels: ${pixels[outside]} at ${outside} is outside [0, 1]; the encoder normalises by itself, give pixels as they are.`,
+  );
+}
+
+/** One row an image. */
+function referenceRows(reference: Float32Array, { name, embeddingSize }: Encoder, count: number): Float32Array {
+  const { length } = reference;
+  if (length !== embeddingSize && length !== count * embeddingSize) {
+    throw new UsageError(
+      `The reference has ${length} values; ${name} needs ${embeddingSize}, or ${count} x ${embeddingSize} for one an image.`,
+    );
+  }
+  if (!reference.every(Number.isFinite)) throw new UsageError("The reference holds values that are no finite numbers.");
+  return Float32Array.from({ length: count * embeddingSize }, (_, i) => reference[i % length]!);
+}
+
+function row(all: Float32Array, i: number, count: number): Float32Array {
+  return all.subarray((i * all.length) / count, ((i + 1) * all.length) / count);
+}
+
+function nearness(a: Float32Array, b: Float32Array): Nearness {
+  let [squaredDistance, product, lengthA, lengthB] = [0, 0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    squaredDistance += (x - y) ** 2;
+    product += x * y;
+    lengthA += x * x;
+    lengthB += y * y;
+  }
+  const lengths = Math.sqrt(lengthA * lengthB);
+  return { squaredDistance, cosine: lengths === 0 ? 0 : product / lengths };
+}
