@@ -1,12 +1,12 @@
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Attack, apgd, attackList, attackName, autoAttack, pgd, square } from "../attacks/index.ts";
-import { synthetic } from "../data/index.ts";
+import { type ImageSource, synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
 import type { Encoder, Weights } from "../models/encoder.ts";
-import { loadEncoder } from "../models/index.ts";
 import { randomStream } from "../random.ts";
+import { selfLabelled } from "../testing/self-labelled.ts";
+import { tinyEncoder } from "../testing/tiny.ts";
 import {
   fittingAttacks,
   maskingWarning,
@@ -115,9 +115,10 @@ describe("Square after gradient attacks", () => {
 });
 
 describe("through an evaluation", () => {
-  let shapes: Encoder;
+  const encoder = tinyEncoder();
+  let images: ImageSource;
   beforeAll(async () => {
-    shapes = await loadEncoder(join(import.meta.dirname, "../../assets/shapes-encoder"));
+    images = await selfLabelled(encoder, synthetic({ count: 16 }));
   });
 
   const notNeeded = (): never => {
@@ -125,12 +126,12 @@ describe("through an evaluation", () => {
   };
   /** The encoder with something behind its head, in place of embedding and head. */
   const behindHead = (change: (logits: Value) => Value): Encoder => {
-    const { name, imageSize, normalization, parameters, layout, head } = shapes;
+    const { name, imageSize, normalization, parameters, layout, head } = encoder;
     const classes = head!.bias.data.length;
     const identity = new Float32Array(classes * classes).map((_, i) => (i % (classes + 1) === 0 ? 1 : 0));
     const changed = (pixels: Value, weights: Weights): Value => {
       const { graph: g } = pixels;
-      const features = shapes.headFeatures(pixels, weights);
+      const features = encoder.headFeatures(pixels, weights);
       return change(g.gemm(features, g.constant(head!.weight), g.constant(head!.bias), { transB: true }));
     };
     return {
@@ -147,14 +148,13 @@ describe("through an evaluation", () => {
       withParameters: notNeeded,
     };
   };
-  const images = synthetic({ count: 16 });
   const attacks = [
-    attackList([apgd({ epsilon: 4 / 255, steps: 5 }), square({ epsilon: 4 / 255, queries: 150 })]),
+    attackList([apgd({ epsilon: 4 / 255, steps: 20 }), square({ epsilon: 4 / 255, queries: 150 })]),
   ] as const;
-  const measure = (encoder: Encoder) => evaluate(encoder, images, { attacks, threads: 1, batch: 16 });
+  const measure = (measured: Encoder) => evaluate(measured, images, { attacks, threads: 1, batch: 16 });
 
   test("an ordinary encoder gives no warning", async () => {
-    const { clean, attacks: results, warnings } = await measure(shapes);
+    const { clean, attacks: results, warnings } = await measure(encoder);
     expect(warnings).toEqual([]);
     expect(results[0]!.stages!.map(({ attack }) => attack)).toEqual(["apgd-ce", "square"]);
     // There is something to break, or a masked one could not be told from it.

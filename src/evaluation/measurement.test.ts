@@ -9,6 +9,7 @@ import type { Value } from "../graph/index.ts";
 import { type Encoder, frozenWeights } from "../models/encoder.ts";
 import { readBytes } from "../models/files.ts";
 import { decodeSafetensors } from "../models/safetensors.ts";
+import { selfLabelled } from "../testing/self-labelled.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { tinyClip } from "../testing/tiny-clip.ts";
 import { imageClassifier } from "./classes.ts";
@@ -35,10 +36,9 @@ async function predict(by: Encoder, of: Float32Array, labels: readonly number[])
 beforeAll(async () => {
   const order = plain.items.map((_, i) => i);
   for await (const batch of openBatches(plain, { size: 8, batch: images, order })) pixels = batch.pixels.slice();
-  const { classes } = await predict(encoder, pixels, new Array<number>(images).fill(0));
+  const { items, ...rest } = await selfLabelled(encoder, plain);
   // Right for all images but the first two.
-  const labels = classes.map((c, i) => (i < 2 ? (c + 1) % 8 : c));
-  source = { ...plain, items: plain.items.map((item, i) => ({ ...item, label: labels[i]! })) };
+  source = { ...rest, items: items.map((item, i) => (i < 2 ? { ...item, label: (item.label! + 1) % 8 } : item)) };
 });
 
 let folder: string;
