@@ -1,11 +1,13 @@
+import { distance as distanceIn } from "./ball.ts";
 import type { Origin, Search } from "./search.ts";
 import { l2Changes, linfChanges } from "./square-changes.ts";
+import { copyWindow } from "./square-window.ts";
 import { checkPositiveCount, checkThreatModel, type DenseNorm, type ThreatModel } from "./threat.ts";
 
 /** Square attack (Andriushchenko et al. 2020): random search on the margin, without gradients. */
 export interface Square extends ThreatModel<DenseNorm> {
   readonly kind: "square";
-  /** Points looked at in a run. */
+  /** Changes tried in a run, after the point it starts from. */
   readonly queries: number;
   /** Independent runs an image; the worst counts. */
   readonly restarts: number;
@@ -26,23 +28,29 @@ export function square(options: SquareOptions): Square {
 }
 
 /**
- * Random search on the margin: every query changes one square window, and the change stays where the margin grows. Windows
- * and signs are drawn for each image by itself; the reference implementation shares them within a batch.
+ * Random search on the margin: every query changes a square window or two, and the change stays where the margin grows.
+ * Windows and signs are drawn for each image by itself. The reference implementation shares the windows within a batch,
+ * which for one image is the same chance.
  */
-export function* squareSearch(attack: Square, { clean, random, start }: Origin): Search {
+export function* squareSearch({ norm, epsilon, queries }: Square, { clean, random, start }: Origin): Search {
   const size = Math.sqrt(clean.length / 3);
-  const changes = attack.norm === "linf" ? linfChanges : l2Changes;
-  const threat = { clean, size, epsilon: attack.epsilon, random };
-  let best = start?.slice() ?? changes.start(threat);
-  let { loss, success } = yield { point: best };
-  for (let query = 0; !success && query < attack.queries; query++) {
-    const side = windowSide(query, size);
-    const candidate = changes.next(threat, best, side);
-    const answer = yield { point: candidate };
+  const changes = norm === "linf" ? linfChanges : l2Changes;
+  const picture = { clean, size, epsilon, random };
+  const best = start?.slice() ?? changes.start(picture);
+  // Equal to the best one outside the windows that changed last.
+  const point = best.slice();
+  let { loss, success } = yield { point };
+  let distance = distanceIn(norm, best, clean);
+  for (let query = 0; !success && query < queries; query++) {
+    const windows = changes.change(picture, point, windowSide(query, size), distance);
+    const answer = yield { point };
     success = answer.success;
-    if (answer.loss <= loss && !success) continue;
-    best = candidate;
+    const better = success || answer.loss > loss;
+    const [from, to] = better ? [point, best] : [best, point];
+    for (const window of windows) copyWindow(window, from, to);
+    if (!better) continue;
     loss = answer.loss;
+    distance = distanceIn(norm, best, clean);
   }
   return { point: best, loss, success };
 }
