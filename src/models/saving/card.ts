@@ -141,7 +141,7 @@ function notMeasured({ head, text }: Encoder): string {
   if (!head && !text) return "The robustness of this encoder has not been measured.";
   return [
     "The robustness of this encoder has not been measured. To measure it:",
-    "```sh\nlore evaluate --encoder path/to/this/folder --data path/to/labelled/images --attack pgd --epsilon 2/255\n```",
+    "```sh\nlore evaluate --encoder path/to/this/folder --data path/to/labelled/images --attack lore --epsilon 2/255\n```",
   ].join("\n\n");
 }
 
