@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.ts";
 import { randomStream } from "../random.ts";
 import { type Apgd, apgdSearch } from "./apgd.ts";
 import { apgdL1Search } from "./apgd-l1.ts";
@@ -63,7 +64,9 @@ export interface Images {
 
 /** An attack's searches on these images: for each target all restarts, then the next target. */
 export function planOf(attack: Attack, images: Images): Plan {
-  const { clean, count, keys, seed, starts, others = () => [], classes = Infinity, quantize = false } = images;
+  const { clean, count, keys, seed, starts, others, classes = Infinity, quantize = false } = images;
+  const aims = attackLoss(attack).loss.startsWith("targeted");
+  if (aims && !others) throw new UsageError(`${attackName(attack)} needs each image's other classes to aim at.`);
   const name = attackName(attack);
   const size = count === 0 ? 0 : clean.length / count;
   const part = (all: Float32Array, image: number): Float32Array => all.subarray(image * size, (image + 1) * size);
@@ -71,13 +74,13 @@ export function planOf(attack: Attack, images: Images): Plan {
     runs: attack.restarts * Math.min(targetsOf(attack), classes - 1),
     eot: attack.kind === "apgd" ? attack.eot : 1,
     begin: (image, run) => {
+      const [rank, restart] = [Math.floor(run / attack.restarts), run % attack.restarts];
       const origin: Origin = {
         clean: part(clean, image),
-        random: randomStream(seed, name, keys[image]!, run),
+        random: randomStream(seed, name, keys[image]!, restart, ...(rank > 0 ? [rank] : [])),
         ...(starts && run === 0 && { start: part(starts, image) }),
       };
-      const restart = run % attack.restarts;
-      const search = searchOf(attack, origin, others(image), Math.floor(run / attack.restarts), restart);
+      const search = searchOf(attack, origin, others?.(image) ?? [], rank, restart);
       return quantize ? quantized(search, attack.kind === "noise" ? undefined : attack, origin.clean) : search;
     },
   };
