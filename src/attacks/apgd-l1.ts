@@ -4,79 +4,81 @@ import { projectL1 } from "./l1.ts";
 import type { Answer, Found, Origin, Query, Search } from "./search.ts";
 import type { ThreatModel } from "./threat.ts";
 
-/** Radii in units of epsilon, and the share of the steps spent in each; from the reference implementation. */
-const phases = [
+/** Radii of the larger balls in units of epsilon, and the share of the steps spent in each; from the reference implementation. */
+const largerBalls = [
   { radius: 3, share: 0.3 },
   { radius: 2, share: 0.3 },
 ] as const;
 
-/** How often the sparsity of the steps is looked at, and what the step size is divided by where it has settled. */
+/** How often, as a share of the steps in a ball, the step's sparsity and size are adapted. */
 const checkShare = 0.04;
-const stepDivisor = 1.5;
+/** What divides both the step size and the count of moved pixels that gives the next steps' sparsity. */
+const divisor = 1.5;
+/** Below this share of its former count of moved pixels the best point has become sparser. */
+const sparserShare = 0.95;
+/** In units of epsilon. */
 const smallestStep = 0.1;
 
 /**
- * Auto-PGD for l1 (Croce and Hein 2021, "Mind the box!", algorithm 1): steps along the largest entries of the gradient
- * only, fewer as the perturbation becomes sparse. It starts in larger balls; successes count in the last one.
+ * Auto-PGD for l1 (Croce and Hein 2021, "Mind the box!", algorithm 1): steps along the gradient's largest entries only,
+ * fewer as the perturbation becomes sparse. It searches larger balls first, each from the last one's best point; only a
+ * success in the ball of radius epsilon counts.
  */
 export function* apgdL1Search(attack: Apgd & ThreatModel<"l1">, origin: Origin, target?: number): Search {
   const { epsilon, steps } = attack;
   const { clean } = origin;
   const aim = target === undefined ? {} : { target };
-  const point = new Float32Array(origin.start ?? clean);
-  if (!origin.start) randomStart({ norm: "l1", epsilon: phases[0].radius * epsilon }, clean, origin.random, point);
+  let start: Float32Array = Float32Array.from(origin.start ?? clean);
+  if (!origin.start) randomStart({ norm: "l1", epsilon: largerBalls[0].radius * epsilon }, clean, origin.random, start);
   let left = steps;
-  for (const { radius, share } of phases) {
-    const phaseSteps = Math.min(Math.ceil(share * steps), left);
-    left -= phaseSteps;
-    const { point: best } = yield* sparseAscent(point, clean, { epsilon: radius * epsilon, steps: phaseSteps, aim });
-    point.set(best);
+  for (const { radius, share } of largerBalls) {
+    const inBall = Math.min(Math.ceil(share * steps), left);
+    left -= inBall;
+    const ball = { clean, epsilon: radius * epsilon, steps: inBall, aim, successCounts: false };
+    start = (yield* sparseAscent(ball, start)).point;
   }
-  return yield* sparseAscent(point, clean, { epsilon, steps: left, aim, last: true });
+  return yield* sparseAscent({ clean, epsilon, steps: left, aim, successCounts: true }, start);
 }
 
-interface Phase {
+interface Ball {
+  readonly clean: Float32Array;
   readonly epsilon: number;
   readonly steps: number;
   readonly aim: Pick<Query, "target">;
-  /** Ends at a success. */
-  readonly last?: boolean;
+  /** Whether a success ends the search. */
+  readonly successCounts: boolean;
 }
 
-function* sparseAscent(
-  start: Float32Array,
-  clean: Float32Array,
-  { epsilon, steps, aim, last }: Phase,
-): Generator<Query, Found, Answer> {
-  const point = start.slice();
+/** One ball's steps. Moves `point`, into the ball first. */
+function* sparseAscent(ball: Ball, point: Float32Array): Generator<Query, Found, Answer> {
+  const { clean, epsilon, steps, aim, successCounts } = ball;
   projectL1(point, clean, epsilon);
   let { loss, gradient, success } = yield { point, ...aim };
-  if (last && success) return { point, loss, success };
+  if (success && successCounts) return { point, loss, success };
   const best = { point: point.slice(), gradient: gradient.slice(), loss };
   const period = Math.max(Math.trunc(checkShare * steps), 1);
   let moved = movedPixels(point, clean);
-  let entries = moved / stepDivisor;
+  let entries = moved / divisor;
   let stepSize = epsilon;
-  for (let step = 0; step < steps; step++) {
-    stepAlongLargest(point, gradient, Math.max(Math.floor(entries), 1), stepSize);
+  for (let step = 1; step <= steps; step++) {
+    stepAlongLargest(point, gradient, entries, stepSize);
     projectL1(point, clean, epsilon);
     ({ loss, gradient, success } = yield { point, ...aim });
-    if (last && success) return { point: point.slice(), loss, success };
+    if (success && successCounts) return { point, loss, success };
     if (loss > best.loss) {
       best.point.set(point);
       best.gradient.set(gradient);
       best.loss = loss;
     }
-    if ((step + 1) % period !== 0) continue;
-    const now = movedPixels(best.point, clean);
-    const sparser = now < 0.95 * moved;
-    stepSize = sparser ? epsilon : Math.max(stepSize / stepDivisor, smallestStep * epsilon);
-    entries = now / stepDivisor;
-    moved = now;
-    if (sparser) {
+    if (step % period !== 0) continue;
+    const before = moved;
+    moved = movedPixels(best.point, clean);
+    entries = moved / divisor;
+    if (moved < sparserShare * before) {
+      stepSize = epsilon;
       point.set(best.point);
       gradient = best.gradient;
-    }
+    } else stepSize = Math.max(stepSize / divisor, smallestStep * epsilon);
   }
   return { point: best.point, loss: best.loss, success: false };
 }
@@ -87,9 +89,12 @@ function movedPixels(point: Float32Array, clean: Float32Array): number {
   return count;
 }
 
-/** Moves the entries of the largest gradients by equal amounts that add up to `size`, each along its sign. */
+/**
+ * Moves the pixels of the `entries` largest gradients (rounded up, one at least, all that tie) by equal amounts that add
+ * up to `size`, each along its gradient's sign.
+ */
 function stepAlongLargest(point: Float32Array, gradient: Float32Array, entries: number, size: number): void {
-  const threshold = largestThreshold(gradient, entries);
+  const threshold = nthLargestMagnitude(gradient, Math.max(Math.ceil(entries), 1));
   let chosen = 0;
   for (let i = 0; i < gradient.length; i++) if (gradient[i] !== 0 && Math.abs(gradient[i]!) >= threshold) chosen++;
   if (chosen === 0) return;
@@ -100,28 +105,30 @@ function stepAlongLargest(point: Float32Array, gradient: Float32Array, entries: 
 }
 
 /**
- * The absolute value that `count` entries reach: a search in the bits of float32, whose order is that of the numbers, in
- * two passes instead of a sort.
+ * The n-th largest absolute value, the smallest where there are fewer: counts of the upper, then of the lower halves of
+ * the bits, whose order is that of the floats. Two passes are cheaper than a sort.
  */
-function largestThreshold(values: Float32Array, count: number): number {
-  const magnitudes = values.map(Math.abs);
-  const bits = new Uint32Array(magnitudes.buffer);
-  const high = nthBucket(bits, (word) => word >>> 16, count);
-  const inHigh = bits.filter((word) => word >>> 16 === high.bucket);
-  const low = nthBucket(inHigh, (word) => word & 0xffff, high.left);
-  return new Float32Array(Uint32Array.of(((high.bucket << 16) | low.bucket) >>> 0).buffer)[0]!;
+function nthLargestMagnitude(values: Float32Array, n: number): number {
+  const words = new Uint32Array(values.map(Math.abs).buffer);
+  const upper = nthLargestHalf(words, 16, n);
+  const lower = nthLargestHalf(
+    words.filter((word) => word >>> 16 === upper.half),
+    0,
+    upper.rank,
+  );
+  return new Float32Array(Uint32Array.of((upper.half << 16) | lower.half).buffer)[0]!;
 }
 
-/** The bucket that holds the count-th largest word, and its place within the bucket. */
-function nthBucket(
+/** 16 bits of the n-th largest word by these bits alone, and its rank among those that share them. */
+function nthLargestHalf(
   words: Uint32Array,
-  bucketOf: (word: number) => number,
-  count: number,
-): { readonly bucket: number; readonly left: number } {
-  const sizes = new Uint32Array(1 << 16);
-  for (const word of words) sizes[bucketOf(word)]!++;
-  let left = Math.min(count, words.length);
-  let bucket = sizes.length - 1;
-  while (bucket > 0 && sizes[bucket]! < left) left -= sizes[bucket--]!;
-  return { bucket, left };
+  shift: 0 | 16,
+  n: number,
+): { readonly half: number; readonly rank: number } {
+  const counts = new Uint32Array(1 << 16);
+  for (let i = 0; i < words.length; i++) counts[(words[i]! >>> shift) & 0xffff]!++;
+  let rank = Math.min(n, words.length);
+  let half = counts.length - 1;
+  while (half > 0 && counts[half]! < rank) rank -= counts[half--]!;
+  return { half, rank };
 }

@@ -1,6 +1,6 @@
 import type { RandomStream } from "../random.ts";
 import { projectL1 } from "./l1.ts";
-import type { Norm, ThreatModel } from "./threat.ts";
+import type { DenseNorm, Norm, ThreatModel } from "./threat.ts";
 
 /*
  * The threat model's geometry on the pixels of one image, for searches. `threat.ts` has the same as graph nodes, for
@@ -57,7 +57,7 @@ export function projectPoint({ norm, epsilon }: ThreatModel, point: Float32Array
 
 /** point + size d, with d the direction of steepest ascent: the sign for l-inf, the unit vector for l2. */
 export function ascend(
-  norm: "linf" | "l2",
+  norm: DenseNorm,
   point: Float32Array,
   gradient: Float32Array,
   size: number,
@@ -95,13 +95,12 @@ export function randomStart(threat: ThreatModel, clean: Float32Array, random: Ra
  * A random image on the ball's surface, as AutoPGD starts (Croce and Hein 2020): noise scaled to norm epsilon, uniform
  * for l-inf and normal for l2; then clipped to [0, 1].
  */
-export function surfaceStart(threat: ThreatModel, clean: Float32Array, random: RandomStream): Float32Array {
+export function surfaceStart(
+  { norm, epsilon }: ThreatModel<DenseNorm>,
+  clean: Float32Array,
+  random: RandomStream,
+): Float32Array {
   const out = new Float32Array(clean.length);
-  const { norm, epsilon } = threat;
-  if (norm === "l1") {
-    randomStart(threat, clean, random, out);
-    return out;
-  }
   let largest = 0;
   for (let i = 0; i < out.length; i++) {
     out[i] = norm === "linf" ? random.uniform(-1, 1) : random.normal();
