@@ -23,6 +23,8 @@ export interface AttackJob {
   readonly rows: Feeds;
   /** Called with the images that are finished since the last call, and what is found so far; the attack waits for it. */
   readonly onDone?: (images: readonly number[], found: AttackOutcome) => Promise<void>;
+  /** Called after every run of a program with the number of points it looked at. */
+  readonly onLook?: (points: number) => void;
   /** Ends the attack, which rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -57,7 +59,7 @@ interface Active {
  *   outputs `loss` [N], and where they apply `success` [N] (bool) and `gradient` [N, 3, S, S]
  */
 export async function drive(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
-  const { clean, count, onDone, signal } = job;
+  const { clean, count, onDone, onLook, signal } = job;
   const size = count === 0 ? 0 : clean.length / count;
   const results = new Results(job, plan.runs);
   const queue = Array.from({ length: plan.runs * count }, (_, i) => ({ image: i % count, run: Math.floor(i / count) }));
@@ -91,6 +93,7 @@ export async function drive(programs: Programs, plan: Plan, job: AttackJob): Pro
     const pixels = buffers.get(batch) ?? new Float32Array(batch * size);
     buffers.set(batch, pixels);
     const answers = await ask(program, active, job, pixels, plan.eot);
+    onLook?.(active.length);
     const going: Active[] = [];
     active.forEach((one, at) => {
       const next = one.search.next(answers(at));

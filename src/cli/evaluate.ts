@@ -100,7 +100,8 @@ async function run(flags: Flags): Promise<void> {
         ...(results && { results }),
         signal: stop.signal,
         onSkip: skips.add,
-        onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
+        onProgress: ({ phase, done, total, points }) =>
+          progress.update(`${spec} ${phase}`, done, total, points === undefined ? "" : `${points} points`),
       });
       if (card) recordEvaluation(encoder, encoderFolder(spec), result);
       evaluations.push({ ...result, encoder: spec });

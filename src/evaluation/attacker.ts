@@ -33,6 +33,7 @@ export interface LabelledImages extends Images {
   /** Clean embeddings [count, D]; for attacks on embeddings. */
   readonly embeddings?: Float32Array;
   readonly onDone?: AttackJob["onDone"];
+  readonly onLook?: AttackJob["onLook"];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,10 +57,10 @@ export class Attacker {
 
   async run(attack: Attack, images: LabelledImages): Promise<AttackOutcome> {
     const { loss } = attackLoss(attack);
-    const { clean, count, labels, embeddings, onDone, signal } = images;
+    const { clean, count, labels, embeddings, onDone, onLook, signal } = images;
     if (isEmbeddingLoss(loss) && !embeddings) throw new UsageError("Attacks on embeddings need the clean ones.");
     const rows = isEmbeddingLoss(loss) ? { reference: embeddings! } : { labels: BigInt64Array.from(labels, BigInt) };
-    const job = { clean, count, rows, ...(onDone && { onDone }), ...(signal && { signal }) };
+    const job = { clean, count, rows, ...(onDone && { onDone }), ...(onLook && { onLook }), ...(signal && { signal }) };
     return drive(this.#programs(attack), planOf(attack, images), job);
   }
 

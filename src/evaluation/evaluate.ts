@@ -43,6 +43,8 @@ export interface EvaluationProgress {
   readonly phase: string;
   readonly done: number;
   readonly total: number;
+  /** Points that the attack has looked at for the images it is at; they grow long before the first of them is done. */
+  readonly points?: number;
 }
 
 export interface AttackResult {
@@ -117,7 +119,7 @@ export async function evaluate(
     (what) =>
       new Measurement(what, {
         ...{ predictor, attacker, classes, seed, transfer, results, signal, quantize: options.quantize ?? false },
-        onProgress: (phase, done) => onProgress?.({ phase, done: images - chunk.length + done, total }),
+        onProgress: (phase, done, points) => onProgress?.({ phase, done: images - chunk.length + done, total, points }),
       }),
   );
   const attackChunk = async (): Promise<void> => {

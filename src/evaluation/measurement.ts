@@ -25,8 +25,11 @@ export interface MeasurementContext {
   readonly transfer: boolean;
   readonly results?: ResultsFolder | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the attack's name and epsilon, and how many of the images given it is done with. */
-  readonly onProgress?: (phase: string, done: number) => void;
+  /**
+   * Called with the attack's name and epsilon, how many of the images given it is done with, and how many points it has
+   * looked at.
+   */
+  readonly onProgress?: (phase: string, done: number, points: number) => void;
 }
 
 /** One attack, or a list that runs on the images still right, measured over any number of chunks of images. */
@@ -78,6 +81,8 @@ export class Measurement {
     const finished: number[] = [];
     let outcome: AttackOutcome | undefined;
     let done = before;
+    let points = 0;
+    const report = (): void => onProgress?.(`${attackName(attack)} ${formatEpsilon(attack.epsilon)}`, done, points);
     const keep = async (): Promise<void> => {
       const some = finished.splice(0, predictor.batch);
       const made = await this.#record(attack, images, some, outcome!);
@@ -95,11 +100,15 @@ export class Measurement {
         embeddings: joined(images.map(({ embedding }) => embedding)),
         quantize,
         signal,
+        onLook: (looked) => {
+          points += looked;
+          report();
+        },
         onDone: async (some, found) => {
           outcome = found;
           finished.push(...some);
           done += some.length;
-          onProgress?.(`${attackName(attack)} ${formatEpsilon(attack.epsilon)}`, done);
+          report();
           while (finished.length >= predictor.batch) await keep();
         },
       });
