@@ -145,8 +145,11 @@ def attack_all(model, attack, images, labels, right):
 def best_losses(model, attack, images, labels, starts):
     """The largest loss of 100 steps, successes or not; the targeted loss aims at the likeliest other class."""
     attack.init_hyperparam(images)
-    attack.y_target = model(images).sort(dim=1)[1][:, -2]
-    return attack.attack_single_run(images, labels, x_init=starts)[2].tolist()
+    losses = []
+    for x, y, start in zip(*(each.split(options.batch) for each in (images, labels, starts))):
+        attack.y_target = model(x).sort(dim=1)[1][:, -2]
+        losses += attack.attack_single_run(x, y, x_init=start)[2].tolist()
+    return losses
 
 
 def main():
