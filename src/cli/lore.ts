@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { LoreError, UsageError } from "../errors.ts";
+import { attackCommand } from "./attack.ts";
 import { benchCommand } from "./bench.ts";
 import { expandSettings, packageVersion } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -18,8 +19,8 @@ export async function lore(args: readonly string[]): Promise<number> {
     .description("Make a vision encoder adversarially robust, attack it, and measure it.")
     .version(packageVersion())
     .showHelpAfterError("(lore COMMAND --help lists what there is)");
-  for (const command of [quickstartCommand(), trainCommand(), evaluateCommand(), benchCommand(), doctorCommand()])
-    program.addCommand(command);
+  const commands = [quickstartCommand, trainCommand, evaluateCommand, attackCommand, benchCommand, doctorCommand];
+  for (const command of commands) program.addCommand(command());
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
     await program.parseAsync(["node", "lore", ...expandSettings(args)]);

@@ -69,7 +69,7 @@ export interface ImageClassifier {
 }
 
 /** What stands in for templates where neither the call nor the source has any. */
-const plainTemplate = "a photo of a {}.";
+export const plainTemplate = "a photo of a {}.";
 
 /**
  * The encoder's classifier of a source's classes, on top of the encoder; see `chooseClassifier`.

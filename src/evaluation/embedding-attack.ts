@@ -14,7 +14,7 @@ import type { Value } from "../graph/index.ts";
 import { type Encoder, frozenWeights } from "../models/encoder.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { ProgramLadder } from "../runtime/ladder.ts";
-import { Forward } from "./forward.ts";
+import { compileEmbedder, countImages } from "./embed.ts";
 
 /** Where an attack drives an image's embedding. */
 export type EmbeddingGoal =
@@ -32,7 +32,7 @@ export interface EmbeddingAttackOptions extends CompileOptions {
   readonly batch?: number;
   /** Round perturbed images to the 256 levels of an image file as they are searched for. */
   readonly quantize?: boolean;
-  /** Called as images are finished. */
+  /** Called with how many points the attack has looked at, and how many it will. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -75,13 +75,13 @@ export async function attackEmbeddings(
   const { imageSize } = encoder;
   const { attack, goal, seed = 0, quantize = false, onProgress } = options;
   const loss = lossOf(attack, goal);
-  const count = countImages(pixels, imageSize);
+  const count = countImages(encoder, pixels);
   const targets = goal.kind === "towards" ? referenceRows(goal.reference, encoder, count) : undefined;
   if (count === 0) return { perturbed: new Float32Array(0), images: [] };
 
   const batch = Math.min(options.batch ?? 64, count);
   const embed = (x: Value): Value => encoder.embed(x, frozenWeights(x.graph, encoder.parameters));
-  const forward = await Forward.compile((x) => ({ embeddings: embed(x) }), { ...options, imageSize, batch });
+  const forward = await compileEmbedder(encoder, count, { ...options, batch });
   const target = embeddingDistance(embed, loss, goal.kind);
   const programs = new ProgramLadder(
     (size) => compile(lossGraph({ batch: size, imageSize, gradient: true }, target), options),
@@ -90,14 +90,17 @@ export async function attackEmbeddings(
   try {
     const { embeddings: clean } = await forward.run(pixels);
     const keys = Array.from({ length: count }, (_, i) => i);
+    // No distance is a success that would end a run before its time. In l1 a run starts in two larger balls before.
+    const starts = attack.norm === "l1" ? 3 : 1;
+    const total = count * attack.restarts * (attack.steps + starts);
     let done = 0;
     const { adversarial } = await drive(programs, planOf(attack, { clean: pixels, count, keys, seed, quantize }), {
       clean: pixels,
       count,
       rows: { reference: targets ?? clean },
-      onDone: async (images) => {
-        done += images.length;
-        onProgress?.(done, count);
+      onLook: (points) => {
+        done += points;
+        onProgress?.(done, total);
       },
     });
     const { embeddings: moved } = await forward.run(adversarial);
@@ -125,20 +128,6 @@ function lossOf(attack: Pgd | Apgd, { kind }: EmbeddingGoal): EmbeddingLoss {
     );
   }
   return loss;
-}
-
-function countImages(pixels: Float32Array, imageSize: number): number {
-  const count = pixels.length / (3 * imageSize ** 2);
-  if (!Number.isInteger(count)) {
-    throw new UsageError(
-      `Pixels: ${pixels.length} values are no whole number of images [3, ${imageSize}, ${imageSize}].`,
-    );
-  }
-  const outside = pixels.findIndex((x) => !(x >= 0 && x <= 1));
-  if (outside === -1) return count;
-  throw new UsageError(
-    `Pixels: ${pixels[outside]} at ${outside} is outside [0, 1]; the encoder normalises by itself, give pixels as they are.`,
-  );
 }
 
 /** One row an image. */

@@ -1,4 +1,5 @@
 export { formatEpsilon } from "../epsilon.ts";
+export { type EmbedImagesOptions, embedImages } from "./embed.ts";
 export {
   attackEmbeddings,
   type EmbeddingAttackOptions,

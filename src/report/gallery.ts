@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 
 /** Images of one size as columns of a grid; each row is one way of looking at them. */
 export interface Gallery {
@@ -39,13 +39,23 @@ export function amplifiedDifference(a: Float32Array, b: Float32Array, epsilon: n
   return a.map((x, i) => Math.min(Math.max(0.5 + (x - b[i]!) / (2 * epsilon), 0), 1));
 }
 
-async function tile(image: Float32Array, size: number, side: number): Promise<Buffer> {
+/**
+ * One image as a PNG of its own pixels, rounded to 8 bits.
+ *
+ * @param image [3, size, size] in [0, 1]
+ */
+export function imagePng(image: Float32Array, size: number): Promise<Buffer> {
+  return raw(image, size).png().toBuffer();
+}
+
+function tile(image: Float32Array, size: number, side: number): Promise<Buffer> {
+  return raw(image, size).resize(side, side, { kernel: "nearest" }).png().toBuffer();
+}
+
+function raw(image: Float32Array, size: number): Sharp {
   const bytes = new Uint8Array(3 * size * size);
   for (let i = 0; i < size * size; i++) {
     for (let c = 0; c < 3; c++) bytes[3 * i + c] = Math.round(255 * image[c * size * size + i]!);
   }
-  return sharp(bytes, { raw: { width: size, height: size, channels: 3 } })
-    .resize(side, side, { kernel: "nearest" })
-    .png()
-    .toBuffer();
+  return sharp(bytes, { raw: { width: size, height: size, channels: 3 } });
 }

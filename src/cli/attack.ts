@@ -1,0 +1,150 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type Apgd, apgd, attackName, type Pgd, pgd } from "../attacks/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import { UsageError } from "../errors.ts";
+import { attackEmbeddings } from "../evaluation/index.ts";
+import { describeAttack } from "../report/attack.ts";
+import { type AttackedImage, embeddingAttackTable } from "../report/embedding-attack.ts";
+import { AttackFolder, fromHere, reservedNames, shown } from "./attack-folder.ts";
+import { checkTarget, goalOf } from "./attack-target.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { type ImageFile, listImages, readImages } from "./image-files.ts";
+import { type NamingFlags, nameImages, openNaming } from "./naming.ts";
+import { type ComputeFlags, compileFlags, parseCount, parseSize, withComputeFlags } from "./options.ts";
+import { ProgressLine } from "./progress.ts";
+
+interface Flags extends ComputeFlags, EncoderFlags, NamingFlags {
+  readonly encoder: string;
+  readonly out: string;
+  readonly towards?: string;
+  readonly attack: "pgd" | "apgd";
+  readonly loss: "l2" | "cosine";
+  readonly norm: "linf" | "l2";
+  readonly epsilon: number;
+  readonly steps?: number;
+  readonly restarts?: number;
+  readonly float?: true;
+}
+
+export function attackCommand(): Command {
+  const command = new Command("attack")
+    .description("perturb images so that an encoder embeds them elsewhere, and save them")
+    .argument("<images...>", "image files, or folders of them")
+    .requiredOption("--encoder <encoder>", encoderKinds)
+    .requiredOption("--out <folder>", "where the perturbed images and a picture of them, attack.png, go")
+    .option(
+      "--towards <target>",
+      "embed them near this image file, or near this text (default: away from their own embeddings)",
+    )
+    .addOption(new Option("--attack <name>", "the attack").choices(["pgd", "apgd"]).default("apgd"))
+    .addOption(
+      new Option("--loss <distance>", "the distance of embeddings").choices(["l2", "cosine"]).default("cosine"),
+    )
+    .addOption(new Option("--norm <norm>", "the perturbation's norm").choices(["linf", "l2"]).default("linf"))
+    .addOption(
+      new Option("--epsilon <size>", "size of the perturbation").argParser(parseSize).default(2 / 255, "2/255"),
+    )
+    .option("--steps <n>", "steps a run (default: pgd 20, apgd 100)", parseCount)
+    .option("--restarts <n>", "runs an image, the best counts (default: 1)", parseCount)
+    .option("--names <list>", 'say what the images are taken for, zero-shot: "cat,dog,ship"', parseNames)
+    .option(
+      "--templates <prompts>",
+      'prompts of the names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}"',
+    )
+    .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
+    .option("--float", "save float arrays (perturbed.safetensors) instead of images: nothing is rounded to 8 bits");
+  return withComputeFlags(withEncoderFlags(command)).action(run);
+}
+
+function parseNames(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new InvalidArgumentError("It must be names with commas between them.");
+  return names;
+}
+
+async function run(paths: readonly string[], flags: Flags): Promise<void> {
+  const started = performance.now();
+  const { out, towards, seed, float } = flags;
+  const attack = attackOf(flags);
+  const files = listImages(paths, reservedNames);
+  if (towards !== undefined) checkTarget(towards);
+
+  const progress = new ProgressLine();
+  const compute = compileFlags(flags);
+  const encoder = await openEncoder(flags.encoder, flags, progress);
+  const naming = await openNaming(encoder, flags, compute);
+  const clean = await readImages(
+    files.map(({ path }) => path),
+    encoder.imageSize,
+  );
+  const goal = await goalOf(encoder, towards, compute);
+  const folder = new AttackFolder(out, float ? "float" : "png");
+  folder.prepare(files);
+
+  const { perturbed, images: moved } = await attackEmbeddings(encoder, clean, {
+    ...{ ...compute, attack, goal, seed, quantize: !float },
+    onProgress: (done, total) => progress.update("attacking", done, total, "points"),
+  });
+  const predictions = naming && (await nameImages(encoder, naming, [clean, perturbed], compute));
+  progress.end();
+  await folder.save(files, { size: encoder.imageSize, clean, perturbed });
+  const images = files.map((file, i): AttackedImage => {
+    const [before, after] = predictions?.map((names) => names[i]!) ?? [];
+    return { image: file.path, ...moved[i]!, ...(before && after && { prediction: { before, after } }) };
+  });
+  const seconds = (performance.now() - started) / 1000;
+  if (flags.json) printJson(flags, attack, { folder, files, images, seconds });
+  else printTable(flags, attack, { folder, images });
+}
+
+/** @throws UsageError when a setting is out of range, or no image file could hold the perturbation */
+function attackOf({ attack, loss, norm, epsilon, steps, restarts, float }: Flags): Pgd | Apgd {
+  // Less than a level, but for the rounding of 1/255.
+  if (!float && epsilon < (1 - 1e-6) / 255) {
+    throw new UsageError(
+      `--epsilon ${formatEpsilon(epsilon)} is less than one level of an image file, 1/255; to save float arrays instead, give --float.`,
+    );
+  }
+  return (attack === "pgd" ? pgd : apgd)({
+    ...{ epsilon, norm, loss: `embedding-${loss}` as const },
+    ...(steps !== undefined && { steps }),
+    ...(restarts !== undefined && { restarts }),
+  });
+}
+
+interface Made {
+  readonly folder: AttackFolder;
+  readonly images: readonly AttackedImage[];
+}
+
+function printJson(
+  { encoder, norm, epsilon, towards }: Flags,
+  attack: Pgd | Apgd,
+  { folder, files, images, seconds }: Made & { readonly files: readonly ImageFile[]; readonly seconds: number },
+): void {
+  const result = {
+    ...{ encoder, attack: attackName(attack), norm, epsilon },
+    ...(towards !== undefined && { towards }),
+    images: images.map(({ image, ...moved }, i) => ({
+      image,
+      ...(folder.form === "float" ? { tensor: files[i]!.name } : { perturbed: fromHere(folder.fileOf(files[i]!)) }),
+      ...moved,
+    })),
+    ...(folder.form === "float" && { arrays: fromHere(folder.arrays) }),
+    picture: fromHere(folder.picture),
+    seconds,
+  };
+  process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+}
+
+function printTable({ out, towards, epsilon }: Flags, attack: Pgd | Apgd, { folder, images }: Made): void {
+  const goal = towards === undefined ? "away from the clean embeddings" : `towards "${towards}"`;
+  const lines = [
+    embeddingAttackTable(images),
+    "",
+    `${describeAttack(attack)}, epsilon ${formatEpsilon(epsilon)}; ${goal}`,
+    folder.form === "float" ? `Arrays:  ${fromHere(folder.arrays)}` : `Images:  ${fromHere(out)}`,
+    `Picture: ${fromHere(folder.picture)}${images.length > shown ? `, the first ${shown}` : ""}`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+}

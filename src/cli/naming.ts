@@ -1,0 +1,83 @@
+import { UsageError } from "../errors.ts";
+import { plainTemplate } from "../evaluation/classes.ts";
+import { Forward } from "../evaluation/forward.ts";
+import { openTemplates, zeroShotClassifier } from "../evaluation/index.ts";
+import { classify } from "../models/classifier.ts";
+import { frozenWeights } from "../models/encoder.ts";
+import type { Classifier, Encoder } from "../models/index.ts";
+import type { CompileOptions } from "../runtime/index.ts";
+
+export interface NamingFlags {
+  readonly names?: readonly string[];
+  /** A set's name, a file, or one template. */
+  readonly templates?: string;
+}
+
+/** What tells images apart, and how its classes are called. */
+export interface Naming {
+  readonly classifier: Classifier;
+  readonly names: readonly string[];
+}
+
+/**
+ * How an encoder names images: zero-shot where names are given and it has a text tower, else by its fixed head.
+ *
+ * @returns undefined where no names are asked for and the encoder has no head
+ * @throws UsageError when names are asked for that the encoder cannot tell apart
+ */
+export async function openNaming(
+  encoder: Encoder,
+  { names, templates }: NamingFlags,
+  compute: CompileOptions,
+): Promise<Naming | undefined> {
+  const { head, text, name } = encoder;
+  if (templates !== undefined && !names)
+    throw new UsageError("--templates needs --names, which go into the templates.");
+  if (names && text) {
+    const prompts = templates === undefined ? [plainTemplate] : openTemplates(templates);
+    return { names, classifier: await zeroShotClassifier(encoder, names, prompts, compute) };
+  }
+  if (names && (!head || templates !== undefined))
+    throw new UsageError(`--names: ${name} has no text tower; zero-shot names need a CLIP with its text weights.`);
+  if (!head) return undefined;
+  const [classes] = head.weight.shape;
+  if (names && names.length !== classes)
+    throw new UsageError(`--names gives ${names.length} names, and the head of ${name} has ${classes} classes.`);
+  return { classifier: head, names: names ?? Array.from({ length: classes! }, (_, i) => `class ${i}`) };
+}
+
+/**
+ * The likeliest name of each image.
+ *
+ * @param groups pixels [count, 3, S, S] in [0, 1] each
+ */
+export async function nameImages(
+  encoder: Encoder,
+  { classifier, names }: Naming,
+  groups: readonly Float32Array[],
+  compute: CompileOptions,
+): Promise<readonly (readonly string[])[]> {
+  const { imageSize, parameters } = encoder;
+  const batch = Math.min(64, Math.max(...groups.map(({ length }) => length / (3 * imageSize ** 2))));
+  const forward = await Forward.compile(
+    (x) => {
+      const weights = frozenWeights(x.graph, parameters);
+      const features = classifier.kind === "linear" ? encoder.headFeatures(x, weights) : encoder.embed(x, weights);
+      return { logits: classify(features, classifier) };
+    },
+    { ...compute, imageSize, batch },
+  );
+  try {
+    const named: (readonly string[])[] = [];
+    for (const pixels of groups) {
+      const { logits } = await forward.run(pixels);
+      const rows = Array.from({ length: logits.length / names.length }, (_, i) =>
+        logits.subarray(i * names.length, (i + 1) * names.length),
+      );
+      named.push(rows.map((row) => names[row.indexOf(Math.max(...row))]!));
+    }
+    return named;
+  } finally {
+    await forward.dispose();
+  }
+}
