@@ -1,7 +1,9 @@
-/** `2/255`, as people write it; a plain number where it is no multiple of a hundredth of 1/255, or above 1 (l2, l1). */
+/** `2/255` or `0.5`: the shorter way to write it exactly; four digits where neither is exact. */
 export function formatEpsilon(epsilon: number): string {
-  if (epsilon > 1) return `${Number(epsilon.toPrecision(4))}`;
-  const levels = epsilon * 255;
-  const rounded = Math.round(levels * 100) / 100;
-  return Math.abs(levels - rounded) < 1e-6 ? `${rounded}/255` : epsilon.toPrecision(4);
+  const plain = `${Number(epsilon.toPrecision(4))}`;
+  const levels = Math.round(epsilon * 25500) / 100;
+  const fraction = `${levels}/255`;
+  const plainIsExact = Math.abs(Number(plain) - epsilon) < 1e-9;
+  const fractionIsExact = Math.abs(levels - epsilon * 255) < 1e-6;
+  return fractionIsExact && (!plainIsExact || fraction.length < plain.length) ? fraction : plain;
 }
