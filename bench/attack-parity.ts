@@ -11,14 +11,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Attack, apgd, fab, square } from "../src/attacks/index.ts";
 import { balancedSubset, type ImageSource, openBatches, openSource } from "../src/data/index.ts";
-import { Attacker, type Victim } from "../src/evaluation/attacker.ts";
+import { Attacker } from "../src/evaluation/attacker.ts";
 import { type CorrectImage, correctImages, joined } from "../src/evaluation/chunk.ts";
-import { headRows, imageClassifier } from "../src/evaluation/classes.ts";
+import { headRows } from "../src/evaluation/classes.ts";
 import { evaluate, ResultsFolder } from "../src/evaluation/index.ts";
 import { Predictor } from "../src/evaluation/predictor.ts";
-import type { Value } from "../src/graph/index.ts";
+import { victimOf } from "../src/evaluation/victim.ts";
 import { writeAtomically } from "../src/models/files.ts";
-import { type Encoder, frozenWeights, loadEncoder, saveEncoder } from "../src/models/index.ts";
+import { type Encoder, loadEncoder, saveEncoder } from "../src/models/index.ts";
 import { encodeSafetensors } from "../src/models/safetensors.ts";
 import type { Tensor } from "../src/onnx/tensor.ts";
 import { randomStream } from "../src/random.ts";
@@ -78,12 +78,6 @@ interface Images {
   readonly starts: Float32Array;
   /** What is classified rightly, with positions among these images. */
   readonly right: readonly CorrectImage[];
-}
-
-async function victimOf(encoder: Encoder, source: ImageSource): Promise<Victim> {
-  const { logits } = await imageClassifier(encoder, source);
-  const embed = (pixels: Value): Value => encoder.embed(pixels, frozenWeights(pixels.graph, encoder.parameters));
-  return { imageSize: encoder.imageSize, logits, embed };
 }
 
 async function readImages(encoder: Encoder, source: ImageSource): Promise<Images> {

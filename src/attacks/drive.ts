@@ -82,8 +82,8 @@ export async function drive(programs: Programs, plan: Plan, job: AttackJob): Pro
   };
 
   for (;;) {
-    const capacity = batchOf(await programs.at(Number.POSITIVE_INFINITY));
-    fill(capacity);
+    const waiting = active.length + queue.length;
+    if (waiting > 0) fill(batchOf(await programs.at(waiting)));
     const finished = results.takeFinished();
     if (finished.length > 0) await onDone?.(finished, results);
     if (active.length === 0) break;

@@ -15,18 +15,9 @@ import {
   type TargetBuilder,
 } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Value } from "../graph/index.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { ProgramLadder } from "../runtime/ladder.ts";
-
-/** What attacks are made on. */
-export interface Victim {
-  readonly imageSize: number;
-  /** Logits [N, C] for pixels [N, 3, S, S] in [0, 1]. */
-  readonly logits: (pixels: Value) => Value;
-  /** Embeddings [N, D]. */
-  readonly embed: (pixels: Value) => Value;
-}
+import type { Victim } from "./victim.ts";
 
 export interface LabelledImages extends Images {
   readonly labels: readonly number[];

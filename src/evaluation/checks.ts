@@ -11,7 +11,6 @@ import type { Predictions, Predictor } from "./predictor.ts";
 
 /** Classes that an attack's loss needs: the third and fourth largest logits scale DLR. */
 function classesNeeded(attack: Attack): number {
-  if (attack.kind === "fab") return 2;
   if (attack.kind !== "apgd" && attack.kind !== "pgd") return 2;
   return { ce: 2, dlr: 3, "targeted-dlr": 4, "embedding-l2": 1, "embedding-cosine": 1 }[attack.loss];
 }

@@ -1,7 +1,8 @@
 import { UsageError } from "../errors.ts";
-import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { Forward } from "./forward.ts";
+import { frozenEmbedding } from "./victim.ts";
 
 export interface EmbedImagesOptions extends CompileOptions {
   /** Images a program takes at a time. Default 64. */
@@ -34,10 +35,10 @@ export function compileEmbedder(
   count: number,
   { batch = 64, ...options }: EmbedImagesOptions,
 ): Promise<Forward<"embeddings">> {
-  const { imageSize, parameters } = encoder;
-  return Forward.compile((x) => ({ embeddings: encoder.embed(x, frozenWeights(x.graph, parameters)) }), {
+  const embed = frozenEmbedding(encoder);
+  return Forward.compile((x) => ({ embeddings: embed(x) }), {
     ...options,
-    imageSize,
+    imageSize: encoder.imageSize,
     batch: Math.max(1, Math.min(batch, count)),
   });
 }

@@ -10,11 +10,11 @@ import {
   planOf,
 } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Value } from "../graph/index.ts";
-import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import type { Encoder } from "../models/encoder.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { ProgramLadder } from "../runtime/ladder.ts";
 import { compileEmbedder, countImages } from "./embed.ts";
+import { frozenEmbedding } from "./victim.ts";
 
 /** Where an attack drives an image's embedding. */
 export type EmbeddingGoal =
@@ -80,9 +80,8 @@ export async function attackEmbeddings(
   if (count === 0) return { perturbed: new Float32Array(0), images: [] };
 
   const batch = Math.min(options.batch ?? 64, count);
-  const embed = (x: Value): Value => encoder.embed(x, frozenWeights(x.graph, encoder.parameters));
   const forward = await compileEmbedder(encoder, count, { ...options, batch });
-  const target = embeddingDistance(embed, loss, goal.kind);
+  const target = embeddingDistance(frozenEmbedding(encoder), loss, goal.kind);
   const programs = new ProgramLadder(
     (size) => compile(lossGraph({ batch: size, imageSize, gradient: true }, target), options),
     batch,

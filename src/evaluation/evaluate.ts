@@ -1,16 +1,15 @@
 import type { Attack, AutoAttack, Norm } from "../attacks/index.ts";
 import { balancedSubset, type ImageBatch, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Value } from "../graph/index.ts";
-import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
-import { Attacker, type Victim } from "./attacker.ts";
+import { Attacker } from "./attacker.ts";
 import { encoderWarnings } from "./checks.ts";
 import { type CorrectImage, correctImages } from "./chunk.ts";
-import { imageClassifier } from "./classes.ts";
 import { Measurement, type Stage } from "./measurement.ts";
 import { type Predictions, Predictor } from "./predictor.ts";
 import type { ImageRecord, ResultsFolder } from "./results.ts";
+import { victimOf } from "./victim.ts";
 import type { ZeroShotOptions } from "./zero-shot.ts";
 
 export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, CompileOptions {
@@ -96,14 +95,15 @@ export async function evaluate(
     options.onSkip?.(skip);
   };
   const onPrompts = (done: number, total: number): void => onProgress?.({ phase: "prompts", done, total });
-  const { classes, ...victim } = await victimOf(encoder, source, options, onPrompts);
-  const attacked = surrogate ? await victimOf(surrogate, source, options, onPrompts) : victim;
+  const victim = await victimOf(encoder, source, { ...options, onProgress: onPrompts });
+  const attacked = surrogate ? await victimOf(surrogate, source, { ...options, onProgress: onPrompts }) : victim;
   if (attacked.imageSize !== victim.imageSize) {
     throw new UsageError(
       `${surrogate!.name} takes ${attacked.imageSize}-pixel images, ${encoder.name} ${victim.imageSize}-pixel ones: ` +
         "an image made on the one does not fit the other. Give both the same --image-size.",
     );
   }
+  const { classes } = victim;
   const order = balancedSubset(source, limit, seed);
   const total = order.length;
   const batch = Math.min(options.batch ?? 64, total);
@@ -169,17 +169,6 @@ export async function evaluate(
     attacks: measured.map(({ warnings: _, ...result }) => result),
     warnings: [...new Set([...warnings, ...measured.flatMap((result) => result.warnings)])],
   };
-}
-
-async function victimOf(
-  encoder: Encoder,
-  source: ImageSource,
-  options: EvaluateOptions,
-  onProgress: (done: number, total: number) => void,
-): Promise<Victim & { readonly classes: number }> {
-  const { classes, logits } = await imageClassifier(encoder, source, { ...options, onProgress });
-  const embed = (pixels: Value): Value => encoder.embed(pixels, frozenWeights(pixels.graph, encoder.parameters));
-  return { imageSize: encoder.imageSize, classes, logits, embed };
 }
 
 function readOptions({ strict, exact }: EvaluateOptions) {

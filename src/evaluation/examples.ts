@@ -1,11 +1,11 @@
 import type { Attack } from "../attacks/index.ts";
 import { type ImageBatch, type ImageSource, openBatches } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Value } from "../graph/index.ts";
-import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import type { Encoder } from "../models/encoder.ts";
 import { Attacker } from "./attacker.ts";
-import { type ClassifierOptions, imageClassifier } from "./classes.ts";
+import type { ClassifierOptions } from "./classes.ts";
 import { othersByLogit, Predictor } from "./predictor.ts";
+import { victimOf } from "./victim.ts";
 
 /** One image before and after an attack. */
 export interface AttackedExample {
@@ -31,12 +31,9 @@ export async function attackedExamples(
   indices: readonly number[],
   options: ClassifierOptions & { readonly seed?: number } = {},
 ): Promise<readonly AttackedExample[]> {
-  const { imageSize } = encoder;
-  const { classes, logits } = await imageClassifier(encoder, source, options);
-  const embed = (x: Value): Value => encoder.embed(x, frozenWeights(x.graph, encoder.parameters));
-  const victim = { imageSize, logits, embed };
+  const victim = await victimOf(encoder, source, options);
   const batch = indices.length;
-  const { pixels, labels: codes, ids } = await readAll(source, imageSize, indices);
+  const { pixels, labels: codes, ids } = await readAll(source, victim.imageSize, indices);
   const labels = Array.from(codes);
 
   const predictor = await Predictor.compile(victim, { ...options, batch });
@@ -50,7 +47,7 @@ export async function attackedExamples(
       keys: indices,
       seed: options.seed ?? 0,
       labels,
-      classes,
+      classes: victim.classes,
       others: (i) => others[i]!,
       embeddings: before.embeddings,
     });

@@ -1,7 +1,7 @@
 import type { Value } from "../graph/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
-import type { Victim } from "./attacker.ts";
 import { Forward } from "./forward.ts";
+import type { Victim } from "./victim.ts";
 
 /** What an encoder makes of images. */
 export interface Predictions {
