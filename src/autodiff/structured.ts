@@ -1,5 +1,6 @@
 /** The parts of derivative rules that take more than a line. Each is the pullback of one operator for one input. */
 
+import { normalCdf } from "../graph/functions.ts";
 import type { Attributes, Graph, Value } from "../graph/index.ts";
 import { int, ints } from "../graph/operators.ts";
 import { product, range } from "../graph/shapes.ts";
@@ -64,10 +65,8 @@ export function scatterTop({ g, x: [x], ys, dy, a }: Step): Value {
  */
 export function geluDerivative({ g, x: [x], a }: Step): Value {
   if (a.approximate === "none") {
-    const u = g.mul(x!, Math.SQRT1_2);
-    const cumulative = g.add(g.mul(g.erf(u), 0.5), 0.5);
-    const density = g.mul(g.mul(u, g.exp(g.neg(g.mul(u, u)))), 1 / Math.sqrt(Math.PI));
-    return g.add(cumulative, density);
+    const density = g.mul(g.exp(g.mul(x!, g.mul(x!, -0.5))), 1 / Math.sqrt(2 * Math.PI));
+    return g.add(normalCdf(x!), g.mul(x!, density));
   }
   const c = Math.sqrt(2 / Math.PI);
   const k = 0.044715;

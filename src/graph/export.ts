@@ -3,6 +3,7 @@ import { lower } from "../onnx/opset.ts";
 import type { DType, Tensor } from "../onnx/tensor.ts";
 import { GraphError } from "./errors.ts";
 import type { Graph } from "./graph.ts";
+import { reachable } from "./reachable.ts";
 import type { Node, Value } from "./value.ts";
 
 export interface ExportOptions {
@@ -95,25 +96,6 @@ function onlyGraph(entries: readonly (readonly [string, Value])[]): Graph {
   const stranger = entries.find(([, value]) => value.graph !== graph);
   if (stranger) throw new GraphError(`Output ${stranger[0]} belongs to another graph than the first output.`);
   return graph;
-}
-
-/** Nodes that the values depend on, in topological order, and the inputs and constants they start from. */
-export function reachable(values: readonly Value[]): {
-  readonly nodes: readonly Node[];
-  readonly sources: ReadonlySet<Value>;
-} {
-  const nodes = new Set<Node>();
-  const sources = new Set<Value>();
-  const stack = [...values];
-  for (let value = stack.pop(); value; value = stack.pop()) {
-    const { origin } = value;
-    if (origin.kind !== "node") sources.add(value);
-    else if (!nodes.has(origin.node)) {
-      nodes.add(origin.node);
-      stack.push(...origin.node.inputs);
-    }
-  }
-  return { nodes: [...nodes].sort((a, b) => a.id - b.id), sources };
 }
 
 function identity(from: string, to: string): OnnxNode {

@@ -1,6 +1,6 @@
 import { elementCount } from "../onnx/tensor.ts";
-import { reachable } from "./export.ts";
 import { int } from "./operators.ts";
+import { reachable } from "./reachable.ts";
 import { broadcast, product } from "./shapes.ts";
 import type { Node, Value } from "./value.ts";
 

@@ -81,12 +81,15 @@ function attention(
 ): Value {
   const { graph: g } = x;
   const size = width / heads;
+  // Stacks of matrices rather than a grid of them: ONNX Runtime then transposes k within the product.
   const [q, k, v] = g
     .split(linear(x, weights, "attn.qkv"), [width, width, width], 1)
-    .map((part) => g.transpose(g.reshape(part, [-1, length, heads, size]), [0, 2, 1, 3]));
+    .map((part) => g.transpose(g.reshape(part, [-1, length, heads, size]), [0, 2, 1, 3]))
+    .map((part) => g.reshape(part, [-1, length, size]));
   const scores = g.mul(g.matMul(q!, g.swap(k!)), 1 / Math.sqrt(size));
   const mixed = g.matMul(g.softmax(mask ? g.add(scores, mask) : scores), v!);
-  return linear(g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [-1, width]), weights, "attn.proj");
+  const byHead = g.transpose(g.reshape(mixed, [-1, heads, length, size]), [0, 2, 1, 3]);
+  return linear(g.reshape(byHead, [-1, width]), weights, "attn.proj");
 }
 
 export function activate(x: Value, activation: Activation): Value {

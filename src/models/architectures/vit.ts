@@ -1,5 +1,6 @@
 import { UsageError } from "../../errors.ts";
 import type { Value } from "../../graph/index.ts";
+import { leaner } from "../../graph/passes/index.ts";
 import { allocate, elementCount, type Tensor } from "../../onnx/tensor.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
@@ -112,7 +113,7 @@ export class VitEncoder implements Encoder {
   }
 
   embed(pixels: Value, weights: Weights): Value {
-    return this.embedNormalized(normalize(pixels, this.normalization), weights);
+    return leaner(this.embedNormalized(normalize(pixels, this.normalization), weights));
   }
 
   embedNormalized(normalized: Value, weights: Weights): Value {
@@ -120,7 +121,7 @@ export class VitEncoder implements Encoder {
   }
 
   headFeatures(pixels: Value, weights: Weights): Value {
-    return this.headFeaturesNormalized(normalize(pixels, this.normalization), weights);
+    return leaner(this.headFeaturesNormalized(normalize(pixels, this.normalization), weights));
   }
 
   /** The same from pixels that are normalised already. */

@@ -1,0 +1,19 @@
+import type { Value } from "../value.ts";
+import { withSharedErf } from "./shared-erf.ts";
+import { withSplitProducts } from "./split-products.ts";
+import { withoutUnreadRows } from "./unread.ts";
+
+/*
+ * Graph passes: each gives values equal to the given ones (up to rounding) that cost less, in the same graph. What they
+ * leave behind unused is not compiled.
+ */
+
+/** Passes over a model before it is differentiated: what they save, the derivatives save too. */
+export function leaner(value: Value): Value {
+  return withoutUnreadRows(withSplitProducts([value]))[0]!;
+}
+
+/** Passes over everything that one program computes. */
+export function compilable(values: readonly Value[]): readonly Value[] {
+  return withSharedErf(values);
+}

@@ -1,0 +1,19 @@
+import { reachable } from "../reachable.ts";
+import type { Node, Value } from "../value.ts";
+
+/** What stands for a node's outputs, given its inputs as they now are; undefined leaves the node as it is. */
+export type Rewrite = (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined;
+
+/** The values once more, in the same graph, each node replaced as the rule says. */
+export function rewritten(values: readonly Value[], rule: Rewrite): readonly Value[] {
+  const made = new Map<Value, Value>();
+  const now = (value: Value): Value => made.get(value) ?? value;
+  for (const node of reachable(values).nodes) {
+    const inputs = node.inputs.map(now);
+    const changed = inputs.some((input, i) => input !== node.inputs[i]);
+    const { graph } = node.outputs[0]!;
+    const outputs = rule(node, inputs) ?? (changed ? graph.apply(node.op, inputs, node.attributes) : node.outputs);
+    for (const [i, output] of outputs.entries()) made.set(node.outputs[i]!, output);
+  }
+  return values.map(now);
+}
