@@ -4,12 +4,15 @@ Every attack runs by itself on all images that are classified rightly, as the re
 sets it: 100 steps, one run, 9 targets; in batches of 250, its default. --data is the `data.safetensors` that
 bench/attack-parity.ts writes: `images` [N, 3, S, S] as they are evaluated, `labels` [N], `rows` [C] of the head, `starts`.
 
-Prints one JSON object. Seconds are those of the attack's `perturb`, without loading and the clean predictions.
+Prints one JSON object. Seconds are those of the attack's `perturb` and the predictions of what it made, without loading
+and the clean predictions; points are the images looked at with a gradient, each time one is. Peak memory is the process's,
+over all attacks so far.
 """
 
 import argparse
 import json
 import os
+import resource
 import sys
 import time
 
@@ -31,15 +34,15 @@ options = parser.parse_args()
 
 # OpenBLAS and glibc read theirs when the process starts; kept memory spares page faults for every large temporary.
 wanted = {
-    **os.environ,
+    **{name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")},
     "OMP_NUM_THREADS": str(options.threads),
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 30),
 }
 if wanted != dict(os.environ):
-    os.execve(sys.executable, [sys.executable, *sys.argv], wanted)
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], wanted)
 
-# Python looks beside this file first, which has the package's own name.
+# Python looks beside this file first, which has the package's own name; of `python3 -c SCRIPT`, in the working folder.
 sys.path[0] = options.reference
 
 import numpy  # noqa: E402  (after the environment is settled)
@@ -74,6 +77,7 @@ class Classifier:
         channels = lambda name: torch.tensor(config["pretrained_cfg"][name]).view(1, 3, 1, 1)  # noqa: E731
         self.mean, self.std = channels("mean"), channels("std")
         self.head = self.w["head.weight"][rows], self.w["head.bias"][rows]
+        self.points = 0
 
     def linear(self, x, name):
         return F.linear(x, self.w[f"{name}.weight"], self.w[f"{name}.bias"])
@@ -92,6 +96,8 @@ class Classifier:
         return x + self.linear(hidden, f"{name}.mlp.fc2")
 
     def __call__(self, images):
+        if images.requires_grad and torch.is_grad_enabled():
+            self.points += len(images)
         x = (images - self.mean) / self.std
         batch, channels, height, width = x.shape
         p = self.args["patch_size"]
@@ -172,9 +178,11 @@ def main():
             losses = best_losses(model, attack, images[first], labels[first], starts)
             result.update(images=first.tolist(), bestLosses=losses)
         else:
+            model.points = 0
             broken, seconds = attack_all(model, attack, images, labels, right)
             accuracy = (len(right) - len(broken)) / len(images)
-            result.update(accuracy=accuracy, seconds=seconds, broken=broken)
+            peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            result.update(accuracy=accuracy, seconds=seconds, points=model.points, peakMemoryBytes=peak_memory, broken=broken)
         results.append(result)
         print(json.dumps({k: v for k, v in result.items() if not isinstance(v, list)}), file=sys.stderr)
     print(json.dumps({

@@ -17,7 +17,10 @@ back to the system, which otherwise costs page faults for every large temporary;
 Attention is F.scaled_dot_product_attention: on CPUs it was faster than product, softmax, product at all these sizes.
 
 Reported are medians: a step; and, on B images, a forward pass, a forward pass with the gradient of the image, and a
-forward pass with the gradients of all parameters (the image's own not included).
+forward pass with the gradients of all parameters (the image's own not included). --step-only leaves these parts out.
+Peak memory is the process's up to the end of the last step, before the parts are timed.
+
+bench/compare-step.ts runs this beside our own step, with --tuned.
 """
 
 import argparse
@@ -63,6 +66,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5, help="timed repetitions after one to warm up")
     parser.add_argument("--tuned", action="store_true", help="linear patches, memory kept by malloc, fused AdamW")
+    parser.add_argument("--step-only", action="store_true", help="time the whole step and none of its parts")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args()
     for name in ("batch", "steps_per_batch", "threads", "repeats"):
@@ -76,7 +80,9 @@ def parse_arguments():
 
 
 def prepare_environment(options):
-    """Restart with the environment this run needs: OpenBLAS and glibc read theirs when the process starts."""
+    """Restart with the environment this run needs: OpenBLAS and glibc read theirs when the process starts.
+
+    The original arguments, not sys.argv: the script itself may be one of them (python3 -c SCRIPT)."""
     wanted = {name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
     wanted["OMP_NUM_THREADS"] = str(options.threads)
     malloc = {"MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(64 << 30)}
@@ -85,7 +91,7 @@ def prepare_environment(options):
     if options.tuned:
         wanted.update(malloc)
     if wanted != dict(os.environ):
-        os.execve(sys.executable, [sys.executable, *sys.argv], wanted)
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], wanted)
 
 
 options = parse_arguments()
@@ -200,27 +206,20 @@ def lore_step(encoder, reference, optimizer, x, multipliers, primal_steps):
         optimizer.step()
 
 
-def median_seconds(work, repeats):
+def seconds_of(work):
+    """Of each repetition, after one to warm up."""
     work()
     seconds = []
-    for _ in range(repeats):
+    for _ in range(options.repeats):
         start = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    return seconds
 
 
-def main():
-    torch.manual_seed(0)
-    torch.set_num_threads(options.threads)
-    shape = MODELS[options.model]
-    encoder = Encoder(shape, options.image_size, linear_patches=options.tuned)
-    reference = Encoder(shape, options.image_size, linear_patches=options.tuned).requires_grad_(False)
-    reference.load_state_dict(encoder.state_dict())
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-5, weight_decay=1e-4, fused=options.tuned)
-    x = torch.rand(options.batch, 3, options.image_size, options.image_size)
-    multipliers = torch.ones(options.batch)
-    far = torch.randn(options.batch, shape.width)  # stands in for z0 where only parts of a step are timed
+def seconds_of_parts(encoder, x):
+    """Medians of what a step consists of."""
+    far = torch.randn(options.batch, MODELS[options.model].width)  # stands in for z0
 
     def forward():
         with torch.no_grad():
@@ -233,15 +232,34 @@ def main():
         encoder.zero_grad(set_to_none=True)
         squared_distance(encoder(x), far).mean().backward()
 
+    encoder.requires_grad_(False)
+    parts = {
+        "secondsForward": statistics.median(seconds_of(forward)),
+        "secondsForwardAndImageGradient": statistics.median(seconds_of(forward_and_image_gradient)),
+    }
+    encoder.requires_grad_(True)
+    parts["secondsForwardAndAllGradients"] = statistics.median(seconds_of(forward_and_all_gradients))
+    return parts
+
+
+def main():
+    torch.manual_seed(0)
+    torch.set_num_threads(options.threads)
+    shape = MODELS[options.model]
+    encoder = Encoder(shape, options.image_size, linear_patches=options.tuned)
+    reference = Encoder(shape, options.image_size, linear_patches=options.tuned).requires_grad_(False)
+    reference.load_state_dict(encoder.state_dict())
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-5, weight_decay=1e-4, fused=options.tuned)
+    x = torch.rand(options.batch, 3, options.image_size, options.image_size)
+    multipliers = torch.ones(options.batch)
+
     def step():
         lore_step(encoder, reference, optimizer, x, multipliers, options.steps_per_batch)
 
-    seconds_per_step = median_seconds(step, options.repeats)
-    encoder.requires_grad_(False)
-    seconds_forward = median_seconds(forward, options.repeats)
-    seconds_image_gradient = median_seconds(forward_and_image_gradient, options.repeats)
-    encoder.requires_grad_(True)
-    seconds_all_gradients = median_seconds(forward_and_all_gradients, options.repeats)
+    steps = seconds_of(step)
+    seconds_per_step = statistics.median(steps)
+    peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    parts = {} if options.step_only else seconds_of_parts(encoder, x)
 
     result = {
         "model": options.model,
@@ -252,22 +270,22 @@ def main():
         "tuned": options.tuned,
         "secondsPerStep": seconds_per_step,
         "imagesPerSecond": options.batch / seconds_per_step,
-        "secondsForward": seconds_forward,
-        "secondsForwardAndImageGradient": seconds_image_gradient,
-        "secondsForwardAndAllGradients": seconds_all_gradients,
-        "peakMemoryBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "secondsPerStepMin": min(steps),
+        "secondsPerStepMax": max(steps),
+        **parts,
+        "peakMemoryBytes": peak_memory,
         "torch": torch.__version__,
+        "capability": torch.backends.cpu.get_cpu_capability(),
     }
     if options.json:
         print(json.dumps(result))
         return
     print(f"{options.model}, {options.image_size} pixels, batch {options.batch}, K={options.steps_per_batch}, "
           f"{options.threads} threads, {'tuned' if options.tuned else 'as people write it'}, PyTorch {torch.__version__}")
-    print(f"step                      {seconds_per_step:8.3f} s   {result['imagesPerSecond']:.2f} images/s")
-    print(f"forward                   {seconds_forward:8.3f} s")
-    print(f"forward + image gradient  {seconds_image_gradient:8.3f} s")
-    print(f"forward + all gradients   {seconds_all_gradients:8.3f} s")
-    print(f"peak memory               {result['peakMemoryBytes'] / 1e9:8.2f} GB")
+    print(f"{'secondsPerStep':30} {seconds_per_step:8.3f} s   {result['imagesPerSecond']:.2f} images/s")
+    for name, seconds in parts.items():
+        print(f"{name:30} {seconds:8.3f} s")
+    print(f"{'peak memory':30} {peak_memory / 1e9:8.2f} GB")
 
 
 if __name__ == "__main__":

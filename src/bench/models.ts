@@ -1,36 +1,22 @@
 import { UsageError } from "../errors.ts";
-import { randomVitParameters, type VitArchitecture, VitEncoder } from "../models/index.ts";
+import { randomVitParameters, VitEncoder } from "../models/index.ts";
 import { imageNetNormalization } from "../models/layouts/timm.ts";
 import { randomStream } from "../random.ts";
+import { type BenchModel, type BenchModelName, benchModels } from "./architectures.ts";
 import { endlessNoise } from "./noise.ts";
 
-interface BenchModel extends VitArchitecture {
-  /** Side of the input in pixels, unless another is asked for. */
-  readonly imageSize: number;
-}
-
-/** Architectures to measure with. `small` is one where element-wise work weighs as much as the products. */
-export const benchModels = {
-  small: { imageSize: 32, patch: 4, width: 192, depth: 6, heads: 3 },
-  "deit-tiny": { imageSize: 224, patch: 16, width: 192, depth: 12, heads: 3 },
-  "vit-b-32": { imageSize: 224, patch: 32, width: 768, depth: 12, heads: 12 },
-  "vit-b-16": { imageSize: 224, patch: 16, width: 768, depth: 12, heads: 12 },
-  "vit-l-14": { imageSize: 224, patch: 14, width: 1024, depth: 24, heads: 16 },
-} as const satisfies Readonly<Record<string, BenchModel>>;
-
-export type BenchModelName = keyof typeof benchModels;
-
 /** The architecture with random weights: speed does not depend on them. */
-export function benchEncoder(model: BenchModelName, seed: number, imageSize?: number): VitEncoder {
-  const { imageSize: usual, ...architecture } = benchModels[model];
+export function benchEncoder(model: BenchModelName | BenchModel, seed: number, imageSize?: number): VitEncoder {
+  const { imageSize: usual, ...architecture } = typeof model === "string" ? benchModels[model] : model;
+  const name = typeof model === "string" ? model : "the model";
   const size = imageSize ?? usual;
   if (size % architecture.patch !== 0) {
     throw new UsageError(
-      `Image size ${size} does not fit ${model}: use a multiple of its patch size ${architecture.patch}.`,
+      `Image size ${size} does not fit ${name}: use a multiple of its patch size ${architecture.patch}.`,
     );
   }
   return new VitEncoder({
-    name: model,
+    name,
     architecture,
     imageSize: size,
     normalization: imageNetNormalization,

@@ -1,4 +1,5 @@
 import { flops, productsOf } from "../graph/flops.ts";
+import type { Value } from "../graph/index.ts";
 import { cloneParameters, type Encoder } from "../models/encoder.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
 import { elementCount } from "../onnx/tensor.ts";
@@ -7,13 +8,15 @@ import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "../training/adamw.ts";
 import { type Outputs, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";
+import type { BenchModel, BenchModelName } from "./architectures.ts";
 import { countProducts, gemmRate, type ProductCount, totalFlops } from "./gemm.ts";
-import { type BenchModelName, benchEncoder } from "./models.ts";
+import { benchEncoder } from "./models.ts";
 import { noise } from "./noise.ts";
 import { type Spread, secondsOf } from "./timing.ts";
+import { nodeBytes, optimizerBytes, productBytes } from "./traffic.ts";
 
 export interface BenchOptions extends CompileOptions {
-  readonly model: BenchModelName;
+  readonly model: BenchModelName | BenchModel;
   /** Images a step. */
   readonly batch: number;
   readonly imageSize?: number;
@@ -40,12 +43,21 @@ export interface PhaseTime {
   readonly flops: number;
 }
 
+/** Bytes that a step moves between processor and memory, if caches keep nothing from one operator to the next. */
+export interface Traffic {
+  /** With everything else fused into the products: their operands and results, and the optimiser's pass. */
+  readonly products: number;
+  /** With nothing fused: every node's operands and results, and the optimiser's pass. */
+  readonly nodes: number;
+}
+
 export interface BenchResult {
   readonly imageSize: number;
   readonly stepsPerBatch: number;
   readonly seconds: Spread;
   /** Operations of a step's matrix products. */
   readonly flops: number;
+  readonly traffic: Traffic;
   /** What ONNX Runtime's MatMul does at the step's own shapes, in operations a second. */
   readonly gemmRate: number;
   /** Largest resident memory of the process up to the end of the last step. */
@@ -78,6 +90,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     stepsPerBatch: objective.stepsPerBatch,
     seconds,
     flops: totalFlops(work.products()),
+    traffic: work.traffic(),
     gemmRate: rate,
     peakMemoryBytes,
     phases,
@@ -122,15 +135,21 @@ class Work {
 
   /** Every product of a step, with how often it occurs. */
   products(): readonly ProductCount[] {
-    const names = Object.keys(this.#runs) as readonly (keyof TrainingGraphs)[];
     return countProducts(
-      names.flatMap((name) =>
-        productsOf(Object.values(this.#graphs[name] ?? {})).map((product) => ({
-          product,
-          count: this.#parts * this.#runs[name],
-        })),
-      ),
+      this.#each((outputs, runs) => productsOf(outputs).map((product) => ({ product, count: runs }))),
     );
+  }
+
+  traffic(): Traffic {
+    const optimizer = this.#runs.primal * optimizerBytes(this.#encoder.parameters);
+    const nodes = this.#each((outputs, runs) => [runs * nodeBytes(outputs)]).reduce((sum, bytes) => sum + bytes, 0);
+    return { products: productBytes(this.products()) + optimizer, nodes: nodes + optimizer };
+  }
+
+  /** What `of` makes of every graph, given how often a step runs it. */
+  #each<T>(of: (outputs: readonly Value[], runs: number) => readonly T[]): readonly T[] {
+    const names = Object.keys(this.#runs) as readonly (keyof TrainingGraphs)[];
+    return names.flatMap((name) => of(Object.values(this.#graphs[name] ?? {}), this.#parts * this.#runs[name]));
   }
 
   async phases(repeats: number, onProgress: (done: number, total: number) => void): Promise<readonly PhaseTime[]> {

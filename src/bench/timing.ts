@@ -1,4 +1,4 @@
-/** Seconds that a piece of work took, over several repetitions. */
+/** Several measurements of the same. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
@@ -14,11 +14,16 @@ export async function secondsOf(work: () => Promise<unknown>, repeats: number): 
     await work();
     seconds.push((performance.now() - started) / 1000);
   }
-  seconds.sort((a, b) => a - b);
-  const middle = (repeats - 1) / 2;
+  return spreadOf(seconds);
+}
+
+/** @param numbers at least one */
+export function spreadOf(numbers: readonly number[]): Spread {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
   return {
-    median: (seconds[Math.floor(middle)]! + seconds[Math.ceil(middle)]!) / 2,
-    min: seconds[0]!,
-    max: seconds.at(-1)!,
+    median: (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2,
+    min: sorted[0]!,
+    max: sorted.at(-1)!,
   };
 }

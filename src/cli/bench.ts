@@ -1,10 +1,11 @@
 import { Command, Option } from "commander";
-import { type BenchOptions, type BenchResult, bench, benchModels } from "../bench/index.ts";
+import { type BenchModelName, type BenchOptions, type BenchResult, bench, benchModels } from "../bench/index.ts";
 import { benchSummary, benchTable } from "../report/bench.ts";
 import { type ComputeFlags, compileFlags, parseCount, withComputeFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 
-type Flags = ComputeFlags & Omit<BenchOptions, "device" | "threads" | "phases" | "onProgress">;
+type Flags = ComputeFlags &
+  Omit<BenchOptions, "model" | "device" | "threads" | "phases" | "onProgress"> & { readonly model: BenchModelName };
 
 export function benchCommand(): Command {
   const command = new Command("bench")

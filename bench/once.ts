@@ -1,0 +1,34 @@
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { LoreError } from "../src/errors.ts";
+import { runJson } from "./process.ts";
+
+const root = join(import.meta.dirname, "..");
+
+/** What `bench/once/` holds: each a measurement in a process of its own. */
+export type Measurement = "step" | "memory" | "attack" | "attack-data";
+
+/**
+ * Compiles `bench/once/` as it is now, so that what is measured has no TypeScript loader in it (some 80 MB) and stays the
+ * same when sources are edited meanwhile. Removed when this process ends.
+ *
+ * @returns runs one of them: its options go in as JSON, what it prints comes out
+ */
+export function compileOnce(): <Result>(name: Measurement, options: unknown) => Promise<Result> {
+  const cache = join(root, "node_modules", ".cache");
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, "lore-bench-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  // Marks the files as ES modules; what is there also says which version they are.
+  copyFileSync(join(root, "package.json"), join(folder, "package.json"));
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  try {
+    const args = ["-p", join(import.meta.dirname, "tsconfig.once.json"), "--outDir", folder];
+    execFileSync(process.execPath, [tsc, ...args], { encoding: "utf8", stdio: "pipe" });
+  } catch (cause) {
+    throw new LoreError(`What is to be measured does not compile: ${(cause as { stdout?: string }).stdout}`, { cause });
+  }
+  return (name, options) =>
+    runJson([process.execPath, join(folder, "bench", "once", `${name}.js`), JSON.stringify(options)]);
+}

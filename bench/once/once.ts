@@ -1,0 +1,14 @@
+import { LoreError } from "../../src/errors.ts";
+
+/** What a script that `compileOnce` made does: measures with the options given as JSON, and prints the result as JSON. */
+export async function once<Options>(measure: (options: Options) => Promise<unknown>): Promise<void> {
+  const [, , json] = process.argv;
+  if (json === undefined) throw new Error("This script is run by another one, with its options as JSON.");
+  try {
+    process.stdout.write(`${JSON.stringify(await measure(JSON.parse(json) as Options))}\n`);
+  } catch (error) {
+    if (!(error instanceof LoreError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
