@@ -66,20 +66,37 @@ export async function perturbBatch(
   keyOf: (image: number) => readonly (number | string)[],
   out: Float32Array,
 ): Promise<void> {
-  const batch = batchOf(program);
-  const length = clean.length / batch;
-  if (attack.start === "zero") out.set(clean);
-  else {
-    for (let i = 0; i < batch; i++) {
-      const [from, to] = [i * length, (i + 1) * length];
-      randomStart(attack, clean.subarray(from, to), randomStream(...keyOf(i)), out.subarray(from, to));
-    }
-  }
+  startingPoints(attack, clean, batchOf(program), keyOf, out);
   const velocity = new Float32Array(attack.momentum > 0 ? clean.length : 0);
   for (let step = 0; step < attack.steps; step++) {
     const result = await program.run({ ...feeds, ...scalars(attack), adversarial: out, clean, velocity });
     out.set(result.next as Float32Array);
     if (attack.momentum > 0) velocity.set(result.nextVelocity as Float32Array);
+  }
+}
+
+/**
+ * Where the inner attack starts, image by image.
+ *
+ * @param clean [batch, 3, S, S]
+ * @param keyOf as in `perturbBatch`
+ * @param out receives the images; same length as `clean`
+ */
+export function startingPoints(
+  attack: Pgd,
+  clean: Float32Array,
+  batch: number,
+  keyOf: (image: number) => readonly (number | string)[],
+  out: Float32Array,
+): void {
+  if (attack.start === "zero") {
+    out.set(clean);
+    return;
+  }
+  const length = clean.length / batch;
+  for (let i = 0; i < batch; i++) {
+    const [from, to] = [i * length, (i + 1) * length];
+    randomStart(attack, clean.subarray(from, to), randomStream(...keyOf(i)), out.subarray(from, to));
   }
 }
 

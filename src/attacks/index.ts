@@ -1,5 +1,5 @@
 export { type Apgd, type ApgdOptions, apgd } from "./apgd.ts";
-export { ascentGraph, ascentSpec, perturbBatch } from "./ascent.ts";
+export { ascentGraph, ascentSpec, perturbBatch, startingPoints } from "./ascent.ts";
 export { type Attack, attackLoss, attackName, type Images, planOf } from "./attack.ts";
 export {
   type AutoAttack,

@@ -1,4 +1,5 @@
 export type { Device } from "./binding.ts";
 export { RuntimeError } from "./errors.ts";
-export { compile } from "./node.ts";
+export { compile, compileOnDevice, createTransfer } from "./node.ts";
 export type { CompileOptions, Program } from "./program.ts";
+export { type DeviceFeeds, type DeviceProgram, type DeviceTensor, keepsTensors, type Transfer } from "./resident.ts";

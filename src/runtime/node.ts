@@ -1,8 +1,18 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { Binding } from "./binding.ts";
 import { compilerFor } from "./program.ts";
+import { deviceCompilerFor, transferFor } from "./resident.ts";
 
-/** Compiles graphs for onnxruntime-node. See `compilerFor`. */
-export const compile = compilerFor({
+const binding: Binding = {
   Tensor,
   createSession: (model, options) => InferenceSession.create(model, options),
-});
+};
+
+/** Compiles graphs for onnxruntime-node. See `compilerFor`. */
+export const compile = compilerFor(binding);
+
+/** See `deviceCompilerFor`. */
+export const compileOnDevice = deviceCompilerFor(binding);
+
+/** See `transferFor`. */
+export const createTransfer = transferFor(binding);

@@ -1,6 +1,8 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
+import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
+import { compilable } from "../graph/passes/index.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
 import type { Binding, Device } from "./binding.ts";
@@ -13,7 +15,8 @@ export interface CompileOptions {
   readonly threads?: number;
 }
 
-interface Port {
+/** An input or output of a compiled graph. */
+export interface Port {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -46,7 +49,7 @@ export class Program<Name extends string = string> {
     const ports = Object.entries<Port>(outputs);
     const arrays = Object.fromEntries(ports.map(([name, port]) => [name, allocate(port.dtype, port.shape)]));
     this.outputs = arrays as Record<Name, TypedArray>;
-    this.#fetches = Object.fromEntries(ports.map(([name, port]) => [name, this.#tensor(port, arrays[name]!)]));
+    this.#fetches = Object.fromEntries(ports.map(([name, port]) => [name, tensorOf(binding, port, arrays[name]!)]));
   }
 
   /**
@@ -58,7 +61,7 @@ export class Program<Name extends string = string> {
     const session = this.#session;
     if (!session) throw new RuntimeError("This program was disposed of.");
     const tensors: Record<string, OrtTensor> = {};
-    for (const port of this.inputs) tensors[port.name] = this.#tensor(port, this.#checked(port, feeds[port.name]));
+    for (const port of this.inputs) tensors[port.name] = tensorOf(this.#binding, port, feeds[port.name]);
     await session.run(tensors, this.#fetches);
     return this.outputs;
   }
@@ -68,24 +71,23 @@ export class Program<Name extends string = string> {
     this.#session = undefined;
     await session?.release();
   }
+}
 
-  #checked(port: Port, data: TypedArray | undefined): TypedArray {
-    const wanted = `${port.name}: ${describeType(port.dtype, port.shape)}`;
-    if (!data) throw new RuntimeError(`Input ${wanted} is missing.`);
-    if (!(data instanceof storageClass(port.dtype))) {
-      throw new RuntimeError(
-        `Input ${wanted} takes a ${storageClass(port.dtype).name}, got a ${data.constructor.name}.`,
-      );
-    }
-    if (data.length !== elementCount(port.shape)) {
-      throw new RuntimeError(`Input ${wanted} takes ${elementCount(port.shape)} elements, got ${data.length}.`);
-    }
-    return data;
+/**
+ * An array as the tensor of a port; not copied.
+ *
+ * @throws RuntimeError when it is missing, or of another element type or length than declared
+ */
+export function tensorOf(binding: Binding, port: Port, data: TypedArray | undefined): OrtTensor {
+  const wanted = `${port.name}: ${describeType(port.dtype, port.shape)}`;
+  if (!data) throw new RuntimeError(`Input ${wanted} is missing.`);
+  if (!(data instanceof storageClass(port.dtype))) {
+    throw new RuntimeError(`Input ${wanted} takes a ${storageClass(port.dtype).name}, got a ${data.constructor.name}.`);
   }
-
-  #tensor(port: Port, data: TypedArray): OrtTensor {
-    return new this.#binding.Tensor(port.dtype, data, port.shape as number[]);
+  if (data.length !== elementCount(port.shape)) {
+    throw new RuntimeError(`Input ${wanted} takes ${elementCount(port.shape)} elements, got ${data.length}.`);
   }
+  return new binding.Tensor(port.dtype, data, port.shape as number[]);
 }
 
 /** `compile` for one build of ONNX Runtime. */
@@ -100,15 +102,37 @@ export function compilerFor(binding: Binding) {
     outputs: Outputs,
     options: CompileOptions = {},
   ): Promise<Program<keyof Outputs & string>> {
-    const model = toOnnx(outputs);
-    const { bytes } = encodeModel(model);
-    const session = await binding.createSession(bytes, sessionOptions(options)).catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RuntimeError(`ONNX Runtime cannot run this graph on ${options.device ?? "cpu"}: ${reason}`, { cause });
-    });
-    const inputs = model.graph.inputs as readonly Port[];
+    const { session, inputs } = await openSession(binding, outputs, options);
     return new Program(binding, session, inputs, outputs as Record<keyof Outputs & string, Value>);
   };
+}
+
+/**
+ * A session of the part of a graph that the outputs depend on, and the inputs it takes.
+ *
+ * @param kept outputs that stay in the device's memory
+ * @throws RuntimeError when ONNX Runtime refuses the graph or the device is not available
+ */
+export async function openSession(
+  binding: Binding,
+  outputs: Readonly<Record<string, Value>>,
+  options: CompileOptions,
+  kept: readonly string[] = [],
+): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
+  const model = toOnnx(optimized(outputs, options.device));
+  const locations = Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const]));
+  const settings = { ...sessionOptions(options), ...(kept.length > 0 && { preferredOutputLocation: locations }) };
+  const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RuntimeError(`ONNX Runtime cannot run this graph on ${options.device ?? "cpu"}: ${reason}`, { cause });
+  });
+  return { session, inputs: model.graph.inputs as readonly Port[] };
+}
+
+function optimized(outputs: Readonly<Record<string, Value>>, device?: Device): Readonly<Record<string, Value>> {
+  const leaner = compilable(Object.values(outputs));
+  const values = device === "webgpu" ? withClippedSigns(leaner) : leaner;
+  return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]!]));
 }
 
 /** What ONNX Runtime is told for these options. */

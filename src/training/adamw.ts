@@ -9,6 +9,9 @@ export interface AdamWOptions {
   readonly epsilon?: number;
 }
 
+/** PyTorch's. */
+export const adamWDefaults = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+
 /**
  * AdamW (Loshchilov and Hutter 2019) with PyTorch's defaults, on all tensors alike, as RobustVLM trains. Changes the
  * parameters in place: one pass over memory a tensor.
@@ -19,7 +22,7 @@ export class AdamW {
   #steps = 0;
 
   constructor(parameters: Parameters, options: AdamWOptions) {
-    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, ...options };
+    this.#options = { ...adamWDefaults, ...options };
     this.#moments = new Map(
       [...parameters].map(([name, { data }]) => [
         name,

@@ -45,4 +45,8 @@ export class DualVariable {
     }
     this.optimizer.step(this.parameters, (name) => sums.get(name)!, dual.learningRate, -1);
   }
+
+  async dispose(): Promise<void> {
+    await this.#program.dispose();
+  }
 }

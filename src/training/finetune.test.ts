@@ -11,8 +11,8 @@ import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.ts";
 import type { StepMetrics } from "./metrics.ts";
+import { NonFiniteError } from "./non-finite.ts";
 import { readRun } from "./run-folder.ts";
-import { NonFiniteError } from "./training-step.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-finetune-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));

@@ -8,11 +8,12 @@ import { trainingFacts } from "./card-facts.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import type { StepMetrics } from "./metrics.ts";
+import { NonFiniteError } from "./non-finite.ts";
 import { remainingBatches } from "./remaining.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
 import { checkSupervision } from "./supervision.ts";
-import { NonFiniteError, TrainingStep } from "./training-step.ts";
+import { TrainingStep } from "./training-step.ts";
 
 /** The part of a run's settings that decides its result, together with encoder, data and objective. */
 export interface TrainingSettings {
@@ -103,11 +104,12 @@ export async function finetune(
     progress = checkpoint.progress;
   }
 
-  const save = (): void => {
+  const save = async (): Promise<void> => {
+    await step.pull();
     step.checkFinite();
     folder?.save({ progress, tensors: step.state() });
   };
-  if (progress.step === 0) save();
+  if (progress.step === 0) await save();
   const watch = new FeasibilityWatch();
   const rateOf = schedule(settings, objective.stepsPerBatch, totalSteps);
   let saved = performance.now();
@@ -150,11 +152,11 @@ export async function finetune(
       const warning = objective.constraint && watch.observe(metrics);
       if (warning) options.onWarning?.(warning);
       if (performance.now() - saved > checkpointMinutes * 60_000) {
-        save();
+        await save();
         saved = performance.now();
       }
     }
-    save();
+    await save();
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
     // Some of this batch's K steps may have been taken: the checkpoint on disk is the last state known to be good.

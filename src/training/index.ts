@@ -6,6 +6,7 @@ export {
   type TrainingSettings,
 } from "./finetune.ts";
 export type { StepMetrics } from "./metrics.ts";
+export { NonFiniteError } from "./non-finite.ts";
 export { readRun } from "./run-folder.ts";
 export { labelledClasses } from "./supervision.ts";
-export { NonFiniteError, TrainingStep } from "./training-step.ts";
+export { TrainingStep } from "./training-step.ts";

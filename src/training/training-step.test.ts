@@ -3,7 +3,8 @@ import { UsageError } from "../errors.ts";
 import { type Dual, fare, lore, type Objective } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { NonFiniteError, type StepOptions, TrainingStep } from "./training-step.ts";
+import { NonFiniteError } from "./non-finite.ts";
+import { type StepOptions, TrainingStep } from "./training-step.ts";
 
 const encoder = tinyEncoder();
 const epsilon = 8 / 255;

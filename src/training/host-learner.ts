@@ -1,0 +1,116 @@
+import { perturbBatch } from "../attacks/index.ts";
+import type { Parameters } from "../models/encoder.ts";
+import { gradientName, type Objective } from "../objectives/index.ts";
+import { compile, type Program } from "../runtime/index.ts";
+import type { AdamW } from "./adamw.ts";
+import type { Key, Learner } from "./learner.ts";
+import { NonFiniteError } from "./non-finite.ts";
+import { addInPlace, feedsOf } from "./parameters.ts";
+import { arraysOf, type Part } from "./part.ts";
+import type { TrainingGraphs } from "./training-graphs.ts";
+import type { StepOptions } from "./training-step.ts";
+
+/** The gradient of a batch's loss by parameter. */
+type Gradient = ReadonlyMap<string, Float32Array>;
+
+/** A learner in host memory: programs read the weights' arrays in place, the optimiser changes them in place. */
+export class HostLearner implements Learner {
+  readonly #parameters: Parameters;
+  readonly #optimizer: AdamW;
+  readonly #objective: Objective;
+  readonly #clipGradient: number;
+  readonly #programs: Programs;
+  #gradient: Gradient = new Map();
+
+  private constructor(
+    parameters: Parameters,
+    optimizer: AdamW,
+    objective: Objective,
+    clipGradient: number,
+    programs: Programs,
+  ) {
+    this.#parameters = parameters;
+    this.#optimizer = optimizer;
+    this.#objective = objective;
+    this.#clipGradient = clipGradient;
+    this.#programs = programs;
+  }
+
+  static async create(
+    parameters: Parameters,
+    optimizer: AdamW,
+    objective: Objective,
+    { reference, ascent, primal, distance }: TrainingGraphs,
+    options: StepOptions,
+  ): Promise<HostLearner> {
+    const programs = {
+      reference: await compile(reference, options),
+      ascent: await compile(ascent, options),
+      primal: await compile(primal, options),
+      distance: distance && (await compile(distance, options)),
+    };
+    return new HostLearner(parameters, optimizer, objective, options.clipGradient ?? Infinity, programs);
+  }
+
+  async reference({ clean, original }: Part): Promise<Float32Array | undefined> {
+    const { embedding, entropy } = await this.#programs.reference.run({ clean });
+    original.set(embedding as Float32Array);
+    return entropy as Float32Array | undefined;
+  }
+
+  async perturb(part: Part, key: Key): Promise<void> {
+    const { ascent, distance } = this.#programs;
+    const feeds = { ...feedsOf(this.#parameters), ...arraysOf(part) };
+    if (distance) part.cleanDistance.set((await distance.run(feeds)).cleanDistance as Float32Array);
+    // By the image's place in the whole batch: its start must not depend on the micro-batch.
+    const keyOf = (i: number): Key => [...key, part.start + i];
+    await perturbBatch(ascent, this.#objective.attack, part.clean, feeds, keyOf, part.adversarial);
+  }
+
+  async primal(parts: readonly Part[]): Promise<number> {
+    let loss = 0;
+    for (const part of parts) {
+      const result = await this.#programs.primal.run({ ...feedsOf(this.#parameters), ...arraysOf(part) });
+      loss += (result.loss as Float32Array)[0]!;
+      part.advDistance.set(result.advDistance as Float32Array);
+      if (result.advLoss) part.advLoss.set(result.advLoss as Float32Array);
+      if (result.cleanDistance) part.cleanDistance.set(result.cleanDistance as Float32Array);
+      const names = [...this.#parameters.keys()];
+      const own = new Map(names.map((name) => [name, result[gradientName(name)] as Float32Array]));
+      // The program writes every part's gradient into the same arrays: a sum over several needs arrays of its own.
+      if (parts.length === 1) this.#gradient = own;
+      else if (part.start === 0) this.#gradient = new Map([...own].map(([name, data]) => [name, data.slice()]));
+      else for (const [name, sum] of this.#gradient) addInPlace(sum, own.get(name)!);
+    }
+    return loss;
+  }
+
+  async update(learningRate: number): Promise<void> {
+    const scale = this.#clipScale();
+    this.#optimizer.step(this.#parameters, (name) => this.#gradient.get(name)!, learningRate, scale);
+  }
+
+  /** Factor that brings the gradient's norm to the limit; checks on the way that it is finite. */
+  #clipScale(): number {
+    let squared = 0;
+    for (const part of this.#gradient.values()) for (let i = 0; i < part.length; i++) squared += part[i]! * part[i]!;
+    const norm = Math.sqrt(squared);
+    if (!Number.isFinite(norm)) throw new NonFiniteError(`The gradient's norm is ${norm}.`);
+    return norm > this.#clipGradient ? this.#clipGradient / norm : 1;
+  }
+
+  release(): void {}
+  async pull(): Promise<void> {}
+  push(): void {}
+
+  async dispose(): Promise<void> {
+    for (const program of Object.values<Program | undefined>({ ...this.#programs })) await program?.dispose();
+  }
+}
+
+interface Programs {
+  readonly reference: Program;
+  readonly ascent: Program;
+  readonly primal: Program;
+  readonly distance: Program | undefined;
+}

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+import { randomImages, tinyEncoder } from "../testing/tiny.ts";
+import { NonFiniteError } from "./non-finite.ts";
+import { type StepOptions, TrainingStep } from "./training-step.ts";
+
+const encoder = tinyEncoder();
+const epsilon = 8 / 255;
+const pixels = randomImages(5);
+const labels = Int32Array.of(0, 3, 7, 1, 2);
+const attack = { steps: 3 };
+const dual = { kind: "network", hidden: 16, initial: Math.LN2, learningRate: 1e-2 } as const;
+const objectives: Readonly<Record<string, Objective>> = {
+  "FARE with momentum": fare({ epsilon, attack: { ...attack, momentum: 0.9 } }),
+  "LORE, K = 3": lore({ epsilon, stepsPerBatch: 3, attack, dual }),
+  "TeCoA with KL": tecoa({ epsilon, attack, classifier: encoder.head!, constraint: { divergence: "classes", dual } }),
+};
+const rates = () => 1e-3;
+
+/** A step whose tensors are a device's, on the CPU, whose binding gives them out in host memory. */
+function create(objective: Objective, resident: boolean, options: Partial<StepOptions> = {}): Promise<TrainingStep> {
+  const usual = { microBatch: 5, weightDecay: 1e-2, seed: 0, threads: 1 };
+  return TrainingStep.create(encoder, objective, { ...usual, ...options }, resident);
+}
+
+const copied = (state: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
+  new Map([...state].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
+
+/**
+ * Largest difference of two states' elements, relative to the largest element of their tensor. Keys' biases stay out:
+ * softmax ignores them, and AdamW turns the rounding noise of their gradient into steps of full size.
+ */
+function distance(a: ReadonlyMap<string, Tensor>, b: ReadonlyMap<string, Tensor>): number {
+  expect([...b.keys()]).toEqual([...a.keys()]);
+  const perTensor = [...a].map(([name, { data }]) => {
+    const third = name.endsWith("qkv.bias") ? data.length / 3 : Infinity;
+    const numbers = (all: Tensor["data"]) => [...all].map(Number).filter((_, i) => i < third || i >= 2 * third);
+    const [x, y] = [numbers(data), numbers(b.get(name)!.data)];
+    const largest = Math.max(...x.map(Math.abs));
+    return Math.max(...x.map((value, i) => Math.abs(value - y[i]!))) / (largest || 1);
+  });
+  return Math.max(...perTensor);
+}
+
+describe("a learner in a device's memory", () => {
+  // Both run the same programs on the gradient's side: only AdamW rounds differently, float64 here and float32 there. An
+  // attack's step doubles the difference where it turns a pixel's sign.
+  test.each(Object.entries(objectives))("%s: the host's weights and metrics", async (_, objective) => {
+    for (const microBatch of [5, 2]) {
+      const [host, resident] = [
+        await create(objective, false, { microBatch }),
+        await create(objective, true, { microBatch }),
+      ];
+      for (const key of ["first", "second"]) {
+        const wanted = await host.run(pixels, [key], rates, labels);
+        const got = await resident.run(pixels, [key], rates, labels);
+        expect(Object.keys(got)).toEqual(Object.keys(wanted));
+        for (const [name, value] of Object.entries(wanted))
+          expect(Math.abs(got[name as keyof typeof got]! - value), name).toBeLessThan(1e-4 * Math.abs(value) + 1e-7);
+      }
+      await resident.pull();
+      expect(distance(host.state(), resident.state())).toBeLessThan(1e-4);
+      await host.dispose();
+      await resident.dispose();
+    }
+  });
+
+  test("clips the gradient to the limit", async () => {
+    const [host, resident] = [
+      await create(objectives["LORE, K = 3"]!, false, { clipGradient: 0.01 }),
+      await create(objectives["LORE, K = 3"]!, true, { clipGradient: 0.01 }),
+    ];
+    for (const step of [host, resident]) await step.run(pixels, ["key"], rates);
+    await resident.pull();
+    expect(distance(host.state(), resident.state())).toBeLessThan(1e-4);
+    await host.dispose();
+    await resident.dispose();
+  });
+
+  test("goes on from a restored state, its own and the host's", async () => {
+    const objective = objectives["LORE, K = 3"]!;
+    const steps = [await create(objective, true), await create(objective, true), await create(objective, false)];
+    const [one, other, host] = steps as [TrainingStep, TrainingStep, TrainingStep];
+    await one.run(pixels, ["first"], rates);
+    await one.pull();
+    for (const step of [other, host]) step.restore(copied(one.state()));
+    for (const step of steps) {
+      await step.run(pixels, ["second"], rates);
+      await step.pull();
+    }
+    expect(distance(one.state(), other.state())).toBe(0);
+    expect(distance(one.state(), host.state())).toBeLessThan(1e-4);
+    for (const step of steps) await step.dispose();
+  });
+
+  test("keeps the weights of before a gradient that is not finite", async () => {
+    const step = await create(objectives["FARE with momentum"]!, true);
+    await step.run(pixels, ["key"], rates);
+    await step.pull();
+    const before = copied(step.state());
+    await expect(
+      step.run(
+        pixels.map(() => Number.NaN),
+        ["key"],
+        rates,
+      ),
+    ).rejects.toThrow(NonFiniteError);
+    await step.pull();
+    expect(step.state()).toEqual(before);
+    await step.dispose();
+  });
+});

@@ -1,0 +1,192 @@
+import { startingPoints } from "../attacks/index.ts";
+import type { Parameters } from "../models/encoder.ts";
+import { gradientName, type Objective } from "../objectives/index.ts";
+import { allocate, type Tensor } from "../onnx/tensor.ts";
+import type { DeviceFeeds, DeviceTensor } from "../runtime/index.ts";
+import type { AdamW } from "./adamw.ts";
+import { adamWScalars, momentNames, nextName } from "./adamw-graph.ts";
+import type { Key, Learner } from "./learner.ts";
+import { NonFiniteError } from "./non-finite.ts";
+import { feedsOf } from "./parameters.ts";
+import { arraysOf, type Part } from "./part.ts";
+import { type ResidentPrograms, residentPrograms } from "./resident-programs.ts";
+import { otherName, sumName } from "./sum-graph.ts";
+import type { TrainingGraphs } from "./training-graphs.ts";
+import type { StepOptions } from "./training-step.ts";
+
+/** Tensors of the device by name. */
+type Resident = ReadonlyMap<string, DeviceTensor>;
+
+/**
+ * A learner in a device's memory: weights, moments, gradients and images stay there. Images go up once a batch;
+ * embeddings and distances come back.
+ */
+export class ResidentLearner implements Learner {
+  readonly #parameters: Parameters;
+  readonly #optimizer: AdamW;
+  readonly #objective: Objective;
+  readonly #options: StepOptions;
+  readonly #programs: ResidentPrograms;
+  /** Parameters by name and moments by `momentNames`; undefined while those of the host are newer. */
+  #learned: Resident | undefined;
+  #steps = 0;
+  #gradient: Resident = new Map();
+  readonly #images = new Map<Part, { readonly clean: DeviceTensor; adversarial?: DeviceTensor }>();
+
+  private constructor(
+    parameters: Parameters,
+    optimizer: AdamW,
+    objective: Objective,
+    options: StepOptions,
+    programs: ResidentPrograms,
+  ) {
+    this.#parameters = parameters;
+    this.#optimizer = optimizer;
+    this.#objective = objective;
+    this.#options = options;
+    this.#programs = programs;
+  }
+
+  static async create(
+    parameters: Parameters,
+    optimizer: AdamW,
+    objective: Objective,
+    graphs: TrainingGraphs,
+    options: StepOptions,
+  ): Promise<ResidentLearner> {
+    const programs = await residentPrograms(parameters, graphs, options);
+    return new ResidentLearner(parameters, optimizer, objective, options, programs);
+  }
+
+  async reference(part: Part): Promise<Float32Array | undefined> {
+    const clean = await this.#upload(part.clean);
+    this.#images.set(part, { clean });
+    const { embedding, entropy } = await this.#programs.reference.run({ clean });
+    part.original.set(floats(embedding!));
+    return entropy && floats(entropy);
+  }
+
+  async perturb(part: Part, key: Key): Promise<void> {
+    const { distance } = this.#programs;
+    const own = this.#images.get(part)!;
+    const feeds = { ...(await this.#state()), ...arraysOf(part), ...own };
+    if (distance) part.cleanDistance.set(floats((await distance.run(feeds)).cleanDistance!));
+    const start = part.adversarial;
+    // By the image's place in the whole batch: its start must not depend on the micro-batch.
+    startingPoints(this.#objective.attack, part.clean, part.share.length, (i) => [...key, part.start + i], start);
+    own.adversarial = await this.#ascend(await this.#upload(start), feeds);
+  }
+
+  async #upload(images: Float32Array): Promise<DeviceTensor> {
+    return (await this.#programs.images.upload({ images })).get("images")!;
+  }
+
+  /** All steps of the inner attack from `start`, of which it disposes. */
+  async #ascend(start: DeviceTensor, feeds: DeviceFeeds): Promise<DeviceTensor> {
+    const { epsilon, stepSize, momentum, steps } = this.#objective.attack;
+    const [size, step, decay] = [epsilon, stepSize, momentum].map((x) => Float32Array.of(x));
+    const scalars = { epsilon: size!, stepSize: step!, decay: decay! };
+    let adversarial = start;
+    const velocity = momentum > 0 ? allocate("float32", start.shape) : new Float32Array();
+    let moving: DeviceTensor | undefined;
+    for (let i = 0; i < steps; i++) {
+      const given: DeviceFeeds = { ...feeds, ...scalars, adversarial, velocity: moving ?? velocity };
+      const { next, nextVelocity } = await this.#programs.ascent.run(given);
+      adversarial.dispose();
+      moving?.dispose();
+      [adversarial, moving] = [next!, nextVelocity];
+    }
+    moving?.dispose();
+    return adversarial;
+  }
+
+  async primal(parts: readonly Part[]): Promise<number> {
+    const state = await this.#state();
+    let loss = 0;
+    for (const part of parts) {
+      const result = await this.#programs.primal.run({ ...state, ...arraysOf(part), ...this.#images.get(part) });
+      loss += floats(result.loss!)[0]!;
+      part.advDistance.set(floats(result.advDistance!));
+      if (result.advLoss) part.advLoss.set(floats(result.advLoss));
+      if (result.cleanDistance) part.cleanDistance.set(floats(result.cleanDistance));
+      const names = [...this.#parameters.keys()].map(gradientName);
+      const own: Resident = new Map(names.map((name) => [name, result[name]!]));
+      this.#gradient = part.start === 0 ? own : await this.#sum(this.#gradient, own);
+    }
+    return loss;
+  }
+
+  /** Sums of tensors of the same names, of which it disposes. */
+  async #sum(a: Resident, b: Resident): Promise<Resident> {
+    const others = [...b].map(([name, tensor]) => [otherName(name), tensor] as const);
+    const sums = await this.#programs.sum.run(Object.fromEntries([...a, ...others]));
+    disposeAll([...a.values(), ...b.values()]);
+    return new Map([...a.keys()].map((name) => [name, sums[sumName(name)]!]));
+  }
+
+  async update(learningRate: number): Promise<void> {
+    const learned = await this.#state();
+    const scalars = adamWScalars(this.#steps + 1, learningRate, this.#options);
+    const given = { ...learned, ...Object.fromEntries(this.#gradient), ...scalars };
+    const { norm, ...next } = await this.#programs.optimizer.run(given);
+    disposeAll(this.#gradient.values());
+    const length = floats(norm!)[0]!;
+    if (!Number.isFinite(length)) {
+      disposeAll(Object.values(next));
+      throw new NonFiniteError(`The gradient's norm is ${length}.`);
+    }
+    disposeAll(Object.values(learned));
+    this.#learned = new Map(Object.keys(learned).map((name) => [name, next[nextName(name)]!]));
+    this.#steps++;
+  }
+
+  release(parts: readonly Part[]): void {
+    for (const part of parts) {
+      const { clean, adversarial } = this.#images.get(part) ?? {};
+      clean?.dispose();
+      adversarial?.dispose();
+      this.#images.delete(part);
+    }
+  }
+
+  /** Parameters and moments as programs take them. */
+  async #state(): Promise<Readonly<Record<string, DeviceTensor>>> {
+    if (!this.#learned) {
+      const moments = this.#optimizer.state();
+      const arrays: Record<string, Float32Array> = feedsOf(this.#parameters);
+      for (const name of [...this.#parameters.keys()].flatMap(momentNames))
+        arrays[name] = moments.get(name)!.data as Float32Array;
+      this.#learned = await this.#programs.learned.upload(arrays);
+      this.#steps = Number(moments.get("steps")!.data[0]);
+    }
+    return Object.fromEntries(this.#learned);
+  }
+
+  async pull(): Promise<void> {
+    if (!this.#learned) return;
+    const arrays = await this.#programs.learned.download(this.#learned);
+    for (const [name, { data }] of this.#parameters) data.set(arrays.get(name)!);
+    const moments = [...arrays].map(([name, data]) => [name, { data } as Tensor] as const);
+    const steps: Tensor = { dtype: "float64", shape: [], data: Float64Array.of(this.#steps) };
+    this.#optimizer.restore(new Map([...moments, ["steps", steps]]));
+  }
+
+  push(): void {
+    disposeAll(this.#learned?.values() ?? []);
+    this.#learned = undefined;
+  }
+
+  async dispose(): Promise<void> {
+    this.push();
+    for (const program of Object.values<{ dispose(): Promise<void> } | undefined>({ ...this.#programs }))
+      await program?.dispose();
+  }
+}
+
+function floats(tensor: DeviceTensor): Float32Array {
+  return tensor.data as Float32Array;
+}
+
+function disposeAll(tensors: Iterable<DeviceTensor>): void {
+  for (const tensor of tensors) tensor.dispose();
+}
