@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { compile } from "../runtime/index.ts";
+import { oneSize } from "../testing/one-size.ts";
 import { apgdParityCases, parityImages, parityLogits, paritySize, parityStarts } from "../testing/pytorch-apgd.ts";
 import { apgd } from "./apgd.ts";
 import { planOf } from "./attack.ts";
@@ -24,7 +25,7 @@ test.each(apgdParityCases)("$norm, $loss, epsilon $epsilon, gain $gain: the refe
     others: (image) => [targets[image]!],
   });
   const rows = { labels: BigInt64Array.from(labels, BigInt) };
-  const outcome = await drive({ at: async () => program }, plan, { clean: parityImages, count, rows });
+  const outcome = await drive(oneSize(program), plan, { clean: parityImages, count, rows });
   await program.dispose();
   // Rounding, in float32 on both sides, is carried along through 100 steps; where a check finds a loss that just rose or
   // just did not, the paths part. The reference in float64 is within 2e-5 of itself in float32 where it runs.

@@ -6,6 +6,7 @@ import { frozenWeights } from "../models/encoder.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
+import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { type ApgdOptions, apgd, apgdSearch } from "./apgd.ts";
 import { apgdL1Search } from "./apgd-l1.ts";
@@ -277,7 +278,7 @@ test.each(norms)("%s: a result depends on seed and image, not on the batch or th
     const pixels = new Float32Array(of.flatMap((i) => [...clean.subarray(i * length, (i + 1) * length)]));
     const others = (image: number): readonly number[] => (of[image] === 2 ? [-1] : [1]);
     const images = { clean: pixels, count: of.length, keys: of, seed, others };
-    return drive({ at: async () => program }, planOf(attack, images), { ...images, rows: {} });
+    return drive(oneSize(program), planOf(attack, images), { ...images, rows: {} });
   };
   const [one, four, nine] = compiled as [Program, Program, Program];
   const together = await run(four);
@@ -335,7 +336,7 @@ describe("on an encoder", () => {
     const others = (image: number): readonly number[] => rankings[image]!.slice(1);
     const images = { clean, count, keys: [...rankings.keys()], seed: 3, others, classes };
     const rows = { labels: BigInt64Array.from(rankings, ([label]) => BigInt(label!)) };
-    return drive({ at: async () => program }, planOf(settings, images), { clean, count, rows });
+    return drive(oneSize(program), planOf(settings, images), { clean, count, rows });
   }
 
   const broken = ({ success }: AttackOutcome): readonly number[] => indices(success);

@@ -60,7 +60,7 @@ interface Active {
  */
 export async function drive(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
   const { clean, count, onDone, onLook, signal } = job;
-  const size = count === 0 ? 0 : clean.length / count;
+  const length = count === 0 ? 0 : clean.length / count;
   const results = new Results(job, plan.runs);
   const queue = Array.from({ length: plan.runs * count }, (_, i) => ({ image: i % count, run: Math.floor(i / count) }));
   queue.reverse();
@@ -82,21 +82,22 @@ export async function drive(programs: Programs, plan: Plan, job: AttackJob): Pro
   };
 
   for (;;) {
-    const waiting = active.length + queue.length;
-    if (waiting > 0) fill(batchOf(await programs.at(waiting)));
+    fill(programs.largest);
     const finished = results.takeFinished();
     if (finished.length > 0) await onDone?.(finished, results);
     if (active.length === 0) break;
-    signal?.throwIfAborted();
-    const program = await programs.at(active.length);
-    const batch = batchOf(program);
-    const pixels = buffers.get(batch) ?? new Float32Array(batch * size);
-    buffers.set(batch, pixels);
-    const answers = await ask(program, active, job, pixels, plan.eot);
-    onLook?.(active.length);
+    const answers: Answer[] = [];
+    for (const size of programs.sizes(active.length)) {
+      signal?.throwIfAborted();
+      const asking = active.slice(answers.length, answers.length + size);
+      const pixels = buffers.get(size) ?? new Float32Array(size * length);
+      buffers.set(size, pixels);
+      answers.push(...(await ask(await programs.at(size), asking, job, pixels, plan.eot)));
+      onLook?.(asking.length);
+    }
     const going: Active[] = [];
     active.forEach((one, at) => {
-      const next = one.search.next(answers(at));
+      const next = one.search.next(answers[at]!);
       if (next.done) results.add(one.image, one.run, one.asked, next.value);
       else going.push(Object.assign(one, { query: next.value, asked: one.asked + 1 }));
     });
@@ -110,12 +111,6 @@ export async function drive(programs: Programs, plan: Plan, job: AttackJob): Pro
   return results;
 }
 
-function batchOf(program: {
-  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
-}) {
-  return program.inputs.find(({ name }) => name === "pixels")!.shape[0]!;
-}
-
 /**
  * What the program makes of the searches' points.
  *
@@ -124,19 +119,21 @@ function batchOf(program: {
 async function ask(
   program: Awaited<ReturnType<Programs["at"]>>,
   active: readonly Active[],
-  { rows, count }: AttackJob,
+  job: AttackJob,
   pixels: Float32Array,
   eot: number,
-): Promise<(at: number) => Answer> {
-  const batch = batchOf(program);
-  const size = pixels.length / batch;
+): Promise<readonly Answer[]> {
+  const size = job.clean.length / job.count;
+  const batch = pixels.length / size;
   const target = new BigInt64Array(batch);
   active.forEach(({ query }, at) => {
     pixels.set(query.point, at * size);
     target[at] = BigInt(query.target ?? 0);
   });
   const images = active.map(({ image }) => image);
-  const gathered = Object.entries(rows).map(([name, all]) => [name, gather(all, count, images, batch)] as const);
+  const gathered = Object.entries(job.rows).map(
+    ([name, all]) => [name, gather(all, job.count, images, batch)] as const,
+  );
   const feeds = { ...Object.fromEntries(gathered), pixels, target };
 
   let result = await program.run(feeds);
@@ -151,11 +148,11 @@ async function ask(
     }
   }
   const success = result.success as Uint8Array | undefined;
-  return (at) => ({
+  return active.map((_, at) => ({
     loss: loss[at]!,
-    gradient: gradient?.subarray(at * size, (at + 1) * size) ?? nothing,
+    gradient: gradient?.slice(at * size, (at + 1) * size) ?? nothing,
     success: success?.[at] === 1,
-  });
+  }));
 }
 
 const nothing = new Float32Array(0);

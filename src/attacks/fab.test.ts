@@ -7,6 +7,7 @@ import { frozenWeights } from "../models/encoder.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
+import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { type Images, planOf } from "./attack.ts";
 import { distance, lengthIn } from "./ball.ts";
@@ -298,7 +299,7 @@ describe("the tiny encoder", () => {
   afterAll(() => program.dispose());
 
   const run = (attack: Fab, part: Partial<AttackJob & Images> = {}) =>
-    drive({ at: () => Promise.resolve(program) }, planOf(attack, { ...work, ...part }), { ...work, ...part });
+    drive(oneSize(program), planOf(attack, { ...work, ...part }), { ...work, ...part });
   const accuracy = async (options: FabOptions): Promise<number> =>
     (await run(fab(options))).success.filter((broken) => !broken).length;
 

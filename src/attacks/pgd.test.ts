@@ -7,6 +7,7 @@ import { frozenWeights } from "../models/encoder.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
+import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { ascentGraph, perturbBatch } from "./ascent.ts";
 import { type Images, planOf } from "./attack.ts";
@@ -48,8 +49,7 @@ const ascentProgram = (batch: number, norm: DenseNorm, momentum: boolean, target
 
 type Work = AttackJob & Images;
 
-const runPgd = (program: Program, attack: Pgd, work: Work) =>
-  drive({ at: () => Promise.resolve(program) }, planOf(attack, work), work);
+const runPgd = (program: Program, attack: Pgd, work: Work) => drive(oneSize(program), planOf(attack, work), work);
 
 function job(count: number, options: Partial<Work> & { readonly low?: number; readonly high?: number } = {}): Work {
   const { low = 0, high = 1, ...rest } = options;

@@ -10,7 +10,7 @@ export interface Query {
 export interface Answer {
   /** What the search maximises. */
   readonly loss: number;
-  /** Of the loss, [3, S, S]; empty where the search asked for none. Overwritten by the next answer: copy what must last. */
+  /** Of the loss, [3, S, S]; empty where the search asked for none. */
   readonly gradient: Float32Array;
   /** The point is misclassified. False throughout where there is no such notion (distances of embeddings). */
   readonly success: boolean;

@@ -7,6 +7,7 @@ import { frozenWeights } from "../models/encoder.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
+import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { apgd } from "./apgd.ts";
 import { type Attack, attackLoss, planOf } from "./attack.ts";
@@ -293,7 +294,7 @@ describe("on an encoder", () => {
     const [from, to] = only < 0 ? [0, count] : [only, only + 1];
     const images = { clean: clean.subarray(from * length, to * length), count: to - from };
     const plan = planOf(attack, { ...images, keys: keys.slice(from, to), seed });
-    return drive({ at: async () => program }, plan, { ...images, rows: { labels: labels.slice(from, to) } });
+    return drive(oneSize(program), plan, { ...images, rows: { labels: labels.slice(from, to) } });
   }
   const broken = ({ success }: AttackOutcome): number => success.filter((hit) => hit).length;
 

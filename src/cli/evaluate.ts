@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { nativeSize, openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { usualBatch } from "../evaluation/forward.ts";
 import {
   type EvaluateOptions,
   type Evaluation,
@@ -58,7 +59,7 @@ export function evaluateCommand(): Command {
     .option("--card", "write what was measured into the encoders' model cards (saved encoders and run folders)")
     .option("--out <folder>", "keep each image's results there, and go on where an earlier call stopped")
     .option("--save-adversarial", "keep the adversarial images in --out too, as float arrays (safetensors)");
-  return withComputeFlags(withImageFlags(withEncoderFlags(command))).action(run);
+  return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
 }
 
 async function run(flags: Flags): Promise<void> {

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { plainTemplate } from "../evaluation/classes.ts";
-import { Forward } from "../evaluation/forward.ts";
+import { Forward, usualBatch } from "../evaluation/forward.ts";
 import { openTemplates, zeroShotClassifier } from "../evaluation/index.ts";
 import { classify } from "../models/classifier.ts";
 import { frozenWeights } from "../models/encoder.ts";
@@ -58,7 +58,7 @@ export async function nameImages(
   compute: CompileOptions,
 ): Promise<readonly (readonly string[])[]> {
   const { imageSize, parameters } = encoder;
-  const batch = Math.min(64, Math.max(...groups.map(({ length }) => length / (3 * imageSize ** 2))));
+  const batch = Math.min(usualBatch, Math.max(...groups.map(({ length }) => length / (3 * imageSize ** 2))));
   const forward = await Forward.compile(
     (x) => {
       const weights = frozenWeights(x.graph, parameters);

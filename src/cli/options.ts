@@ -77,10 +77,10 @@ export interface ImageFlags {
   readonly strict?: true;
 }
 
-export function withImageFlags(command: Command): Command {
+export function withImageFlags(command: Command, batch: number): Command {
   return command
     .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
-    .option("--batch <n>", "images a batch", parseCount, 64)
+    .option("--batch <n>", "images a batch", parseCount, batch)
     .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
     .option("--classes <file>", "JSON file with class names: a list, or names and head indices by folder")
     .option("--strict", "stop at the first file that is no image, instead of skipping it");

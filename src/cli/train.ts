@@ -54,7 +54,7 @@ export function trainCommand(): Command {
     .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
-  return withComputeFlags(withImageFlags(withEncoderFlags(command))).action(
+  return withComputeFlags(withImageFlags(withEncoderFlags(command), 64)).action(
     async (given: Flags & { readonly resume?: string }) => {
       if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
       for (const name of ["encoder", "data", "out"] as const) {

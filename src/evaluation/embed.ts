@@ -1,11 +1,11 @@
 import { UsageError } from "../errors.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
-import { Forward } from "./forward.ts";
+import { Forward, usualBatch } from "./forward.ts";
 import { frozenEmbedding } from "./victim.ts";
 
 export interface EmbedImagesOptions extends CompileOptions {
-  /** Images a program takes at a time. Default 64. */
+  /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
 }
 
@@ -33,7 +33,7 @@ export async function embedImages(
 export function compileEmbedder(
   encoder: Encoder,
   count: number,
-  { batch = 64, ...options }: EmbedImagesOptions,
+  { batch = usualBatch, ...options }: EmbedImagesOptions,
 ): Promise<Forward<"embeddings">> {
   const embed = frozenEmbedding(encoder);
   return Forward.compile((x) => ({ embeddings: embed(x) }), {

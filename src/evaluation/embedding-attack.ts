@@ -14,6 +14,7 @@ import type { Encoder } from "../models/encoder.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { ProgramLadder } from "../runtime/ladder.ts";
 import { compileEmbedder, countImages } from "./embed.ts";
+import { usualBatch } from "./forward.ts";
 import { frozenEmbedding } from "./victim.ts";
 
 /** Where an attack drives an image's embedding. */
@@ -28,7 +29,7 @@ export interface EmbeddingAttackOptions extends CompileOptions {
   readonly attack: Pgd | Apgd;
   readonly goal: EmbeddingGoal;
   readonly seed?: number;
-  /** Images a program takes at a time. Default 64. */
+  /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   /** Round perturbed images to the 256 levels of an image file as they are searched for. */
   readonly quantize?: boolean;
@@ -79,7 +80,7 @@ export async function attackEmbeddings(
   const targets = goal.kind === "towards" ? referenceRows(goal.reference, encoder, count) : undefined;
   if (count === 0) return { perturbed: new Float32Array(0), images: [] };
 
-  const batch = Math.min(options.batch ?? 64, count);
+  const batch = Math.min(options.batch ?? usualBatch, count);
   const forward = await compileEmbedder(encoder, count, { ...options, batch });
   const target = embeddingDistance(frozenEmbedding(encoder), loss, goal.kind);
   const programs = new ProgramLadder(

@@ -6,6 +6,7 @@ import type { CompileOptions } from "../runtime/index.ts";
 import { Attacker } from "./attacker.ts";
 import { encoderWarnings } from "./checks.ts";
 import { type CorrectImage, correctImages } from "./chunk.ts";
+import { usualBatch } from "./forward.ts";
 import { Measurement, type Stage } from "./measurement.ts";
 import { type Predictions, Predictor } from "./predictor.ts";
 import type { ImageRecord, ResultsFolder } from "./results.ts";
@@ -23,7 +24,7 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Compile
   readonly quantize?: boolean;
   /** Images to use, taken class by class in turn. Default: all. */
   readonly limit?: number;
-  /** Images a program takes at a time. Default 64. */
+  /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
   /** Take images as they are; those of another size than the encoder's count as unreadable. See `resizing`. */
@@ -72,8 +73,8 @@ export interface Evaluation {
   readonly warnings: readonly string[];
 }
 
-/** Images are attacked in chunks of this many batches: enough to keep the batch full, few enough for any memory. */
-const chunkBatches = 8;
+/** Images are attacked in chunks of this many: enough to keep the batch full, few enough for any memory. */
+const chunkSize = 512;
 
 /**
  * Accuracy of an encoder with its fixed head or its zero-shot classifier, clean and under attack. Attacks run on the
@@ -106,7 +107,7 @@ export async function evaluate(
   const { classes } = victim;
   const order = balancedSubset(source, limit, seed);
   const total = order.length;
-  const batch = Math.min(options.batch ?? 64, total);
+  const batch = Math.min(options.batch ?? usualBatch, total);
   const predictor = await Predictor.compile(victim, { ...options, batch });
   const transfer = surrogate !== undefined;
   const attackedPredictor = transfer ? await Predictor.compile(attacked, { ...options, batch }) : predictor;
@@ -149,7 +150,7 @@ export async function evaluate(
       correct += right.length;
       chunk.push(...right);
       onProgress?.({ phase: "clean", done: images, total });
-      if (chunk.length >= chunkBatches * batch) await attackChunk();
+      if (chunk.length >= chunkSize) await attackChunk();
     }
     if (chunk.length > 0) await attackChunk();
   } finally {

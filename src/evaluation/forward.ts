@@ -1,6 +1,12 @@
 import { Graph, type Value } from "../graph/index.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 
+/**
+ * Images a program takes at a time unless told otherwise: what small encoders compute between two products then still
+ * fits the caches of a CPU, and large ones fill its cores with less.
+ */
+export const usualBatch = 16;
+
 export interface ForwardOptions extends CompileOptions {
   readonly imageSize: number;
   /** Images the program takes at a time. */

@@ -2,11 +2,17 @@ import type { Program } from "./program.ts";
 
 /** One computation at several batch sizes. */
 export interface Programs {
-  /** A program whose batch holds `count` rows, or the largest there is. */
-  at(count: number): Promise<Program>;
+  /** Rows that the largest program holds. */
+  readonly largest: number;
+  /** Batch sizes that together hold `count` rows, at most the largest, at little cost. */
+  sizes(count: number): readonly number[];
+  /** The program of one of these sizes. */
+  at(size: number): Promise<Program>;
 }
 
 const ratio = 4;
+/** A program this full costs no more than several smaller ones, which pay their fixed costs more often. */
+const full = 0.75;
 
 /**
  * Programs at the largest batch size, at a quarter of it, at a quarter of that ... each compiled when it is first needed:
@@ -15,22 +21,32 @@ const ratio = 4;
  * @param build compiles the program of one batch size
  */
 export class ProgramLadder implements Programs {
+  readonly largest: number;
   readonly #build: (batch: number) => Promise<Program>;
-  readonly #largest: number;
   readonly #programs = new Map<number, Promise<Program>>();
 
   constructor(build: (batch: number) => Promise<Program>, largest: number) {
     this.#build = build;
-    this.#largest = largest;
+    this.largest = largest;
   }
 
-  at(count: number): Promise<Program> {
-    let batch = this.#largest;
-    while (batch > 1 && count <= Math.ceil(batch / ratio)) batch = Math.ceil(batch / ratio);
-    const known = this.#programs.get(batch);
+  sizes(count: number): readonly number[] {
+    const sizes: number[] = [];
+    let size = this.largest;
+    for (let left = Math.min(count, size); left > 0; ) {
+      if (size === 1 || left >= full * size) {
+        sizes.push(size);
+        left -= size;
+      } else size = Math.ceil(size / ratio);
+    }
+    return sizes;
+  }
+
+  at(size: number): Promise<Program> {
+    const known = this.#programs.get(size);
     if (known) return known;
-    const program = this.#build(batch);
-    this.#programs.set(batch, program);
+    const program = this.#build(size);
+    this.#programs.set(size, program);
     return program;
   }
 

@@ -6,6 +6,7 @@ import { type CosineClassifier, frozenWeights, type Parameters } from "../models
 import { type Objective, type TecoaConstraint, tecoa } from "../objectives/index.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
+import { oneSize } from "../testing/one-size.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { type StepOptions, TrainingStep } from "./training-step.ts";
 
@@ -89,7 +90,7 @@ async function robustAccuracy(parameters: Parameters): Promise<number> {
   const count = labels.length;
   const rows = { labels: BigInt64Array.from(labels, BigInt) };
   const keys = Array.from(labels, (_, i) => i);
-  const { success } = await drive({ at: async () => program }, planOf(attack, { clean, count, keys, seed: 0 }), {
+  const { success } = await drive(oneSize(program), planOf(attack, { clean, count, keys, seed: 0 }), {
     clean,
     count,
     rows,
