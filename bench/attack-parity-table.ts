@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { formatEpsilon } from "../src/epsilon.ts";
+import { markdownTable } from "./markdown.ts";
 
 /** What an attack did by itself to the images. */
 export interface Measured {
@@ -8,6 +9,10 @@ export interface Measured {
   /** Share of all images, from 0 to 1, that withstood it. */
   readonly accuracy: number;
   readonly seconds: number;
+  /**
+   * Points of gradients that the runs behind its results looked at: all there are, where an attack has one run an image.
+   */
+  readonly points?: number;
   /** How many images were classified rightly, that is attacked. */
   readonly right: number;
   /** Positions of the images it broke. */
@@ -56,7 +61,7 @@ export function parityTable(ours: readonly Ours[], peer: readonly Ours[]): strin
       `${(a.right / a.seconds).toFixed(2)} / ${(b.right / b.seconds).toFixed(2)}`,
     ];
   });
-  return markdown(
+  return markdownTable(
     [
       ...["attack", "epsilon", "attacked", "accuracy, ours", "reference", "points", "broken by one alone"],
       ...["seconds, ours", "reference", "ratio", "images/s"],
@@ -80,7 +85,7 @@ export function lossTable(ours: readonly Ours[], peer: readonly Ours[]): string 
       ...[`${apart.filter((x) => x <= 1e-3).length}`, mean(a), mean(b)],
     ];
   });
-  return markdown(
+  return markdownTable(
     ["attack", "epsilon", "images", "largest", "median", "within 1e-3", "mean loss, ours", "reference"],
     rows,
   );
@@ -91,9 +96,4 @@ function pairs<R extends Ours>(ours: readonly R[], peer: readonly R[]): readonly
     const b = peer.find(({ attack, epsilon }) => attack === a.attack && Math.abs(epsilon - a.epsilon) < 1e-9);
     return b ? [[a, b] as const] : [];
   });
-}
-
-function markdown(names: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(names), line(names.map(() => "---")), ...rows.map(line)].join("\n");
 }

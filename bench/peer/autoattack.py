@@ -5,14 +5,12 @@ sets it: 100 steps, one run, 9 targets; in batches of 250, its default. --data i
 bench/attack-parity.ts writes: `images` [N, 3, S, S] as they are evaluated, `labels` [N], `rows` [C] of the head, `starts`.
 
 Prints one JSON object. Seconds are those of the attack's `perturb` and the predictions of what it made, without loading
-and the clean predictions; points are the images looked at with a gradient, each time one is. Peak memory is the process's,
-over all attacks so far.
+and the clean predictions; points are the images looked at with a gradient, each time one is.
 """
 
 import argparse
 import json
 import os
-import resource
 import sys
 import time
 
@@ -181,8 +179,7 @@ def main():
             model.points = 0
             broken, seconds = attack_all(model, attack, images, labels, right)
             accuracy = (len(right) - len(broken)) / len(images)
-            peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            result.update(accuracy=accuracy, seconds=seconds, points=model.points, peakMemoryBytes=peak_memory, broken=broken)
+            result.update(accuracy=accuracy, seconds=seconds, points=model.points, broken=broken)
         results.append(result)
         print(json.dumps({k: v for k, v in result.items() if not isinstance(v, list)}), file=sys.stderr)
     print(json.dumps({
