@@ -3,6 +3,7 @@ import { lower } from "../onnx/opset.ts";
 import type { DType, Tensor } from "../onnx/tensor.ts";
 import { GraphError } from "./errors.ts";
 import type { Graph } from "./graph.ts";
+import { fileOrder } from "./order.ts";
 import { reachable } from "./reachable.ts";
 import type { Node, Value } from "./value.ts";
 
@@ -56,7 +57,7 @@ export function toOnnx(outputs: Readonly<Record<string, Value>>, options: Export
     dtypes.set(nameOf(value), value.dtype);
     if (value.origin.kind === "constant") initializers.set(nameOf(value), value.origin.tensor);
   }
-  for (const node of nodes) {
+  for (const node of fileOrder(nodes)) {
     const canonical = {
       op: node.op,
       domain: "",

@@ -1,0 +1,118 @@
+import type { Node, Value } from "../graph/index.ts";
+import { reachable } from "../graph/reachable.ts";
+import { type Segment, segments } from "./segments.ts";
+
+/**
+ * Trades time for memory: the outputs once more, with a backward pass that computes what it reads of the forward pass
+ * again, segment by segment, from the few values between segments (Chen et al. 2016). Values are the same to the last bit;
+ * the forward pass is computed about twice.
+ *
+ * Equal applications in a graph are one node, for ONNX Runtime too, which could moreover run a second forward pass as
+ * soon as the first is done. So what enters a segment again depends on what the backward pass has come to: minus a zero
+ * that is known only then.
+ *
+ * @param outputs values that depend on the loss's derivatives
+ * @param loss what was differentiated; everything it depends on is the forward pass
+ */
+export function recomputed<const Outputs extends Readonly<Record<string, Value>>>(
+  outputs: Outputs,
+  loss: Value,
+): { readonly [Name in keyof Outputs]: Value } {
+  const { nodes } = reachable(Object.values(outputs));
+  const ancestors = new Set(reachable([loss]).nodes);
+  const forward = nodes.filter((node) => ancestors.has(node));
+  const backward = nodes.filter((node) => !ancestors.has(node));
+  const pass = new BackwardPass(segments(forward, new Set(backward.flatMap(({ inputs }) => inputs))));
+  for (const node of backward) pass.add(node);
+  return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, pass.now(value)])) as {
+    readonly [Name in keyof Outputs]: Value;
+  };
+}
+
+/** A backward pass as it is made again, node by node. */
+class BackwardPass {
+  /** Segments that are computed again, by what they compute. */
+  readonly #segmentOf = new Map<Value, Again>();
+  /** What stands for the outputs of the old backward pass. */
+  readonly #made = new Map<Value, Value>();
+  /** What depends on the values between segments: on the input, that is, and not on weights alone. */
+  readonly #flowing: Set<Value>;
+  /** The last such value made: it shows how far the backward pass has come. */
+  #latest: Value | undefined;
+
+  constructor(parts: readonly Segment[]) {
+    const kept = new Set(parts.flatMap(({ boundary }) => boundary));
+    this.#flowing = new Set(kept);
+    for (const { nodes } of parts) for (const node of nodes) this.#flow(node);
+    // What the last segment computed is read at once, and the first has no boundary.
+    for (const { nodes } of parts.slice(1, -1)) {
+      const again = new Again(kept);
+      for (const value of nodes.flatMap(({ outputs }) => outputs))
+        if (!kept.has(value)) this.#segmentOf.set(value, again);
+    }
+  }
+
+  add(node: Node): void {
+    const inputs = node.inputs.map((input) => this.now(input));
+    const changed = inputs.some((input, i) => input !== node.inputs[i]);
+    const outputs = changed ? inputs[0]!.graph.apply(node.op, inputs, node.attributes) : node.outputs;
+    for (const [i, output] of node.outputs.entries()) this.#made.set(output, outputs[i]!);
+    if (this.#flow(node) && isFloat(outputs[0]!)) this.#latest = outputs[0]!;
+  }
+
+  now(value: Value): Value {
+    return this.#made.get(value) ?? this.#segmentOf.get(value)?.now(value, this.#latest) ?? value;
+  }
+
+  #flow({ inputs, outputs }: Node): boolean {
+    const flows = inputs.some((input) => this.#flowing.has(input));
+    if (flows) for (const output of outputs) this.#flowing.add(output);
+    return flows;
+  }
+}
+
+/** A segment that is computed again, as far as somebody asks. */
+class Again {
+  readonly #made = new Map<Value, Value>();
+  readonly #kept: ReadonlySet<Value>;
+  #zero: Value | undefined;
+
+  constructor(kept: ReadonlySet<Value>) {
+    this.#kept = kept;
+  }
+
+  /** @param after what the first value that is asked for waits for; where that is nothing, the old ones are kept */
+  now(value: Value, after: Value | undefined): Value {
+    if (!this.#zero && !after) return value;
+    this.#zero ??= zeroAfter(after!);
+    return this.#again(value, this.#zero);
+  }
+
+  #again(value: Value, zero: Value): Value {
+    const known = this.#made.get(value);
+    if (known) return known;
+    const { graph: g, origin } = value;
+    if (this.#kept.has(value)) this.#made.set(value, isFloat(value) ? g.sub(value, g.cast(zero, value.dtype)) : value);
+    else if (origin.kind === "node") {
+      const { op, inputs, attributes, outputs } = origin.node;
+      const copies = g.apply(
+        op,
+        inputs.map((input) => this.#again(input, zero)),
+        attributes,
+      );
+      for (const [i, output] of outputs.entries()) this.#made.set(output, copies[i]!);
+    }
+    return this.#made.get(value) ?? value;
+  }
+}
+
+/** 0, whatever the value holds, infinities and NaN too. x - 0 is x for every x; x + 0 is not, for -0. */
+function zeroAfter(value: Value): Value {
+  const { graph: g } = value;
+  const axes = value.shape.map((_, axis) => axis);
+  const first =
+    axes.length === 0 ? value : g.slice(value, { starts: axes.map(() => 0), ends: axes.map(() => 1), axes });
+  return g.cast(g.greater(g.reshape(first, []), Number.POSITIVE_INFINITY), "float32");
+}
+
+const isFloat = ({ dtype }: Value): boolean => dtype.startsWith("float");

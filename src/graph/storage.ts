@@ -1,0 +1,24 @@
+import { elementCount, storageClass } from "../onnx/tensor.ts";
+import type { Node, Value, ValueType } from "./value.ts";
+
+/** Bytes of a tensor of this type. */
+export function byteSize({ dtype, shape }: ValueType): number {
+  return elementCount(shape) * storageClass(dtype).BYTES_PER_ELEMENT;
+}
+
+const views: ReadonlySet<string> = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"]);
+
+/** Whether the node's result lies in the memory of its input. */
+export function isView({ op }: Node): boolean {
+  return views.has(op);
+}
+
+/** The value in whose memory this one lies: itself, unless it is another view of the same elements. */
+export function stored(value: Value): Value {
+  let { origin } = value;
+  while (origin.kind === "node" && isView(origin.node)) {
+    value = origin.node.inputs[0]!;
+    ({ origin } = value);
+  }
+  return value;
+}
