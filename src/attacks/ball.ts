@@ -51,7 +51,7 @@ export function projectPoint({ norm, epsilon }: ThreatModel, point: Float32Array
   const shrink = Math.min(1, epsilon / (distance("l2", point, clean) + 1e-12));
   for (let i = 0; i < point.length; i++) {
     const x = clean[i]!;
-    point[i] = Math.min(Math.max(x + shrink * (point[i]! - x), 0), 1);
+    point[i] = clipped(x + shrink * (point[i]! - x));
   }
 }
 
@@ -111,6 +111,7 @@ export function surfaceStart(
   return out;
 }
 
-function clipped(pixel: number): number {
+/** Into [0, 1]. */
+export function clipped(pixel: number): number {
   return Math.min(Math.max(pixel, 0), 1);
 }

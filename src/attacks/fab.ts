@@ -1,4 +1,4 @@
-import { distance, lengthIn, projectPoint, surfaceStart } from "./ball.ts";
+import { clipped, distance, lengthIn, projectPoint, surfaceStart } from "./ball.ts";
 import { type Hyperplane, moveOnto } from "./hyperplane.ts";
 import type { Answer, Origin, Query, Search } from "./search.ts";
 import { checkPositiveCount, checkThreatModel, type DenseNorm, type ThreatModel } from "./threat.ts";
@@ -129,6 +129,6 @@ function approach(norm: DenseNorm, point: Float32Array, clean: Float32Array, { n
   const alpha = Math.min(size / (size + cleanSize), alphaMax);
   for (let i = 0; i < point.length; i++) {
     const ahead = (1 - alpha) * (point[i]! + eta * move[i]!) + alpha * (clean[i]! + eta * cleanMove[i]!);
-    point[i] = Math.min(Math.max(ahead, 0), 1);
+    point[i] = clipped(ahead);
   }
 }

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { clipped } from "./ball.ts";
 import type { Found, Origin, Search } from "./search.ts";
 import { checkPositiveCount } from "./threat.ts";
 
@@ -25,7 +26,7 @@ export function noise(options: NoiseOptions): Noise {
 
 export function* noiseSearch({ distribution, epsilon }: Noise, { clean, random }: Origin): Search {
   const draw = distribution === "uniform" ? () => random.uniform(-epsilon, epsilon) : () => epsilon * random.normal();
-  const point = clean.map((x) => Math.min(Math.max(x + draw(), 0), 1));
+  const point = clean.map((x) => clipped(x + draw()));
   const { loss, success } = yield { point };
   return { point, loss, success } satisfies Found;
 }

@@ -1,5 +1,5 @@
 import type { RandomStream } from "../random.ts";
-import { lengthIn } from "./ball.ts";
+import { clipped, lengthIn } from "./ball.ts";
 import { bumps, euclidean } from "./square-bumps.ts";
 import { randomWindow, type Window, windowAt } from "./square-window.ts";
 
@@ -25,7 +25,6 @@ interface Changes {
 }
 
 const channels = [0, 1, 2];
-const clipped = (x: number): number => Math.min(Math.max(x, 0), 1);
 const sign = (random: RandomStream): number => (random.below(2) === 0 ? -1 : 1);
 
 /** Every pixel at plus or minus epsilon: vertical stripes first, then squares of one sign a channel. */

@@ -1,5 +1,6 @@
 import type { ImageBatch } from "../data/index.ts";
 import { othersByLogit, type Predictions } from "./predictor.ts";
+import { rowOf } from "./rows.ts";
 
 /** One image that is classified rightly, and what attacks need to know of it. */
 export interface CorrectImage {
@@ -27,8 +28,8 @@ export function correctImages(
 ): readonly CorrectImage[] {
   const { pixels, labels, indices, ids, count } = images;
   const { logits, embeddings } = attacked;
-  const row = (all: Float32Array, i: number): Float32Array =>
-    all.slice((i * all.length) / count, ((i + 1) * all.length) / count);
+  // Copies: the rest of the batch need not stay in memory for them.
+  const row = (all: Float32Array, i: number): Float32Array => rowOf(all, i, count).slice();
   return indices.flatMap((index, i) => {
     const label = labels[i]!;
     if (predictions.classes[i] !== label) return [];

@@ -15,6 +15,7 @@ import { type CompileOptions, compile } from "../runtime/index.ts";
 import { ProgramLadder } from "../runtime/ladder.ts";
 import { compileEmbedder, countImages } from "./embed.ts";
 import { usualBatch } from "./forward.ts";
+import { rowOf } from "./rows.ts";
 import { frozenEmbedding } from "./victim.ts";
 
 /** Where an attack drives an image's embedding. */
@@ -105,10 +106,10 @@ export async function attackEmbeddings(
     });
     const { embeddings: moved } = await forward.run(adversarial);
     const images = keys.map((i) => {
-      const [before, after] = [row(clean, i, count), row(moved, i, count)];
+      const [before, after] = [rowOf(clean, i, count), rowOf(moved, i, count)];
       const toClean = nearness(after, before);
       if (!targets) return { toClean };
-      const reference = row(targets, i, count);
+      const reference = rowOf(targets, i, count);
       return { toClean, toReference: { before: nearness(before, reference), after: nearness(after, reference) } };
     });
     return { perturbed: adversarial, images };
@@ -140,10 +141,6 @@ function referenceRows(reference: Float32Array, { name, embeddingSize }: Encoder
   }
   if (!reference.every(Number.isFinite)) throw new UsageError("The reference holds values that are no finite numbers.");
   return Float32Array.from({ length: count * embeddingSize }, (_, i) => reference[i % length]!);
-}
-
-function row(all: Float32Array, i: number, count: number): Float32Array {
-  return all.subarray((i * all.length) / count, ((i + 1) * all.length) / count);
 }
 
 function nearness(a: Float32Array, b: Float32Array): Nearness {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { pgd } from "../attacks/index.ts";
 import { balancedSubset, type ImageClass, type ImageSource, openBatches, synthetic } from "../data/index.ts";
@@ -10,6 +13,7 @@ import { compile } from "../runtime/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { headRows } from "./classes.ts";
 import { type EvaluationProgress, evaluate } from "./evaluate.ts";
+import { ResultsFolder } from "./results.ts";
 
 const encoder = tinyEncoder({ classes: 10 });
 const images = 24;
@@ -185,4 +189,16 @@ test.each([
   [1.23456, "1.235"],
 ])("%d is written %s", (epsilon, text) => {
   expect(formatEpsilon(epsilon)).toBe(text);
+});
+
+test("attacks whose results would go by the same name are refused where results are kept", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lore-distinct-"));
+  const results = new ResultsFolder(join(folder, "out"), {});
+  const attacks = [0.01, 0.010000001].map((epsilon) => pgd({ epsilon, steps: 1 }));
+  await expect(evaluate(encoder, mostlyRight(), { threads: 1, attacks, results })).rejects.toThrow(
+    /Two of the attacks.*"pgd linf 0.01"/,
+  );
+  const { attacks: measured } = await evaluate(encoder, mostlyRight(), { threads: 1, attacks });
+  expect(measured).toHaveLength(2);
+  rmSync(folder, { recursive: true });
 });

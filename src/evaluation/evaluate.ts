@@ -123,6 +123,7 @@ export async function evaluate(
         onProgress: (phase, done, points) => onProgress?.({ phase, done: images - chunk.length + done, total, points }),
       }),
   );
+  if (results) checkDistinct(measurements);
   const attackChunk = async (): Promise<void> => {
     for (const measurement of measurements) await measurement.add(chunk);
     chunk = [];
@@ -187,4 +188,16 @@ function cleanRecords(images: ImageBatch, { classes, margins }: Predictions): re
     margin: margins[i]!,
     broken: classes[i] !== images.labels[i],
   }));
+}
+
+/** Results are kept by attack, norm and epsilon. */
+function checkDistinct(measurements: readonly Measurement[]): void {
+  const names = measurements.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) {
+    throw new UsageError(
+      `Two of the attacks would both keep their results as "${twice}": they differ only in other settings, or in epsilon ` +
+        "beyond four digits. Measure them one by one, each with a results folder of its own.",
+    );
+  }
 }

@@ -5,6 +5,7 @@ import type { Encoder } from "../models/encoder.ts";
 import { Attacker } from "./attacker.ts";
 import type { ClassifierOptions } from "./classes.ts";
 import { othersByLogit, Predictor } from "./predictor.ts";
+import { rowOf } from "./rows.ts";
 import { victimOf } from "./victim.ts";
 
 /** One image before and after an attack. */
@@ -52,12 +53,11 @@ export async function attackedExamples(
       embeddings: before.embeddings,
     });
     const after = await predictor.predict(adversarial, labels);
-    const length = pixels.length / batch;
     const name = (index: number): string => source.classes![index]!.name;
     return ids.map((id, i) => ({
       id,
-      clean: pixels.subarray(i * length, (i + 1) * length),
-      perturbed: adversarial.subarray(i * length, (i + 1) * length),
+      clean: rowOf(pixels, i, batch),
+      perturbed: rowOf(adversarial, i, batch),
       label: name(labels[i]!),
       predictedClean: name(before.classes[i]!),
       predictedPerturbed: name(after.classes[i]!),

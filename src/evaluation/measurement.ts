@@ -5,6 +5,7 @@ import { fittingAttacks, maskingWarning } from "./checks.ts";
 import { type CorrectImage, joined } from "./chunk.ts";
 import type { Predictor } from "./predictor.ts";
 import type { ImageRecord, ResultsFolder } from "./results.ts";
+import { rowOf } from "./rows.ts";
 
 /** One attack of several that ran one after the other. */
 export interface Stage {
@@ -37,7 +38,8 @@ export class Measurement {
   readonly #what: Attack | AutoAttack;
   readonly #attacks: readonly Attack[];
   readonly #context: MeasurementContext;
-  readonly #name: string;
+  /** What its results go by: attack, norm and epsilon. */
+  readonly name: string;
   readonly #stages: { readonly attack: string; survivors: number; seconds: number }[];
   readonly #warnings: string[];
 
@@ -46,7 +48,7 @@ export class Measurement {
     this.#what = what;
     this.#attacks = attacks;
     this.#context = context;
-    this.#name = [measurementName(what), normOf(what), formatEpsilon(what.epsilon)].join(" ");
+    this.name = [measurementName(what), normOf(what), formatEpsilon(what.epsilon)].join(" ");
     this.#stages = attacks.map((attack) => ({ attack: attackName(attack), survivors: 0, seconds: 0 }));
     this.#warnings = warning === undefined ? [] : [warning];
   }
@@ -67,7 +69,7 @@ export class Measurement {
   async #attack(attack: Attack, images: readonly CorrectImage[], done: number): Promise<readonly ImageRecord[]> {
     const { results } = this.#context;
     const stage = attackName(attack);
-    const known = images.map(({ index }) => results?.find(this.#name, stage, index));
+    const known = images.map(({ index }) => results?.find(this.name, stage, index));
     const open = images.filter((_, i) => !known[i]);
     const found = await this.#run(attack, open, done + images.length - open.length);
     return known.map((record) => record ?? found.shift()!);
@@ -127,14 +129,13 @@ export class Measurement {
   ): Promise<readonly ImageRecord[]> {
     const { predictor, transfer, results } = this.#context;
     const stage = attackName(attack);
-    const size = adversarial.length / images.length;
-    const pixels = joined(finished.map((i) => adversarial.subarray(i * size, (i + 1) * size)));
+    const pixels = joined(finished.map((i) => rowOf(adversarial, i, images.length)));
     const labels = finished.map((i) => images[i]!.label);
     const { classes, margins } = await predictor.predict(pixels, labels);
     const records = finished.map((i, at): ImageRecord => {
       const { index, id, label } = images[i]!;
       return {
-        ...{ index, id, label, measurement: this.#name, attack: stage },
+        ...{ index, id, label, measurement: this.name, attack: stage },
         prediction: classes[at]!,
         margin: margins[at]!,
         // Batches of other sizes may round otherwise: what the attack saw misclassified counts, though barely so.
@@ -145,7 +146,7 @@ export class Measurement {
     });
     // Before the records, which say that nothing is left to do.
     const indices = records.map(({ index }) => index);
-    results?.saveAdversarial(this.#name, stage, { indices, pixels, imageSize: predictor.imageSize });
+    results?.saveAdversarial(this.name, stage, { indices, pixels, imageSize: predictor.imageSize });
     results?.add(records);
     return records;
   }

@@ -1,6 +1,7 @@
 import type { Value } from "../graph/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { Forward } from "./forward.ts";
+import { rowOf } from "./rows.ts";
 import type { Victim } from "./victim.ts";
 
 /** What an encoder makes of images. */
@@ -45,8 +46,7 @@ export class Predictor {
   /** @param pixels [count, 3, S, S] in [0, 1], any count */
   async predict(pixels: Float32Array, labels: readonly number[]): Promise<Predictions> {
     const { logits, embeddings } = await this.#forward.run(pixels);
-    const classes = labels.length === 0 ? 0 : logits.length / labels.length;
-    const rows = labels.map((_, i) => logits.subarray(i * classes, (i + 1) * classes));
+    const rows = labels.map((_, i) => rowOf(logits, i, labels.length));
     return {
       classes: rows.map((row) => row.indexOf(Math.max(...row))),
       margins: rows.map((row, i) => marginOf(row, labels[i]!)),

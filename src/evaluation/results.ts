@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { readJson, writeAtomically } from "../models/files.ts";
+import { jsonFile, readJson, writeAtomically } from "../models/files.ts";
 import { encodeSafetensors } from "../models/safetensors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 
@@ -105,7 +105,7 @@ function keyOf({ measurement, attack, index }: Pick<ImageRecord, "measurement" |
 /** Writes the settings; where there are some, they must be the same. */
 function keepSettings(path: string, settings: Readonly<Record<string, unknown>>): void {
   if (!existsSync(path)) {
-    writeAtomically(path, `${JSON.stringify(settings, undefined, 2)}\n`);
+    writeAtomically(...jsonFile(path, settings));
     return;
   }
   const before = readJson(path) as Readonly<Record<string, unknown>>;
