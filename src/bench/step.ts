@@ -25,6 +25,8 @@ export interface BenchOptions extends CompileOptions {
   readonly stepsPerBatch?: number;
   /** Images that go through the encoder at a time. Default: the batch. */
   readonly microBatch?: number;
+  /** Compute activations again in backward passes; the operations counted stay those of a step that keeps them. */
+  readonly recompute?: boolean;
   /** Counted steps, after one to warm up. */
   readonly repeats: number;
   readonly seed: number;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { readBytes, writeAtomically } from "../models/files.ts";
-import { decodeSafetensors, encodeSafetensors } from "../models/safetensors.ts";
+import { decodeSafetensors, safetensorsPieces } from "../models/safetensors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 
 /** Where training stands between two batches. */
@@ -23,7 +23,7 @@ export interface Checkpoint {
 }
 
 export function writeCheckpoint(path: string, { progress, tensors }: Checkpoint): void {
-  writeAtomically(path, encodeSafetensors(tensors, new Map([["progress", JSON.stringify(progress)]])));
+  writeAtomically(path, safetensorsPieces(tensors, new Map([["progress", JSON.stringify(progress)]])));
 }
 
 /** @throws UsageError when the file is missing or damaged */

@@ -1,4 +1,5 @@
 import { ascentGraph, ascentSpec } from "../attacks/index.ts";
+import { recomputed } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import {
@@ -31,21 +32,25 @@ export interface TrainingGraphs {
 /**
  * @param batch images that go through the encoder at a time
  * @param omega the dual variables
+ * @param recompute whether backward passes compute activations again instead of keeping them; see `recomputed`
  */
 export function trainingGraphs(
   encoder: Encoder,
   objective: Objective,
   batch: number,
   omega: Parameters,
+  recompute = false,
 ): TrainingGraphs {
   const { attack, constraint } = objective;
   const terms = termsOf(objective);
   const spec = ascentSpec(attack, batch, encoder.imageSize);
-  const { next, nextVelocity } = ascentGraph(spec, (pixels) => ({ loss: trained(encoder, pixels, terms.loss) }));
+  const { loss, ...ascent } = ascentGraph(spec, (pixels) => ({ loss: trained(encoder, pixels, terms.loss) }));
+  const primal = primalGraph(encoder, batch, constraint !== undefined, terms);
+  const lean = (outputs: Outputs, of: Value): Outputs => (recompute ? recomputed(outputs, of) : outputs);
   return {
     reference: referenceGraph(encoder, batch, constraint),
-    ascent: { next: next!, ...(nextVelocity && { nextVelocity }) },
-    primal: primalGraph(encoder, batch, constraint !== undefined, terms),
+    ascent: lean(ascent, loss!),
+    primal: lean(primal, primal.loss!),
     dual: constraint && dualGraph(constraint.dual, batch, omega, encoder.embeddingSize),
     distance: constraint
       ? undefined

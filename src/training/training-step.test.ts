@@ -87,6 +87,24 @@ describe("micro-batches", () => {
   });
 });
 
+test("activations that are computed again give the same weights and moments to the last bit", async () => {
+  const deep = tinyEncoder({ depth: 4 });
+  const states = [];
+  for (const recompute of [false, true]) {
+    const step = await TrainingStep.create(deep, strong, {
+      microBatch: 5,
+      weightDecay: 1e-4,
+      seed: 0,
+      threads: 1,
+      recompute,
+    });
+    for (const key of ["first", "second"]) await step.run(pixels, [key], () => 1e-3);
+    states.push(copied(step.state()));
+    await step.dispose();
+  }
+  expect(states[1]).toEqual(states[0]);
+});
+
 describe("gradient clipping", () => {
   test("a gradient longer than the limit gets its length, a shorter one stays", async () => {
     const [free, loose, tight] = [

@@ -15,6 +15,8 @@ import { trainingGraphs } from "./training-graphs.ts";
 export interface StepOptions extends CompileOptions {
   /** Images that go through the encoder at a time; a batch of several gives the same result as one large batch. */
   readonly microBatch: number;
+  /** Compute activations again in backward passes instead of keeping them: less memory, more time. Default false. */
+  readonly recompute?: boolean;
   readonly weightDecay: number;
   /** Largest l2 norm of the whole gradient; longer ones are scaled down. Default: no limit. */
   readonly clipGradient?: number;
@@ -65,7 +67,7 @@ export class TrainingStep {
   ): Promise<TrainingStep> {
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
-    const graphs = trainingGraphs(encoder, objective, options.microBatch, omega);
+    const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, options.recompute);
     const parameters = cloneParameters(encoder.parameters);
     const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
     const learner = await (resident ? ResidentLearner : HostLearner).create(
