@@ -1,4 +1,5 @@
 export type { Device } from "./binding.ts";
+export { discard } from "./discard.ts";
 export { RuntimeError } from "./errors.ts";
 export { compile, compileOnDevice, createTransfer } from "./node.ts";
 export type { CompileOptions, Program } from "./program.ts";

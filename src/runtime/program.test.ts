@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Graph, GraphError } from "../graph/index.ts";
-import { compile, RuntimeError } from "./index.ts";
+import { compile, discard, RuntimeError } from "./index.ts";
 
 /** y = 2 x + b, with a third input that nothing uses. */
 function affine() {
@@ -47,6 +47,20 @@ describe("a compiled program", () => {
     expect(program.outputs.y).toBe(first.y);
     expect(first.y).toEqual(Float32Array.of(10, 20, 30, 10, 20, 30));
     expect(kept).toEqual(Float32Array.of(12, 24, 36, 18, 30, 42));
+  });
+
+  test("can give its outputs in new arrays, which can be given back", async () => {
+    const program = await compile({ y: affine().y });
+    const first = await program.runFresh({ x, b });
+    const second = await program.runFresh({ x: new Float32Array(6), b });
+    expect(first.y).toEqual(Float32Array.of(12, 24, 36, 18, 30, 42));
+    expect(second.y).toEqual(Float32Array.of(10, 20, 30, 10, 20, 30));
+    discard([first.y, first.y]);
+    expect(first.y).toHaveLength(0);
+    expect(second.y).toHaveLength(6);
+    await expect(program.runFresh({ x })).rejects.toThrow(new RuntimeError("Input b: float32[3] is missing."));
+    await program.dispose();
+    await expect(program.runFresh({ x, b })).rejects.toThrow(new RuntimeError("This program was disposed of."));
   });
 
   test("gives the same result with any number of threads", async () => {

@@ -22,18 +22,21 @@ export interface Port {
   readonly shape: readonly number[];
 }
 
+type Tensors = Readonly<Record<string, OrtTensor>>;
+
 /**
  * A compiled graph: one ONNX Runtime session with preallocated outputs.
  *
  * `run` takes one typed array an input (row-major, of the input's element type; read in place, never changed) and
- * returns one typed array an output. The outputs are the same arrays at every call: copy what must survive the next one.
+ * returns one typed array an output. The outputs are the same arrays at every call: copy what must survive the next one,
+ * or have `runFresh` make new ones.
  * Runs of one program must not overlap. `dispose` frees the session's native memory; the program is useless afterwards.
  */
 export class Program<Name extends string = string> {
   readonly inputs: readonly Port[];
-  readonly outputs: Readonly<Record<Name, TypedArray>>;
   readonly #binding: Binding;
-  readonly #fetches: Readonly<Record<string, OrtTensor>>;
+  readonly #ports: readonly Port[];
+  #preallocated: { readonly arrays: Readonly<Record<Name, TypedArray>>; readonly fetches: Tensors } | undefined;
   #session: InferenceSession | undefined;
 
   /** @internal Programs come from `compile`. */
@@ -46,10 +49,12 @@ export class Program<Name extends string = string> {
     this.#binding = binding;
     this.#session = session;
     this.inputs = inputs;
-    const ports = Object.entries<Port>(outputs);
-    const arrays = Object.fromEntries(ports.map(([name, port]) => [name, allocate(port.dtype, port.shape)]));
-    this.outputs = arrays as Record<Name, TypedArray>;
-    this.#fetches = Object.fromEntries(ports.map(([name, port]) => [name, tensorOf(binding, port, arrays[name]!)]));
+    this.#ports = Object.entries<Port>(outputs).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  }
+
+  /** The arrays that `run` writes to. */
+  get outputs(): Readonly<Record<Name, TypedArray>> {
+    return this.#outputs().arrays;
   }
 
   /**
@@ -58,12 +63,36 @@ export class Program<Name extends string = string> {
    * @throws RuntimeError when an input is missing, or of another element type or length than declared
    */
   async run(feeds: Readonly<Record<string, TypedArray>>): Promise<Readonly<Record<Name, TypedArray>>> {
-    const session = this.#session;
-    if (!session) throw new RuntimeError("This program was disposed of.");
-    const tensors: Record<string, OrtTensor> = {};
-    for (const port of this.inputs) tensors[port.name] = tensorOf(this.#binding, port, feeds[port.name]);
-    await session.run(tensors, this.#fetches);
-    return this.outputs;
+    const { arrays, fetches } = this.#outputs();
+    await this.#open().run(this.#tensors(feeds), fetches);
+    return arrays;
+  }
+
+  /**
+   * As `run`, into arrays of the caller's own. Large results then take half the memory: onnxruntime-node copies what it
+   * returns, whether it was told where to put it or not. `discard` them when they are done with.
+   */
+  async runFresh(feeds: Readonly<Record<string, TypedArray>>): Promise<Readonly<Record<Name, TypedArray>>> {
+    const results = await this.#open().run(this.#tensors(feeds));
+    return Object.fromEntries(this.#ports.map(({ name }) => [name, results[name]!.data])) as Record<Name, TypedArray>;
+  }
+
+  #open(): InferenceSession {
+    if (!this.#session) throw new RuntimeError("This program was disposed of.");
+    return this.#session;
+  }
+
+  #tensors(feeds: Readonly<Record<string, TypedArray>>): Tensors {
+    return Object.fromEntries(this.inputs.map((port) => [port.name, tensorOf(this.#binding, port, feeds[port.name])]));
+  }
+
+  #outputs() {
+    if (this.#preallocated) return this.#preallocated;
+    const arrays = this.#ports.map(({ dtype, shape }) => allocate(dtype, shape));
+    const named = <T>(items: readonly T[]) => Object.fromEntries(this.#ports.map(({ name }, i) => [name, items[i]!]));
+    const fetches = named(arrays.map((array, i) => tensorOf(this.#binding, this.#ports[i]!, array)));
+    this.#preallocated = { arrays: named(arrays) as Record<Name, TypedArray>, fetches };
+    return this.#preallocated;
   }
 
   async dispose(): Promise<void> {

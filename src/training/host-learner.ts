@@ -1,7 +1,7 @@
 import { perturbBatch } from "../attacks/index.ts";
 import type { Parameters } from "../models/encoder.ts";
 import { gradientName, type Objective } from "../objectives/index.ts";
-import { compile, type Program } from "../runtime/index.ts";
+import { compile, discard, type Program } from "../runtime/index.ts";
 import type { AdamW } from "./adamw.ts";
 import type { Key, Learner } from "./learner.ts";
 import { NonFiniteError } from "./non-finite.ts";
@@ -15,6 +15,7 @@ type Gradient = ReadonlyMap<string, Float32Array>;
 
 /** A learner in host memory: programs read the weights' arrays in place, the optimiser changes them in place. */
 export class HostLearner implements Learner {
+  readonly #original: Parameters;
   readonly #parameters: Parameters;
   readonly #optimizer: AdamW;
   readonly #objective: Objective;
@@ -23,12 +24,14 @@ export class HostLearner implements Learner {
   #gradient: Gradient = new Map();
 
   private constructor(
+    original: Parameters,
     parameters: Parameters,
     optimizer: AdamW,
     objective: Objective,
     clipGradient: number,
     programs: Programs,
   ) {
+    this.#original = original;
     this.#parameters = parameters;
     this.#optimizer = optimizer;
     this.#objective = objective;
@@ -37,6 +40,7 @@ export class HostLearner implements Learner {
   }
 
   static async create(
+    original: Parameters,
     parameters: Parameters,
     optimizer: AdamW,
     objective: Objective,
@@ -49,11 +53,11 @@ export class HostLearner implements Learner {
       primal: await compile(primal, options),
       distance: distance && (await compile(distance, options)),
     };
-    return new HostLearner(parameters, optimizer, objective, options.clipGradient ?? Infinity, programs);
+    return new HostLearner(original, parameters, optimizer, objective, options.clipGradient ?? Infinity, programs);
   }
 
   async reference({ clean, original }: Part): Promise<Float32Array | undefined> {
-    const { embedding, entropy } = await this.#programs.reference.run({ clean });
+    const { embedding, entropy } = await this.#programs.reference.run({ ...feedsOf(this.#original), clean });
     original.set(embedding as Float32Array);
     return entropy as Float32Array | undefined;
   }
@@ -70,17 +74,18 @@ export class HostLearner implements Learner {
   async primal(parts: readonly Part[]): Promise<number> {
     let loss = 0;
     for (const part of parts) {
-      const result = await this.#programs.primal.run({ ...feedsOf(this.#parameters), ...arraysOf(part) });
+      const result = await this.#programs.primal.runFresh({ ...feedsOf(this.#parameters), ...arraysOf(part) });
       loss += (result.loss as Float32Array)[0]!;
       part.advDistance.set(result.advDistance as Float32Array);
       if (result.advLoss) part.advLoss.set(result.advLoss as Float32Array);
       if (result.cleanDistance) part.cleanDistance.set(result.cleanDistance as Float32Array);
       const names = [...this.#parameters.keys()];
       const own = new Map(names.map((name) => [name, result[gradientName(name)] as Float32Array]));
-      // The program writes every part's gradient into the same arrays: a sum over several needs arrays of its own.
-      if (parts.length === 1) this.#gradient = own;
-      else if (part.start === 0) this.#gradient = new Map([...own].map(([name, data]) => [name, data.slice()]));
-      else for (const [name, sum] of this.#gradient) addInPlace(sum, own.get(name)!);
+      if (part.start === 0) this.#gradient = own;
+      else {
+        for (const [name, sum] of this.#gradient) addInPlace(sum, own.get(name)!);
+        discard(own.values());
+      }
     }
     return loss;
   }
@@ -88,6 +93,8 @@ export class HostLearner implements Learner {
   async update(learningRate: number): Promise<void> {
     const scale = this.#clipScale();
     this.#optimizer.step(this.#parameters, (name) => this.#gradient.get(name)!, learningRate, scale);
+    discard(this.#gradient.values());
+    this.#gradient = new Map();
   }
 
   /** Factor that brings the gradient's norm to the limit; checks on the way that it is finite. */

@@ -40,12 +40,12 @@ describe("runsPerBatch", () => {
         seed: 0,
         threads: 1,
       });
-      const run = vi.spyOn(Program.prototype, "run");
+      const runs = (["run", "runFresh"] as const).map((way) => vi.spyOn(Program.prototype, way));
       const pixels = Float32Array.from({ length: 2 * batch * 3 * imageSize ** 2 }, () => random.uniform());
       await step.run(pixels, ["key"], () => 1e-4);
       await step.dispose();
 
-      const names = run.mock.contexts.map((program) => phaseOf(program as Program));
+      const names = runs.flatMap(({ mock }) => mock.contexts).map((program) => phaseOf(program as Program));
       const expected = runsPerBatch(objective);
       for (const phase of Object.keys(expected) as (keyof TrainingGraphs)[]) {
         expect([phase, names.filter((name) => name === phase).length]).toEqual([phase, 2 * expected[phase]]);

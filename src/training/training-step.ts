@@ -67,16 +67,14 @@ export class TrainingStep {
   ): Promise<TrainingStep> {
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
-    const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, options.recompute);
+    const { recompute = false } = options;
+    const reference = resident ? "constants" : "inputs";
+    const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, { recompute, reference });
     const parameters = cloneParameters(encoder.parameters);
     const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
-    const learner = await (resident ? ResidentLearner : HostLearner).create(
-      parameters,
-      optimizer,
-      objective,
-      graphs,
-      options,
-    );
+    const learner = resident
+      ? await ResidentLearner.create(parameters, optimizer, objective, graphs, options)
+      : await HostLearner.create(encoder.parameters, parameters, optimizer, objective, graphs, options);
     // A few small products: not worth a device's round trips.
     const multipliers =
       dual && new DualVariable(dual, omega, await compile(graphs.dual!, { ...options, device: "cpu" }));
