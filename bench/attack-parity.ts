@@ -29,7 +29,7 @@ const { values } = parseArgs({
     "best-loss": { type: "string", default: "" },
     "best-loss-images": { type: "string", default: "32" },
     queries: { type: "string", default: "1000" },
-    batch: { type: "string", default: "64" },
+    batch: { type: "string", default: "16" },
     threads: { type: "string", default: "2" },
     out: { type: "string" },
     peer: { type: "string", multiple: true, default: [] },
