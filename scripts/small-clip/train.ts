@@ -204,7 +204,7 @@ for (let epoch = startEpoch; epoch < epochs; epoch++) {
     });
     const rate = learningRateAt(step, Number(values["learning-rate"]), Number(values.warmup), epochs * stepsPerEpoch);
     const gradient = (name: string): Float32Array => (result as Record<string, Float32Array>)[gradientName(name)]!;
-    optimizer.step(parameters, gradient, rate, clip([...parameters.keys()].map(gradient), 1));
+    await optimizer.step(parameters, gradient, rate, clip([...parameters.keys()].map(gradient), 1));
     const scale = parameters.get("logit_scale")!.data;
     scale[0] = Math.min(scale[0]!, Math.log(100));
     const [loss, accuracy] = [result.loss, result.accuracy].map((x) => (x as Float32Array)[0]!) as [number, number];

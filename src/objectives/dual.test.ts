@@ -33,7 +33,7 @@ async function ascend(dual: Dual, violation: Float32Array, steps: number, shares
   const before = [...((await run()).lambda as Float32Array)];
   for (let step = 0; step < steps; step++) {
     const result = await run();
-    optimizer.step(omega, (name) => result[gradientName(name)] as Float32Array, 1e-2, -1);
+    await optimizer.step(omega, (name) => result[gradientName(name)] as Float32Array, 1e-2, -1);
   }
   const result = await run();
   const after = [...(result.lambda as Float32Array)];

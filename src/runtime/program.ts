@@ -60,10 +60,15 @@ export class Program<Name extends string = string> {
   /**
    * @param feeds one array an input, by name; names that the program does not know are ignored, so that one record of
    *   parameters can serve several programs
+   * @param into arrays that take the place of the program's own in this run, for all outputs; they may be inputs, since
+   *   results are written at the end
    * @throws RuntimeError when an input is missing, or of another element type or length than declared
    */
-  async run(feeds: Readonly<Record<string, TypedArray>>): Promise<Readonly<Record<Name, TypedArray>>> {
-    const { arrays, fetches } = this.#outputs();
+  async run(
+    feeds: Readonly<Record<string, TypedArray>>,
+    into?: Readonly<Record<Name, TypedArray>>,
+  ): Promise<Readonly<Record<Name, TypedArray>>> {
+    const { arrays, fetches } = into ? { arrays: into, fetches: this.#fetches(into) } : this.#outputs();
     await this.#open().run(this.#tensors(feeds), fetches);
     return arrays;
   }
@@ -88,11 +93,16 @@ export class Program<Name extends string = string> {
 
   #outputs() {
     if (this.#preallocated) return this.#preallocated;
-    const arrays = this.#ports.map(({ dtype, shape }) => allocate(dtype, shape));
-    const named = <T>(items: readonly T[]) => Object.fromEntries(this.#ports.map(({ name }, i) => [name, items[i]!]));
-    const fetches = named(arrays.map((array, i) => tensorOf(this.#binding, this.#ports[i]!, array)));
-    this.#preallocated = { arrays: named(arrays) as Record<Name, TypedArray>, fetches };
+    const named = this.#ports.map(({ name, dtype, shape }) => [name, allocate(dtype, shape)] as const);
+    const arrays = Object.fromEntries(named) as Record<Name, TypedArray>;
+    this.#preallocated = { arrays, fetches: this.#fetches(arrays) };
     return this.#preallocated;
+  }
+
+  #fetches(arrays: Readonly<Record<Name, TypedArray>>): Tensors {
+    return Object.fromEntries(
+      this.#ports.map((port) => [port.name, tensorOf(this.#binding, port, arrays[port.name as Name])]),
+    );
   }
 
   async dispose(): Promise<void> {

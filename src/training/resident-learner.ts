@@ -4,7 +4,8 @@ import { gradientName, type Objective } from "../objectives/index.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
 import type { DeviceFeeds, DeviceTensor } from "../runtime/index.ts";
 import type { AdamW } from "./adamw.ts";
-import { adamWScalars, momentNames, nextName } from "./adamw-graph.ts";
+import { adamWRates, asScalars } from "./adamw-formula.ts";
+import { momentNames, nextName } from "./adamw-graph.ts";
 import type { Key, Learner } from "./learner.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { feedsOf } from "./parameters.ts";
@@ -126,7 +127,7 @@ export class ResidentLearner implements Learner {
 
   async update(learningRate: number): Promise<void> {
     const learned = await this.#state();
-    const scalars = adamWScalars(this.#steps + 1, learningRate, this.#options);
+    const scalars = asScalars(adamWRates(this.#steps + 1, learningRate, this.#options));
     const given = { ...learned, ...Object.fromEntries(this.#gradient), ...scalars };
     const { norm, ...next } = await this.#programs.optimizer.run(given);
     disposeAll(this.#gradient.values());

@@ -70,10 +70,14 @@ describe("trainingGraphs", () => {
 
     const tokens = 1 + (imageSize / patch) ** 2;
     const patches = 2 * batch * (tokens - 1) * 3 * patch ** 2 * width;
-    // qkv, projection and the two layers of the MLP: (3 + 1 + 4 + 4) width^2 weights a block.
-    const linear = depth * 2 * batch * tokens * 12 * width ** 2;
-    const attention = depth * 2 * 2 * batch * tokens ** 2 * width;
-    expect(work("reference")).toBe(patches + linear + attention);
+    // qkv, projection and the two layers of the MLP: (3 + 1 + 4 + 4) width^2 weights a block. Of the last block's tokens
+    // only the class token is read: all of them as keys and values, one as query, projected and in the MLP.
+    const row = 2 * batch * width ** 2;
+    const unread = (tokens - 1) * row;
+    const linear = depth * tokens * 12 * row - 9 * unread;
+    const attention = 2 * 2 * batch * ((depth - 1) * tokens ** 2 + tokens) * width;
+    // Frozen weights let the queries that nobody reads be told from the keys and values.
+    expect(work("reference")).toBe(patches + linear - unread + attention);
     // Back to the image: a linear layer's input gradient is one product more, attention's two operands are two.
     expect(work("ascent")).toBe(2 * patches + 2 * linear + 3 * attention);
     // Twice the images; weights' gradients instead of the image's.

@@ -71,7 +71,7 @@ export class TrainingStep {
     const reference = resident ? "constants" : "inputs";
     const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, { recompute, reference });
     const parameters = cloneParameters(encoder.parameters);
-    const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
+    const optimizer = await AdamW.compile(parameters, { weightDecay: options.weightDecay }, options);
     const learner = resident
       ? await ResidentLearner.create(parameters, optimizer, objective, graphs, options)
       : await HostLearner.create(encoder.parameters, parameters, optimizer, objective, graphs, options);
@@ -169,6 +169,7 @@ export class TrainingStep {
 
   async dispose(): Promise<void> {
     await this.#learner.dispose();
+    await this.#optimizer.dispose();
     await this.#dual?.dispose();
   }
 }
