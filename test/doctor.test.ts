@@ -29,14 +29,14 @@ describe("lore doctor", () => {
       offline: true,
     });
     expect(diagnosis.devices.map(({ device }) => device)).toEqual(["cpu", "webgpu", "cuda"]);
-    expect(diagnosis.devices[0]).toEqual({ device: "cpu", works: true });
+    expect(diagnosis.devices[0]).toEqual({ device: "cpu", works: true, auto: true });
     for (const { works, reason } of diagnosis.devices) if (!works) expect(reason).toMatch(/^.{1,150}$/);
   });
 
-  const name = "finds WebGPU where there is a driver for it";
+  const name = "finds WebGPU where there is a driver for it, and leaves one in software out of auto";
   it.skipIf(!hasSoftwareGpu)(hasSoftwareGpu ? name : `${name} (${whySkipped})`, async () => {
     const { stdout } = await lore(["doctor", "--json"], softwareGpuEnvironment());
     const { devices } = JSON.parse(stdout) as Diagnosis;
-    expect(devices[1]).toEqual({ device: "webgpu", works: true });
+    expect(devices[1]).toEqual({ device: "webgpu", works: true, auto: false });
   });
 });

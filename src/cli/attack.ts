@@ -70,7 +70,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   if (towards !== undefined) checkTarget(towards);
 
   const progress = new ProgressLine();
-  const compute = compileFlags(flags);
+  const compute = await compileFlags(flags);
   const encoder = await openEncoder(flags.encoder, flags, progress);
   const naming = await openNaming(encoder, flags, compute);
   const clean = await readImages(

@@ -30,7 +30,7 @@ async function run(flags: Flags): Promise<void> {
   const progress = new ProgressLine();
   const result = await bench({
     ...options,
-    ...compileFlags(flags),
+    ...(await compileFlags(flags)),
     phases: !json,
     onProgress: (what, done, total) => progress.update(what, done, total),
   });

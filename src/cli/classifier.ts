@@ -33,7 +33,7 @@ export async function classifierOf(encoder: Encoder, source: ImageSource, flags:
     );
   }
   return chooseClassifier(encoder, source, {
-    ...compileFlags(flags),
+    ...(await compileFlags(flags)),
     ...(templates !== undefined && { templates: openTemplates(templates) }),
     defaultTemplates: [tecoaTemplate],
     onProgress,

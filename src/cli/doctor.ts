@@ -1,21 +1,14 @@
-import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { Command, Option } from "commander";
 import { gemmRate } from "../bench/index.ts";
 import { Graph } from "../graph/index.ts";
-import { type Provider, providers, tryDevice } from "../runtime/devices.ts";
+import { type Provider, providers } from "../runtime/devices.ts";
 import { compile, type Device } from "../runtime/index.ts";
 import { versions } from "../version.ts";
+import { type DeviceState, probed, probedInChild } from "./probe.ts";
 
 const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
-
-/** Whether a small program really ran on a device; if not, why. */
-interface DeviceState {
-  readonly device: Device;
-  readonly works: boolean;
-  readonly reason?: string;
-}
 
 interface Diagnosis {
   readonly versions: Readonly<Record<string, string>>;
@@ -73,35 +66,6 @@ function square(size: number) {
   return { batch: 1, m: size, k: size, n: size, transA: false, transB: false };
 }
 
-async function probed(device: Device): Promise<DeviceState> {
-  try {
-    await tryDevice(device);
-    return { device, works: true };
-  } catch (error) {
-    return { device, works: false, reason: short(error instanceof Error ? error.message : String(error)) };
-  }
-}
-
-/** A driver's crash then ends the child only. */
-function probedInChild(device: Device): Promise<DeviceState> {
-  const args = [...process.execArgv, process.argv[1]!, "doctor", "--probe", device];
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { timeout: 60_000 }, (error, stdout) => {
-      if (!error) return resolve(JSON.parse(stdout) as DeviceState);
-      const end = error.killed
-        ? "no answer within a minute"
-        : `the process ended with ${error.signal ?? `code ${error.code}`}`;
-      resolve({ device, works: false, reason: `trying it failed: ${end}` });
-    });
-  });
-}
-
-/** What stands behind ONNX Runtime's account of its own source: `file.cc:136 Initialize(...) ... was false. No adapter`. */
-function short(message: string): string {
-  const reason = message.split("was false. ").at(-1)!.split("\n")[0]!;
-  return reason.replace(/^ONNX Runtime cannot run this graph on \w+: /, "").slice(0, 150);
-}
-
 /** Threads of an operator, the calling one included, counted where the system lists them; elsewhere the cores. */
 async function defaultThreads(): Promise<number> {
   if (process.platform !== "linux") return availableParallelism();
@@ -142,8 +106,11 @@ function text({ versions, platform, cpu, memory, providers, devices, offline }: 
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const facts = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
-  const states = devices.map(
-    ({ device, works, reason }) => `${device.padEnd(width)}  ${works ? "works" : `no: ${reason}`}`,
-  );
+  const states = devices.map((state) => `${state.device.padEnd(width)}  ${account(state)}`);
   return `${facts}\n\nDevices, each tried with a small program:\n${states.join("\n")}`;
+}
+
+function account(state: DeviceState): string {
+  if (!state.works) return `no: ${state.reason}`;
+  return state.auto ? "works" : "works, slower than the CPU (software?): --device auto leaves it out";
 }

@@ -93,7 +93,7 @@ async function run(flags: Flags): Promise<void> {
     for (const [i, { spec, encoder }] of encoders.entries()) {
       const results = kept[i];
       const result = await evaluate(sized(encoder), source, {
-        ...evaluateOptions(flags),
+        ...(await evaluateOptions(flags)),
         attacks,
         ...(templates && { templates }),
         ...(surrogate && { surrogate: sized(surrogate.encoder) }),
@@ -134,10 +134,10 @@ function checkTogether(flags: Flags, attacks: readonly unknown[]): void {
     );
 }
 
-function evaluateOptions(flags: Flags): EvaluateOptions {
+async function evaluateOptions(flags: Flags): Promise<EvaluateOptions> {
   const { batch, seed, limit, strict, quantize } = flags;
   return {
-    ...compileFlags(flags),
+    ...(await compileFlags(flags)),
     batch,
     seed,
     ...(limit !== undefined && { limit }),

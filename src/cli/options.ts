@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Device } from "../runtime/index.ts";
+import { fastestDevice } from "./probe.ts";
 
 /** Parses `2/255` or `0.0078` into pixel units of [0, 1]. */
 export function parseEpsilon(text: string): number {
@@ -32,6 +33,16 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+const byteUnits: Readonly<Record<string, number>> = { mib: 2 ** 20, gib: 2 ** 30, mb: 1e6, gb: 1e9 };
+
+/** Parses `8GiB`, `512MiB`, `7.5GB` into bytes. */
+export function parseBytes(text: string): number {
+  const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text) ?? [];
+  const bytes = Number(number) * (byteUnits[unit?.toLowerCase() ?? ""] ?? Number.NaN);
+  if (!(bytes >= 1)) throw new InvalidArgumentError("Write it with its unit: 8GiB or 512MiB (or GB, MB).");
+  return Math.floor(bytes);
+}
+
 export function parseSeed(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("It must be a non-negative integer.");
   return Number(text);
@@ -61,7 +72,9 @@ export interface ComputeFlags {
 export function withComputeFlags(command: Command): Command {
   return command
     .addOption(
-      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "cuda"]).default("auto"),
+      new Option("--device <name>", "where to compute: auto is a GPU if there is one, else the CPU")
+        .choices(["auto", "cpu", "webgpu", "cuda"])
+        .default("auto"),
     )
     .option("--threads <n>", "threads on CPU (default: one a core)", parseCount)
     .option("--seed <n>", "seed of everything random", parseSeed, 0)
@@ -86,10 +99,10 @@ export function withImageFlags(command: Command, batch: number): Command {
     .option("--strict", "stop at the first file that is no image, instead of skipping it");
 }
 
-/** The flags that were given, as an options object without undefined entries. */
-export function compileFlags({ device, threads }: ComputeFlags): {
-  readonly device: Device;
-  readonly threads?: number;
-} {
-  return { device: device === "auto" ? "cpu" : device, ...(threads !== undefined && { threads }) };
+/** Where to compute: what the flags say, "auto" being the device that is fastest here. */
+export async function compileFlags({
+  device,
+  threads,
+}: ComputeFlags): Promise<{ readonly device: Device; readonly threads?: number }> {
+  return { device: device === "auto" ? await fastestDevice() : device, ...(threads !== undefined && { threads }) };
 }

@@ -44,7 +44,7 @@ export function quickstartCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
   const progress = new ProgressLine();
-  const compute = compileFlags(flags);
+  const compute = await compileFlags(flags);
   const { seed } = flags;
   const original = await loadEncoder(encoderFolder);
   const train = synthetic({ count: flags.images, seed: seed + 1, split: "train" });

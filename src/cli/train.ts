@@ -3,7 +3,14 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { defaultSettings, finetune, readRun, type StepMetrics } from "../training/index.ts";
+import {
+  defaultSettings,
+  finetune,
+  formatBytes,
+  type MemoryPlan,
+  readRun,
+  type StepMetrics,
+} from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
@@ -13,6 +20,7 @@ import {
   type ComputeFlags,
   compileFlags,
   type ImageFlags,
+  parseBytes,
   parseCount,
   parseFraction,
   parseNumber,
@@ -32,6 +40,8 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, ObjectiveFlags {
   readonly warmup: number;
   readonly clipGradient?: number;
   readonly microBatch?: number;
+  readonly memory?: number;
+  readonly recompute?: true;
 }
 
 export function trainCommand(): Command {
@@ -52,6 +62,8 @@ export function trainCommand(): Command {
     .option("--warmup <share>", "share of the steps spent on linear warm-up", parseFraction, warmup)
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
     .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
+    .option("--memory <size>", "train within this memory (8GiB, 512MiB), by as large a micro-batch as fits", parseBytes)
+    .option("--recompute", "compute activations again in backward passes: less memory, about a third more time")
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
   return withComputeFlags(withImageFlags(withEncoderFlags(command), 64)).action(
@@ -126,13 +138,14 @@ async function run(flags: Flags, resumed?: string): Promise<void> {
   const started = performance.now();
   let last: StepMetrics | undefined;
   const training = finetune(encoder, source, objective, {
-    ...compileFlags(flags),
+    ...(await compileFlags(flags)),
     ...settingsOf(flags),
     run: flags.out,
     ...(resumed !== undefined && { resume: true }),
     description: { flags: resumable(flags) },
     signal: stop.signal,
     onSkip: skips.add,
+    onPlan: (plan) => progress.note(describePlan(plan)),
     onWarning: (message) => progress.note(`Warning: ${message}`),
     onStep: (metrics, total) => {
       last = metrics;
@@ -178,8 +191,14 @@ function detail(metrics: StepMetrics): string {
   return `${loss}adv ${advDistance.toPrecision(4)}  clean ${cleanDistance.toPrecision(4)}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
 }
 
+function describePlan({ batch, microBatch, recompute, bytes }: MemoryPlan): string {
+  const again = recompute ? ", activations computed again" : "";
+  return `Micro-batches of ${microBatch} images, of a batch of ${batch}${again}: about ${formatBytes(bytes)} of memory.`;
+}
+
 function settingsOf(flags: Flags) {
-  const { epochs, batch, learningRate, weightDecay, warmup, seed, limit, microBatch, clipGradient, strict } = flags;
+  const { epochs, batch, learningRate, weightDecay, warmup, seed, strict } = flags;
+  const { limit, microBatch, memory, recompute, clipGradient } = flags;
   return {
     epochs,
     batch,
@@ -189,6 +208,8 @@ function settingsOf(flags: Flags) {
     seed,
     ...(limit !== undefined && { limit }),
     ...(microBatch !== undefined && { microBatch }),
+    ...(memory !== undefined && { memory }),
+    ...(recompute && { recompute }),
     ...(clipGradient !== undefined && { clipGradient }),
     ...(strict && { strict }),
   };

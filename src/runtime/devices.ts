@@ -36,3 +36,31 @@ export async function tryDevice(device: Device): Promise<void> {
   }
   await program.dispose();
 }
+
+/**
+ * Whether the device multiplies large matrices faster than the CPU. Small ones are tried first, so that a driver in
+ * software, a thousand times slower, is found out within a second or two.
+ */
+export async function fasterThanCpu(device: Device): Promise<boolean> {
+  // A GPU needs about a millisecond to be asked anything, in which a CPU may multiply several small matrices.
+  const small = { size: 256, products: 2 };
+  const large = { size: 1024, products: 8 };
+  if ((await productSeconds(device, small)) > 20 * (await productSeconds("cpu", small)) + 0.02) return false;
+  return (await productSeconds(device, large)) < (await productSeconds("cpu", large));
+}
+
+/** Of a chain of square products, once it is warm. */
+async function productSeconds(device: Device, { size, products }: { size: number; products: number }): Promise<number> {
+  const g = new Graph();
+  const a = g.input("a", "float32", [size, size]);
+  let y = a;
+  for (let i = 0; i < products; i++) y = g.mul(g.matMul(y, a), 1 / size);
+  const program = await compile({ sum: g.reduceSum(y) }, { device });
+  const numbers = new Float32Array(size * size).fill(1);
+  await program.run({ a: numbers });
+  const started = performance.now();
+  await program.run({ a: numbers });
+  const seconds = (performance.now() - started) / 1000;
+  await program.dispose();
+  return seconds;
+}

@@ -7,6 +7,7 @@ import { versions } from "../version.ts";
 import { trainingFacts } from "./card-facts.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
+import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { remainingBatches } from "./remaining.ts";
@@ -21,8 +22,12 @@ export interface TrainingSettings {
   /** Images used, taken class by class in turn; all when left out. */
   readonly limit?: number;
   readonly batch: number;
-  /** Images that go through the encoder at a time. Default: the batch. */
+  /** Images that go through the encoder at a time. Default: the batch, or what `memory` holds. */
   readonly microBatch?: number;
+  /** Bytes that the process may take on CPU: chooses the micro-batch, and `recompute` where it has to; see `planMemory`. */
+  readonly memory?: number;
+  /** Compute activations again in backward passes instead of keeping them: less memory, more time. Default false. */
+  readonly recompute?: boolean;
   /** Peak of the schedule. */
   readonly learningRate: number;
   readonly weightDecay: number;
@@ -54,6 +59,8 @@ export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptio
   readonly signal?: AbortSignal;
   readonly strict?: boolean;
   readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
+  /** What was chosen for `memory`. */
+  readonly onPlan?: (plan: MemoryPlan) => void;
   readonly onWarning?: (message: string) => void;
   readonly onSkip?: (skip: SkippedImage) => void;
 }
@@ -88,11 +95,12 @@ export async function finetune(
   checkSupervision(objective, encoder, source);
   const subset = balancedSubset(source, limit, seed);
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
-  const folder = openFolder(options, { objective, settings });
+  const parts = microBatches(encoder, objective, settings, options);
+  const folder = openFolder(options, { objective, settings: { ...settings, ...parts } });
 
   const step = await TrainingStep.create(encoder, objective, {
     ...options,
-    microBatch: Math.min(settings.microBatch ?? batch, batch),
+    ...parts,
     weightDecay: settings.weightDecay,
     seed,
     ...(settings.clipGradient !== undefined && { clipGradient: settings.clipGradient }),
@@ -176,6 +184,22 @@ export async function finetune(
   return { encoder: trained, finished: !interrupted, steps: progress.step };
 }
 
+/** How a batch goes through the encoder: as told, or as it fits into the memory. */
+function microBatches(
+  encoder: Encoder,
+  objective: Objective,
+  { batch, microBatch = batch, memory, recompute = false }: TrainingSettings,
+  { device = "cpu", onPlan }: FinetuneOptions,
+): { readonly microBatch: number; readonly recompute: boolean } {
+  if (memory === undefined) return { microBatch: Math.min(microBatch, batch), recompute };
+  if (device !== "cpu") {
+    throw new UsageError(`The memory that training takes is known on CPU only: on ${device}, give a micro-batch.`);
+  }
+  const plan = planMemory(encoder, objective, { batch, memory, recompute });
+  onPlan?.(plan);
+  return { microBatch: plan.microBatch, recompute: plan.recompute };
+}
+
 /** The learning rate of optimiser step k of a batch. */
 function schedule(
   { learningRate, warmup }: TrainingSettings,
@@ -199,6 +223,8 @@ function checkSettings(settings: TrainingSettings): void {
     if (!Number.isInteger(count) || count < 1)
       throw new UsageError(`${name} must be a positive integer, got ${count}.`);
   }
+  if (settings.memory !== undefined && settings.microBatch !== undefined)
+    throw new UsageError("Give either the memory or the micro-batch: the one is chosen by the other.");
   if (!(learningRate > 0)) throw new UsageError(`The learning rate must be positive, got ${learningRate}.`);
   if (!(clipGradient > 0)) throw new UsageError(`The gradient's limit must be positive, got ${clipGradient}.`);
   if (!(weightDecay >= 0)) throw new UsageError(`The weight decay must not be negative, got ${weightDecay}.`);
@@ -212,6 +238,8 @@ function defined(options: FinetuneOptions): Partial<TrainingSettings> {
     "limit",
     "batch",
     "microBatch",
+    "memory",
+    "recompute",
     "learningRate",
     "weightDecay",
     "warmup",

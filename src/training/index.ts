@@ -5,6 +5,7 @@ export {
   finetune,
   type TrainingSettings,
 } from "./finetune.ts";
+export { formatBytes, type MemoryPlan, planMemory, trainingBytes } from "./memory.ts";
 export type { StepMetrics } from "./metrics.ts";
 export { NonFiniteError } from "./non-finite.ts";
 export { readRun } from "./run-folder.ts";

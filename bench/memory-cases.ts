@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InvalidArgumentError } from "commander";
+import { type BenchModelName, benchModels } from "../src/bench/architectures.ts";
+import { benchEncoder } from "../src/bench/models.ts";
+import { openSource } from "../src/data/index.ts";
+import { lore } from "../src/objectives/index.ts";
+import { finetune, trainingBytes } from "../src/training/index.ts";
+
+export interface MemoryCase {
+  readonly model: BenchModelName;
+  readonly batch: number;
+  readonly microBatch: number;
+  readonly recompute: boolean;
+}
+
+export interface MemoryUse {
+  readonly expectedBytes: number;
+  /** Largest resident memory of the process. */
+  readonly measuredBytes: number;
+}
+
+export const defaultCases = [
+  "small:8:8",
+  "small:64:64",
+  "small:64:64:recompute",
+  "small:256:256",
+  "small:256:32",
+  "deit-tiny:4:4",
+  "deit-tiny:16:16",
+  "deit-tiny:16:16:recompute",
+  "vit-b-32:2:2",
+  "vit-b-32:8:8",
+  "vit-b-32:8:8:recompute",
+  "vit-b-32:8:2",
+  "vit-b-32:32:32",
+  "vit-b-32:32:32:recompute",
+] as const;
+
+/** Reads `MODEL:BATCH:MICRO-BATCH`, with `:recompute` behind it or without. */
+export function parseCase(text: string): MemoryCase {
+  const [, model = "", batch, microBatch, recompute] =
+    /^([a-z0-9-]+):([1-9]\d*):([1-9]\d*)(:recompute)?$/.exec(text) ?? [];
+  if (!Object.hasOwn(benchModels, model)) {
+    const names = Object.keys(benchModels).join(", ");
+    throw new InvalidArgumentError(`Write MODEL:BATCH:MICRO-BATCH[:recompute], with a model of ${names}.`);
+  }
+  return {
+    model: model as BenchModelName,
+    batch: Number(batch),
+    microBatch: Number(microBatch),
+    recompute: recompute !== undefined,
+  };
+}
+
+/** Batches trained on: the second has to do with what the first left behind, and so has the third. */
+const batches = 3;
+
+/**
+ * Fine-tunes by LORE on generated images as `lore train` does, checkpoints included, with few steps: more of them take time,
+ * not memory.
+ */
+export async function measureMemory({ model, batch, microBatch, recompute }: MemoryCase): Promise<MemoryUse> {
+  const encoder = benchEncoder(model, 0);
+  const objective = lore({ epsilon: 2 / 255, attack: { steps: 2 }, stepsPerBatch: 2 });
+  const expectedBytes = trainingBytes(encoder, objective, { batch, microBatch, recompute });
+  const folder = mkdtempSync(join(tmpdir(), "lore-memory-"));
+  try {
+    const source = await openSource(`synthetic:${batches * batch}`, { seed: 0 });
+    await finetune(encoder, source, objective, { batch, microBatch, recompute, epochs: 1, run: join(folder, "run") });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return { expectedBytes, measuredBytes: process.resourceUsage().maxRSS * 1024 };
+}

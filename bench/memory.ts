@@ -1,0 +1,46 @@
+/**
+ * Holds the model of a training run's memory (src/training/memory.ts) against measurement: every case fine-tunes in a process
+ * of its own, and its largest resident memory is printed beside what was expected.
+ *
+ *     npx tsx bench/memory.ts
+ *     npx tsx bench/memory.ts --case vit-l-14:128:4:recompute
+ */
+import { Command } from "commander";
+import { describeMachine, thisMachine } from "./machine.ts";
+import { main } from "./main.ts";
+import { markdownTable } from "./markdown.ts";
+import { defaultCases, type MemoryCase, type MemoryUse, parseCase } from "./memory-cases.ts";
+import { compileOnce } from "./once.ts";
+
+const command = new Command("memory")
+  .description("hold the model of a training run's memory against measurement")
+  .option(
+    "--case <model:batch:micro-batch...>",
+    `with :recompute behind it or without (default: ${defaultCases.join(" ")})`,
+    (text: string, before: readonly MemoryCase[] = []) => [...before, parseCase(text)],
+  )
+  .action(run);
+
+async function run({ case: cases = defaultCases.map(parseCase) }: { readonly case?: readonly MemoryCase[] }) {
+  const once = compileOnce();
+  const rows: string[][] = [];
+  for (const each of cases) {
+    const { expectedBytes, measuredBytes } = await once<MemoryUse>("step-memory", each);
+    rows.push([
+      each.model,
+      `${each.batch}`,
+      `${each.microBatch}`,
+      each.recompute ? "yes" : "no",
+      mebibytes(expectedBytes),
+      mebibytes(measuredBytes),
+      `${Math.round(100 * (measuredBytes / expectedBytes - 1))} %`,
+    ]);
+    process.stderr.write(`${rows.at(-1)!.join("  ")}\n`);
+  }
+  const names = ["model", "batch", "micro-batch", "recompute", "expected, MiB", "measured, MiB", "measured is more by"];
+  process.stdout.write(`${describeMachine(thisMachine())}\n\n${markdownTable(names, rows)}\n`);
+}
+
+const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
+
+await main(command);

@@ -1,0 +1,5 @@
+/** Takes training steps in a process of its own: `MemoryCase` as JSON in, `MemoryUse` out. */
+import { measureMemory } from "../memory-cases.ts";
+import { once } from "./once.ts";
+
+await once(measureMemory);

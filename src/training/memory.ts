@@ -1,0 +1,105 @@
+import { UsageError } from "../errors.ts";
+import { peakBytes } from "../graph/liveness.ts";
+import { compilable } from "../graph/passes/index.ts";
+import type { Encoder } from "../models/encoder.ts";
+import { dualParameters, type Objective } from "../objectives/index.ts";
+import { type Outputs, trainingGraphs } from "./training-graphs.ts";
+
+/** How a batch goes through the encoder. */
+export interface MicroBatches {
+  /** Images a step. */
+  readonly batch: number;
+  /** Images that go through the encoder at a time. */
+  readonly microBatch: number;
+  /** Whether backward passes compute activations again. */
+  readonly recompute: boolean;
+}
+
+/** A way to train within a budget, and the bytes that it is expected to take. */
+export interface MemoryPlan extends MicroBatches {
+  readonly bytes: number;
+}
+
+/** Node.js, ONNX Runtime, this library and its graphs, image decoding in worker threads. */
+const processBytes = 220 * 2 ** 20;
+/** The original weights, the trained ones, AdamW's two moments. */
+const weightCopies = 4;
+/** Arrays as long as a batch's images: read ahead, read, and each part's clean, perturbed and passed on to the attack. */
+const imageCopies = 6;
+/** What ONNX Runtime's arena takes for the bytes that live at the same time: pieces between them stay unused. */
+const arenaSlack = 1.15;
+
+/**
+ * Bytes that training on CPU takes at most, all of the process: an estimate from the graphs' values and when each of them is
+ * last read. docs/PERFORMANCE.md holds it against measurements.
+ */
+export function trainingBytes(encoder: Encoder, objective: Objective, batches: MicroBatches): number {
+  const { batch, microBatch, recompute } = batches;
+  const omega = objective.constraint
+    ? dualParameters(objective.constraint.dual, encoder.embeddingSize, 0)
+    : new Map<string, never>();
+  const graphs = trainingGraphs(encoder, objective, microBatch, omega, { recompute, reference: "inputs" });
+  const weights = sum([...encoder.parameters.values()].map(({ data }) => data.byteLength));
+  // What a part's program returned, and the sum over the parts before.
+  const gradients = batch > microBatch ? 2 : 1;
+  const { reference, ascent, distance, primal } = graphs;
+  const arenas = [reference, ascent, distance].map((outputs) => arenaBytes(outputs, true));
+  return (
+    processBytes +
+    (weightCopies + gradients) * weights +
+    imageCopies * 4 * Math.ceil(batch / microBatch) * microBatch * 3 * encoder.imageSize ** 2 +
+    sum([...arenas, arenaBytes(primal, false)])
+  );
+}
+
+function arenaBytes(outputs: Outputs | undefined, preallocated: boolean): number {
+  return outputs ? arenaSlack * peakBytes(compilable(Object.values(outputs)), preallocated) : 0;
+}
+
+/**
+ * The largest micro-batch with which training fits in `memory` bytes, as the fewest parts of about one size that the batch
+ * falls into. Activations are computed again where that is asked for, or where a single image is too much without.
+ *
+ * @throws UsageError when nothing fits, saying how much is needed
+ */
+export function planMemory(
+  encoder: Encoder,
+  objective: Objective,
+  { batch, memory, recompute }: { readonly batch: number; readonly memory: number; readonly recompute: boolean },
+): MemoryPlan {
+  const plan = (microBatch: number, again: boolean): MemoryPlan => {
+    const batches = { batch, microBatch, recompute: again };
+    return { ...batches, bytes: trainingBytes(encoder, objective, batches) };
+  };
+  const fits = ({ bytes }: MemoryPlan): boolean => bytes <= memory;
+  const smallest = recompute || !fits(plan(1, false)) ? plan(1, true) : plan(1, false);
+  if (!fits(smallest)) {
+    throw new UsageError(
+      `${formatBytes(memory)} of memory are too little: with one image at a time and activations computed again, training ${encoder.name} takes ${formatBytes(smallest.bytes)}.`,
+    );
+  }
+  const sizes = new Set(Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1))));
+  return largestThat(fits, [...sizes].reverse(), (size) => plan(size, smallest.recompute)) ?? smallest;
+}
+
+/** The plan of the last size that fits, where all sizes before fit, too. */
+function largestThat(
+  fits: (plan: MemoryPlan) => boolean,
+  sizes: readonly number[],
+  plan: (size: number) => MemoryPlan,
+): MemoryPlan | undefined {
+  if (sizes.length === 0) return undefined;
+  const middle = Math.floor(sizes.length / 2);
+  const found = plan(sizes[middle]!);
+  if (!fits(found)) return largestThat(fits, sizes.slice(0, middle), plan);
+  return largestThat(fits, sizes.slice(middle + 1), plan) ?? found;
+}
+
+/** `2.31 GiB`, `512 MiB`; rounded up, so that as much is enough. */
+export function formatBytes(bytes: number): string {
+  const [unit, size] = bytes >= 2 ** 30 ? ["GiB", 2 ** 30] : ["MiB", 2 ** 20];
+  const digits = unit === "GiB" ? 100 : 1;
+  return `${Math.ceil((digits * bytes) / size) / digits} ${unit}`;
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
