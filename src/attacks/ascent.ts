@@ -4,9 +4,9 @@ import { randomStream } from "../random.ts";
 import type { Program } from "../runtime/program.ts";
 import { randomStart } from "./ball.ts";
 import type { Feeds } from "./drive.ts";
-import type { Pgd } from "./pgd.ts";
+import type { FixedSteps, InnerAttack } from "./inner.ts";
 import type { TargetBuilder } from "./target.ts";
-import { type DenseNorm, project, steepest } from "./threat.ts";
+import { type DenseNorm, project, steepest, type ThreatModel } from "./threat.ts";
 
 export interface AscentSpec {
   readonly batch: number;
@@ -46,44 +46,45 @@ export function ascentGraph(spec: AscentSpec, target: TargetBuilder): Readonly<R
   return { next, loss, ...(nextVelocity && { nextVelocity }) };
 }
 
+/** What one projected ascent needs to know. */
+export type Steps = ThreatModel<DenseNorm> & Pick<FixedSteps, "steps" | "stepSize" | "momentum">;
+
 /** What `ascentGraph` needs to know of an attack; attacks with equal answers can share a program. */
-export function ascentSpec({ norm, momentum }: Pgd, batch: number, imageSize: number): AscentSpec {
+export function ascentSpec({ norm, momentum }: Steps, batch: number, imageSize: number): AscentSpec {
   return { batch, imageSize, norm, momentum: momentum > 0 };
 }
 
 /**
- * The inner maximisation of training: all images of one batch, all steps, last iterate, as FARE and LORE use it.
+ * Projected ascent on all images of one batch, all steps, last iterate.
  *
- * @param clean [batch, 3, S, S] in [0, 1], exactly the program's batch
- * @param keyOf makes the random start of the batch's i-th image: the same key, the same start
- * @param out receives the perturbed images; same length as `clean`
+ * @param programAt the program of a step, made by `ascentGraph`
+ * @param clean [batch, 3, S, S] in [0, 1], exactly the programs' batch
+ * @param out holds the images to start from and receives the perturbed ones; same length as `clean`
  */
-export async function perturbBatch(
-  program: Program,
-  attack: Pgd,
+export async function ascendBatch(
+  programAt: (step: number) => Program,
+  attack: Steps,
   clean: Float32Array,
   feeds: Feeds,
-  keyOf: (image: number) => readonly (number | string)[],
   out: Float32Array,
 ): Promise<void> {
-  startingPoints(attack, clean, batchOf(program), keyOf, out);
   const velocity = new Float32Array(attack.momentum > 0 ? clean.length : 0);
   for (let step = 0; step < attack.steps; step++) {
-    const result = await program.run({ ...feeds, ...scalars(attack), adversarial: out, clean, velocity });
+    const result = await programAt(step).run({ ...feeds, ...scalars(attack), adversarial: out, clean, velocity });
     out.set(result.next as Float32Array);
     if (attack.momentum > 0) velocity.set(result.nextVelocity as Float32Array);
   }
 }
 
 /**
- * Where the inner attack starts, image by image.
+ * Where an inner attack starts, image by image; at random where there is no previous perturbation.
  *
  * @param clean [batch, 3, S, S]
- * @param keyOf as in `perturbBatch`
+ * @param keyOf makes the random start of the batch's i-th image: the same key, the same start
  * @param out receives the images; same length as `clean`
  */
 export function startingPoints(
-  attack: Pgd,
+  attack: Pick<InnerAttack, "norm" | "epsilon" | "start">,
   clean: Float32Array,
   batch: number,
   keyOf: (image: number) => readonly (number | string)[],
@@ -100,10 +101,6 @@ export function startingPoints(
   }
 }
 
-function batchOf(program: Program): number {
-  return program.inputs.find((port) => port.name === "adversarial")!.shape[0]!;
-}
-
-function scalars({ epsilon, stepSize, momentum }: Pgd): Feeds {
+function scalars({ epsilon, stepSize, momentum }: Steps): Feeds {
   return { epsilon: Float32Array.of(epsilon), stepSize: Float32Array.of(stepSize), decay: Float32Array.of(momentum) };
 }

@@ -1,5 +1,5 @@
 export { type Apgd, type ApgdOptions, apgd } from "./apgd.ts";
-export { ascentGraph, ascentSpec, perturbBatch, startingPoints } from "./ascent.ts";
+export { ascentGraph, ascentSpec, startingPoints } from "./ascent.ts";
 export { type Attack, attackLoss, attackName, type Images, planOf } from "./attack.ts";
 export {
   type AutoAttack,
@@ -8,10 +8,19 @@ export {
   attackList,
   autoAttack,
 } from "./autoattack.ts";
+export { projectPoint } from "./ball.ts";
 export { type AttackJob, type AttackOutcome, drive, type Feeds, type Plan } from "./drive.ts";
 export { type Fab, type FabOptions, fab } from "./fab.ts";
+export {
+  type FixedSteps,
+  type InnerAttack,
+  type InnerAttackOptions,
+  innerAttack,
+  lowResolutionSteps,
+} from "./inner.ts";
 export { cosineDistance, crossEntropy, misclassified, squaredDistance } from "./losses.ts";
 export { type Noise, type NoiseOptions, noise } from "./noise.ts";
+export { type InnerPrograms, perturbBatch } from "./perturb.ts";
 export { type Pgd, type PgdOptions, pgd } from "./pgd.ts";
 export type { Search } from "./search.ts";
 export { type Square, type SquareOptions, square } from "./square.ts";

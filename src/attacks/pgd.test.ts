@@ -9,9 +9,9 @@ import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
 import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { ascentGraph, perturbBatch } from "./ascent.ts";
+import { ascendBatch, ascentGraph, startingPoints } from "./ascent.ts";
 import { type Images, planOf } from "./attack.ts";
-import { type AttackJob, drive } from "./drive.ts";
+import { type AttackJob, drive, type Feeds } from "./drive.ts";
 import { type Pgd, type PgdOptions, pgd } from "./pgd.ts";
 import { lossGraph, misclassification, type TargetBuilder } from "./target.ts";
 import type { DenseNorm } from "./threat.ts";
@@ -46,6 +46,19 @@ const linearProgram = (batch: number, weight: Float32Array, goal?: number): Prom
   compile(lossGraph(spec(batch), linear(weight, goal)), oneThread);
 const ascentProgram = (batch: number, norm: DenseNorm, momentum: boolean, target: TargetBuilder): Promise<Program> =>
   compile(ascentGraph({ batch, imageSize: size, norm, momentum }, target), oneThread);
+
+/** All steps of training's projected ascent. */
+async function ascended(
+  program: Program,
+  attack: Pgd,
+  clean: Float32Array,
+  feeds: Feeds,
+  keyOf: (i: number) => readonly (number | string)[],
+  out: Float32Array,
+): Promise<void> {
+  startingPoints(attack, clean, clean.length / length, keyOf, out);
+  await ascendBatch(() => program, attack, clean, feeds, out);
+}
 
 type Work = AttackJob & Images;
 
@@ -89,7 +102,7 @@ describe("threat model", () => {
           const out = new Float32Array(3 * length);
           const clean = work.clean.slice(0, out.length);
           const labels = (work.rows.labels as BigInt64Array).slice(0, 3);
-          await perturbBatch(program, attack, clean, { labels }, (i) => [seed, i], out);
+          await ascended(program, attack, clean, { labels }, (i) => [seed, i], out);
           for (const [from, to, count] of [
             [work.clean, adversarial, 4],
             [clean, out, 3],
@@ -145,7 +158,7 @@ describe("a linear loss, whose worst case is known", () => {
     await program.dispose();
   });
 
-  test("perturbBatch ends where runPgd ends: the loss rises all the way", async () => {
+  test("training's ascent ends where runPgd ends: the loss rises all the way", async () => {
     for (const norm of ["linf", "l2"] as const) {
       const program = await linearProgram(2, weight);
       const ascent = await ascentProgram(2, norm, false, linear(weight));
@@ -153,7 +166,7 @@ describe("a linear loss, whose worst case is known", () => {
       const work = job(2, { low: 0.2, high: 0.8, rows: {} });
       const { adversarial } = await runPgd(program, attack, work);
       const out = new Float32Array(2 * length);
-      await perturbBatch(ascent, attack, work.clean, {}, (i) => [work.seed, "pgd", work.keys[i]!, 0], out);
+      await ascended(ascent, attack, work.clean, {}, (i) => [work.seed, "pgd", work.keys[i]!, 0], out);
       // The graph rounds to float32 after every operation, the search once a step.
       for (const [i, x] of out.entries()) expect(x).toBeCloseTo(adversarial[i]!, 6);
       await program.dispose();
@@ -315,7 +328,7 @@ describe("strength", () => {
     const runs = [];
     for (let restart = 0; restart < 4; restart++) {
       const out = new Float32Array(3 * length);
-      await perturbBatch(ascent, attack, work.clean, {}, (i) => [work.seed, "pgd", work.keys[i]!, restart], out);
+      await ascended(ascent, attack, work.clean, {}, (i) => [work.seed, "pgd", work.keys[i]!, restart], out);
       runs.push(out);
     }
     for (let i = 0; i < 3; i++) {

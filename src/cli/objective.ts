@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { InnerAttack } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
@@ -12,7 +13,7 @@ import {
   tecoa,
 } from "../objectives/index.ts";
 import { tecoaTemplate } from "./classifier.ts";
-import { parseCount, parseEpsilon, parseNumber } from "./options.ts";
+import { parseCount, parseEpsilon, parseFraction, parseNumber } from "./options.ts";
 
 /** What is minimised, and under which constraint. */
 export interface ObjectiveFlags {
@@ -27,10 +28,12 @@ export interface ObjectiveFlags {
   readonly dual: Dual["kind"];
   readonly dualValue?: number;
   readonly dualLearningRate: number;
+  readonly attackSchedule: InnerAttack["schedule"];
   readonly attackSteps: number;
   readonly attackStepSize?: number;
-  readonly attackStart: "zero" | "uniform";
+  readonly attackStart: InnerAttack["start"];
   readonly attackMomentum: number;
+  readonly lowResolutionSteps: number;
 }
 
 export function withObjectiveFlags(command: Command): Command {
@@ -64,12 +67,28 @@ export function withObjectiveFlags(command: Command): Command {
       parseNumber,
     )
     .option("--dual-learning-rate <rate>", "learning rate of the dual ascent", parseNumber, 5e-4)
+    .addOption(
+      new Option("--attack-schedule <name>", "step sizes of the inner PGD: all the same, or Auto-PGD's, on CPU")
+        .choices(["fixed", "apgd"])
+        .default("fixed"),
+    )
     .option("--attack-steps <n>", "steps of the inner PGD", parseCount, 10)
     .option("--attack-step-size <size>", "step size of the inner PGD (default: epsilon / 4)", parseEpsilon)
     .addOption(
-      new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"),
+      new Option(
+        "--attack-start <where>",
+        "start of the inner PGD; previous: where it ended in the last epoch (warm start), on CPU",
+      )
+        .choices(["uniform", "zero", "previous"])
+        .default("uniform"),
     )
-    .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0);
+    .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0)
+    .option(
+      "--low-resolution-steps <share>",
+      "share of the inner PGD's steps, the first ones, at about half the image size",
+      parseFraction,
+      0,
+    );
 }
 
 /**
@@ -79,12 +98,14 @@ export function withObjectiveFlags(command: Command): Command {
  * @throws UsageError when the constraint is not the method's
  */
 export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
-  const { method, epsilon, stepsPerBatch, constraint, attackSteps, attackStepSize, attackStart, attackMomentum } =
-    flags;
+  const { method, epsilon, stepsPerBatch, constraint } = flags;
+  const { attackSchedule, attackSteps, attackStepSize, attackStart, attackMomentum, lowResolutionSteps } = flags;
   const attack = {
+    schedule: attackSchedule,
     steps: attackSteps,
     start: attackStart,
     momentum: attackMomentum,
+    lowResolution: lowResolutionSteps,
     ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
   };
   const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };

@@ -1,5 +1,4 @@
 import { assertType, describe, expect, test } from "vitest";
-import { pgd } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import { type Constraint, classThresholds, paperDual, thresholds } from "./constraint.ts";
@@ -40,7 +39,16 @@ describe("thresholds", () => {
 });
 
 describe("defaults", () => {
-  const attack = pgd({ epsilon: 0.04, steps: 10, stepSize: 0.01, start: "uniform", momentum: 0 });
+  const attack = {
+    schedule: "fixed",
+    norm: "linf",
+    epsilon: 0.04,
+    steps: 10,
+    stepSize: 0.01,
+    start: "uniform",
+    momentum: 0,
+    lowResolution: 0,
+  };
 
   test("LORE is the paper's section 5 and appendix C", () => {
     expect(lore({ epsilon: 0.04 })).toEqual({

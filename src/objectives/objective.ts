@@ -1,4 +1,4 @@
-import { type Pgd, pgd } from "../attacks/index.ts";
+import { type InnerAttack, type InnerAttackOptions, innerAttack } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/classifier.ts";
 import {
@@ -30,7 +30,7 @@ export interface Objective {
   readonly name: string;
   readonly loss: Loss;
   /** The inner maximisation: once a batch, before the steps on it. */
-  readonly attack: Pgd;
+  readonly attack: InnerAttack;
   /** K: optimiser steps on the same batch with the same perturbation. */
   readonly stepsPerBatch: number;
   readonly constraint: Constraint | undefined;
@@ -42,7 +42,7 @@ interface Common {
   /** K. Default 5 for LORE, 1 for the others, as published. */
   readonly stepsPerBatch?: number;
   /** Default: l-inf, 10 steps of epsilon / 4, uniform start, no momentum. */
-  readonly attack?: Partial<Omit<Pgd, "kind" | "epsilon" | "restarts">>;
+  readonly attack?: Omit<InnerAttackOptions, "epsilon">;
 }
 
 export type LoreOptions = Common & {
@@ -106,5 +106,5 @@ function objective(name: string, loss: Loss, common: Common, constraint: Constra
   if (!Number.isInteger(stepsPerBatch) || stepsPerBatch < 1) {
     throw new UsageError(`Steps per batch must be a positive integer, got ${stepsPerBatch}.`);
   }
-  return { name, loss, attack: pgd({ steps: 10, ...attack, epsilon }), stepsPerBatch, constraint };
+  return { name, loss, attack: innerAttack({ ...attack, epsilon }), stepsPerBatch, constraint };
 }

@@ -10,6 +10,7 @@ import { FeasibilityWatch } from "./feasibility.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
+import { PreviousDeltas } from "./previous-deltas.ts";
 import { remainingBatches } from "./remaining.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -92,10 +93,11 @@ export async function finetune(
   const settings: TrainingSettings = { ...defaultSettings, ...defined(options) };
   const { batch, epochs, seed, limit = source.items.length } = settings;
   checkSettings(settings);
+  checkStart(objective, epochs);
   checkSupervision(objective, encoder, source);
   const subset = balancedSubset(source, limit, seed);
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
-  const parts = microBatches(encoder, objective, settings, options);
+  const parts = microBatches(encoder, objective, { ...settings, limit: subset.length }, options);
   const folder = openFolder(options, { objective, settings: { ...settings, ...parts } });
 
   const step = await TrainingStep.create(encoder, objective, {
@@ -103,6 +105,7 @@ export async function finetune(
     ...parts,
     weightDecay: settings.weightDecay,
     seed,
+    images: subset,
     ...(settings.clipGradient !== undefined && { clipGradient: settings.clipGradient }),
   });
   let progress: Progress = { step: 0, images: 0, epoch: 0, cursor: 0 };
@@ -145,6 +148,7 @@ export async function finetune(
         [seed, "attack", progress.step],
         rateOf(progress.step),
         images.labels,
+        images.indices,
       );
       const metrics: StepMetrics = {
         step: after.step,
@@ -188,14 +192,15 @@ export async function finetune(
 function microBatches(
   encoder: Encoder,
   objective: Objective,
-  { batch, microBatch = batch, memory, recompute = false }: TrainingSettings,
+  { batch, microBatch = batch, memory, recompute = false, limit = 0 }: TrainingSettings,
   { device = "cpu", onPlan }: FinetuneOptions,
 ): { readonly microBatch: number; readonly recompute: boolean } {
   if (memory === undefined) return { microBatch: Math.min(microBatch, batch), recompute };
   if (device !== "cpu") {
     throw new UsageError(`The memory that training takes is known on CPU only: on ${device}, give a micro-batch.`);
   }
-  const plan = planMemory(encoder, objective, { batch, memory, recompute });
+  const deltas = objective.attack.start === "previous" ? PreviousDeltas.bytes(limit, encoder.imageSize) : 0;
+  const plan = planMemory(encoder, objective, { batch, memory: memory - deltas, recompute });
   onPlan?.(plan);
   return { microBatch: plan.microBatch, recompute: plan.recompute };
 }
@@ -229,6 +234,12 @@ function checkSettings(settings: TrainingSettings): void {
   if (!(clipGradient > 0)) throw new UsageError(`The gradient's limit must be positive, got ${clipGradient}.`);
   if (!(weightDecay >= 0)) throw new UsageError(`The weight decay must not be negative, got ${weightDecay}.`);
   if (!(warmup >= 0 && warmup < 1)) throw new UsageError(`Warm-up is a share of all steps, in [0, 1); got ${warmup}.`);
+}
+
+function checkStart({ attack }: Objective, epochs: number): void {
+  if (attack.start === "previous" && epochs === 1) {
+    throw new UsageError("The attack cannot start at the last epoch's perturbations when there is one epoch only.");
+  }
 }
 
 /** The settings among the options, without those left undefined. */

@@ -1,9 +1,9 @@
-import { perturbBatch } from "../attacks/index.ts";
+import { type InnerPrograms, perturbBatch } from "../attacks/index.ts";
 import type { Parameters } from "../models/encoder.ts";
 import { gradientName, type Objective } from "../objectives/index.ts";
 import { compile, discard, type Program } from "../runtime/index.ts";
 import type { AdamW } from "./adamw.ts";
-import type { Key, Learner } from "./learner.ts";
+import type { Learner } from "./learner.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { addInPlace, feedsOf } from "./parameters.ts";
 import { arraysOf, type Part } from "./part.ts";
@@ -44,12 +44,14 @@ export class HostLearner implements Learner {
     parameters: Parameters,
     optimizer: AdamW,
     objective: Objective,
-    { reference, ascent, primal, distance }: TrainingGraphs,
+    { reference, ascent, lowResolutionAscent, lastLook, primal, distance }: TrainingGraphs,
     options: StepOptions,
   ): Promise<HostLearner> {
     const programs = {
       reference: await compile(reference, options),
       ascent: await compile(ascent, options),
+      lowResolutionAscent: lowResolutionAscent && (await compile(lowResolutionAscent, options)),
+      lastLook: lastLook && (await compile(lastLook, options)),
       primal: await compile(primal, options),
       distance: distance && (await compile(distance, options)),
     };
@@ -62,13 +64,11 @@ export class HostLearner implements Learner {
     return entropy as Float32Array | undefined;
   }
 
-  async perturb(part: Part, key: Key): Promise<void> {
-    const { ascent, distance } = this.#programs;
+  async perturb(part: Part): Promise<void> {
+    const { distance } = this.#programs;
     const feeds = { ...feedsOf(this.#parameters), ...arraysOf(part) };
     if (distance) part.cleanDistance.set((await distance.run(feeds)).cleanDistance as Float32Array);
-    // By the image's place in the whole batch: its start must not depend on the micro-batch.
-    const keyOf = (i: number): Key => [...key, part.start + i];
-    await perturbBatch(ascent, this.#objective.attack, part.clean, feeds, keyOf, part.adversarial);
+    await perturbBatch(this.#programs, this.#objective.attack, part.clean, feeds, part.adversarial);
   }
 
   async primal(parts: readonly Part[]): Promise<number> {
@@ -114,9 +114,8 @@ export class HostLearner implements Learner {
   }
 }
 
-interface Programs {
+interface Programs extends InnerPrograms {
   readonly reference: Program;
-  readonly ascent: Program;
   readonly primal: Program;
   readonly distance: Program | undefined;
 }

@@ -14,8 +14,11 @@ export interface Learner {
    * @returns the entropy [N] of their class distributions, with a class constraint
    */
   reference(part: Part): Promise<Float32Array | undefined>;
-  /** Perturbations, and clean distances where the primal step does not give them. Needs the original embeddings. */
-  perturb(part: Part, key: Key): Promise<void>;
+  /**
+   * The inner attack, from the images in `adversarial`, and clean distances where the primal step does not give them.
+   * Needs the original embeddings.
+   */
+  perturb(part: Part): Promise<void>;
   /** Loss of the whole batch, all of whose parts are perturbed. Its gradient stays with the learner. */
   primal(parts: readonly Part[]): Promise<number>;
   /**

@@ -42,8 +42,10 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: M
   const weights = sum([...encoder.parameters.values()].map(({ data }) => data.byteLength));
   // What a part's program returned, and the sum over the parts before.
   const gradients = batch > microBatch ? 2 : 1;
-  const { reference, ascent, distance, primal } = graphs;
-  const arenas = [reference, ascent, distance].map((outputs) => arenaBytes(outputs, true));
+  const { reference, ascent, lowResolutionAscent, lastLook, distance, primal } = graphs;
+  const arenas = [reference, ascent, lowResolutionAscent, lastLook, distance].map((outputs) =>
+    arenaBytes(outputs, true),
+  );
   return (
     processBytes +
     (weightCopies + gradients) * weights +

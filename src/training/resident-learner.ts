@@ -1,12 +1,12 @@
-import { startingPoints } from "../attacks/index.ts";
+import { type FixedSteps, lowResolutionSteps } from "../attacks/index.ts";
 import type { Parameters } from "../models/encoder.ts";
-import { gradientName, type Objective } from "../objectives/index.ts";
+import { gradientName } from "../objectives/index.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
 import type { DeviceFeeds, DeviceTensor } from "../runtime/index.ts";
 import type { AdamW } from "./adamw.ts";
 import { adamWRates, asScalars } from "./adamw-formula.ts";
 import { momentNames, nextName } from "./adamw-graph.ts";
-import type { Key, Learner } from "./learner.ts";
+import type { Learner } from "./learner.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { feedsOf } from "./parameters.ts";
 import { arraysOf, type Part } from "./part.ts";
@@ -25,7 +25,7 @@ type Resident = ReadonlyMap<string, DeviceTensor>;
 export class ResidentLearner implements Learner {
   readonly #parameters: Parameters;
   readonly #optimizer: AdamW;
-  readonly #objective: Objective;
+  readonly #attack: FixedSteps;
   readonly #options: StepOptions;
   readonly #programs: ResidentPrograms;
   /** Parameters by name and moments by `momentNames`; undefined while those of the host are newer. */
@@ -37,13 +37,13 @@ export class ResidentLearner implements Learner {
   private constructor(
     parameters: Parameters,
     optimizer: AdamW,
-    objective: Objective,
+    attack: FixedSteps,
     options: StepOptions,
     programs: ResidentPrograms,
   ) {
     this.#parameters = parameters;
     this.#optimizer = optimizer;
-    this.#objective = objective;
+    this.#attack = attack;
     this.#options = options;
     this.#programs = programs;
   }
@@ -51,12 +51,12 @@ export class ResidentLearner implements Learner {
   static async create(
     parameters: Parameters,
     optimizer: AdamW,
-    objective: Objective,
+    attack: FixedSteps,
     graphs: TrainingGraphs,
     options: StepOptions,
   ): Promise<ResidentLearner> {
     const programs = await residentPrograms(parameters, graphs, options);
-    return new ResidentLearner(parameters, optimizer, objective, options, programs);
+    return new ResidentLearner(parameters, optimizer, attack, options, programs);
   }
 
   async reference(part: Part): Promise<Float32Array | undefined> {
@@ -67,15 +67,12 @@ export class ResidentLearner implements Learner {
     return entropy && floats(entropy);
   }
 
-  async perturb(part: Part, key: Key): Promise<void> {
+  async perturb(part: Part): Promise<void> {
     const { distance } = this.#programs;
     const own = this.#images.get(part)!;
     const feeds = { ...(await this.#state()), ...arraysOf(part), ...own };
     if (distance) part.cleanDistance.set(floats((await distance.run(feeds)).cleanDistance!));
-    const start = part.adversarial;
-    // By the image's place in the whole batch: its start must not depend on the micro-batch.
-    startingPoints(this.#objective.attack, part.clean, part.share.length, (i) => [...key, part.start + i], start);
-    own.adversarial = await this.#ascend(await this.#upload(start), feeds);
+    own.adversarial = await this.#ascend(await this.#upload(part.adversarial), feeds);
   }
 
   async #upload(images: Float32Array): Promise<DeviceTensor> {
@@ -84,7 +81,9 @@ export class ResidentLearner implements Learner {
 
   /** All steps of the inner attack from `start`, of which it disposes. */
   async #ascend(start: DeviceTensor, feeds: DeviceFeeds): Promise<DeviceTensor> {
-    const { epsilon, stepSize, momentum, steps } = this.#objective.attack;
+    const { epsilon, stepSize, momentum, steps } = this.#attack;
+    const low = lowResolutionSteps(this.#attack);
+    const { ascent, lowResolutionAscent } = this.#programs;
     const [size, step, decay] = [epsilon, stepSize, momentum].map((x) => Float32Array.of(x));
     const scalars = { epsilon: size!, stepSize: step!, decay: decay! };
     let adversarial = start;
@@ -92,7 +91,7 @@ export class ResidentLearner implements Learner {
     let moving: DeviceTensor | undefined;
     for (let i = 0; i < steps; i++) {
       const given: DeviceFeeds = { ...feeds, ...scalars, adversarial, velocity: moving ?? velocity };
-      const { next, nextVelocity } = await this.#programs.ascent.run(given);
+      const { next, nextVelocity } = await (i < low ? lowResolutionAscent! : ascent).run(given);
       adversarial.dispose();
       moving?.dispose();
       [adversarial, moving] = [next!, nextVelocity];

@@ -30,6 +30,7 @@ describe("runsPerBatch", () => {
     lore({ epsilon: 0.01, attack, margin, dual: { kind: "scalar", initial: 1, learningRate: 0.1 } }),
     lore({ epsilon: 0.01, attack, margin, dual: { kind: "constant", value: 1 } }),
     fare({ epsilon: 0.01, attack, stepsPerBatch: 2 }),
+    fare({ epsilon: 0.01, attack: { steps: 4, schedule: "apgd" } }),
   ];
   it.each(objectives.map((objective) => [`${objective.name}, ${objective.constraint?.dual.kind}`, objective] as const))(
     "says what TrainingStep does: %s",
@@ -58,7 +59,9 @@ function phaseOf({ outputs }: Program): keyof TrainingGraphs {
   if ("embedding" in outputs) return "reference";
   if ("next" in outputs) return "ascent";
   if ("dualLoss" in outputs) return "dual";
-  return "loss" in outputs ? "primal" : "distance";
+  if ("gradient" in outputs) return "ascent";
+  if ("advDistance" in outputs) return "primal";
+  return "loss" in outputs ? "lastLook" : "distance";
 }
 
 describe("trainingGraphs", () => {

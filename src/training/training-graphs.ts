@@ -1,6 +1,14 @@
-import { ascentGraph, ascentSpec } from "../attacks/index.ts";
+import {
+  ascentGraph,
+  ascentSpec,
+  type InnerAttack,
+  lossGraph,
+  lowResolutionSteps,
+  type TargetBuilder,
+} from "../attacks/index.ts";
 import { recomputed } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
+import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import {
   type Constraint,
@@ -19,8 +27,12 @@ export type Outputs = Readonly<Record<string, Value>>;
 export interface TrainingGraphs {
   /** The original on clean images: input `clean`; outputs `embedding`, for a class constraint also `entropy` [N]. */
   readonly reference: Outputs;
-  /** One step of the inner attack; see `ascentGraph`. */
+  /** One step of the inner attack: `ascentGraph` for fixed steps, `lossGraph` for APGD. */
   readonly ascent: Outputs;
+  /** The same step at low resolution; where the attack has such steps. */
+  readonly lowResolutionAscent: Outputs | undefined;
+  /** Output `loss` [N] of the point that APGD comes to last. */
+  readonly lastLook: Outputs | undefined;
   /** Loss and gradients of the encoder; see `primalGraph`. */
   readonly primal: Outputs;
   /** Multipliers and their gradients; see `dualGraph`. Only with a constraint. */
@@ -52,19 +64,49 @@ export function trainingGraphs(
 ): TrainingGraphs {
   const { attack, constraint } = objective;
   const terms = termsOf(objective);
-  const spec = ascentSpec(attack, batch, encoder.imageSize);
-  const { loss, ...ascent } = ascentGraph(spec, (pixels) => ({ loss: trained(encoder, pixels, terms.loss) }));
   const primal = primalGraph(encoder, batch, constraint !== undefined, terms);
   const lean = (outputs: Outputs, of: Value): Outputs => (recompute ? recomputed(outputs, of) : outputs);
   return {
     reference: referenceGraph(encoder, batch, constraint, reference),
-    ascent: lean(ascent, loss!),
+    ...attackGraphs(encoder, attack, batch, terms.loss, lean),
     primal: lean(primal, primal.loss!),
     dual: constraint && dualGraph(constraint.dual, batch, omega, encoder.embeddingSize),
     distance: constraint
       ? undefined
-      : { cleanDistance: trained(encoder, cleanPixels(encoder, batch), terms.divergence) },
+      : { cleanDistance: trained(encoder, embedOf(encoder), cleanPixels(encoder, batch), terms.divergence) },
   };
+}
+
+function attackGraphs(
+  encoder: Encoder,
+  attack: InnerAttack,
+  batch: number,
+  loss: Measure,
+  lean: (outputs: Outputs, of: Value) => Outputs,
+): Pick<TrainingGraphs, "ascent" | "lowResolutionAscent" | "lastLook"> {
+  const { imageSize } = encoder;
+  const target =
+    (embed: Encoder["embed"]): TargetBuilder =>
+    (pixels) => ({ loss: trained(encoder, embed, pixels, loss) });
+  const full = target(embedOf(encoder));
+  if (attack.schedule === "apgd") {
+    const look = lossGraph({ batch, imageSize, gradient: true }, full);
+    const lastLook = lossGraph({ batch, imageSize, gradient: false }, full);
+    return { ascent: lean(look, look.loss!), lowResolutionAscent: undefined, lastLook };
+  }
+  const stepOf = (builder: TargetBuilder): Outputs => {
+    const { loss: climbed, ...step } = ascentGraph(ascentSpec(attack, batch, imageSize), builder);
+    return lean(step, climbed!);
+  };
+  return {
+    ascent: stepOf(full),
+    lowResolutionAscent: lowResolutionSteps(attack) > 0 ? stepOf(target(lowResolution(encoder))) : undefined,
+    lastLook: undefined,
+  };
+}
+
+function embedOf(encoder: Encoder): Encoder["embed"] {
+  return (pixels, weights) => encoder.embed(pixels, weights);
 }
 
 /** How often `TrainingStep.run` runs each of the graphs on a batch (with micro-batches: on each of them). */
@@ -72,7 +114,9 @@ export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): 
   const dualRuns = !constraint ? 0 : constraint.dual.kind === "constant" ? 1 : 2;
   return {
     reference: 1,
-    ascent: attack.steps,
+    ascent: attack.steps - lowResolutionSteps(attack),
+    lowResolutionAscent: lowResolutionSteps(attack),
+    lastLook: attack.schedule === "apgd" ? 1 : 0,
     primal: stepsPerBatch,
     dual: dualRuns,
     distance: constraint ? 0 : 1,
@@ -100,11 +144,11 @@ function referenceGraph(
 }
 
 /** A measure [N] of the trained encoder's embeddings of `pixels`, beside the input `original` [N, D]. */
-function trained(encoder: Encoder, pixels: Value, measure: Measure): Value {
+function trained(encoder: Encoder, embed: Encoder["embed"], pixels: Value, measure: Measure): Value {
   const weights = trainableWeights(pixels.graph, encoder.parameters);
   const original = pixels.graph.input("original", "float32", [pixels.shape[0]!, encoder.embeddingSize]);
   return measure(
-    encoder.embed(pixels, (name) => weights.get(name)!),
+    embed(pixels, (name) => weights.get(name)!),
     original,
   );
 }

@@ -1,3 +1,5 @@
+import { type FixedSteps, type InnerAttack, startingPoints } from "../attacks/index.ts";
+import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
 import { classThresholds, dualParameters, type Objective, thresholds } from "../objectives/index.ts";
 import { type CompileOptions, compile, keepsTensors } from "../runtime/index.ts";
@@ -9,6 +11,7 @@ import type { BatchResult } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
 import { type Part, splitBatch, summarize } from "./part.ts";
+import { PreviousDeltas } from "./previous-deltas.ts";
 import { ResidentLearner } from "./resident-learner.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
@@ -21,6 +24,8 @@ export interface StepOptions extends CompileOptions {
   /** Largest l2 norm of the whole gradient; longer ones are scaled down. Default: no limit. */
   readonly clipGradient?: number;
   readonly seed: number;
+  /** The images that there are, by any numbers of their own; for an attack that starts where it ended on them before. */
+  readonly images?: readonly number[];
 }
 
 /**
@@ -36,6 +41,7 @@ export class TrainingStep {
   readonly #optimizer: AdamW;
   readonly #learner: Learner;
   readonly #dual: DualVariable | undefined;
+  readonly #previous: PreviousDeltas | undefined;
 
   private constructor(
     encoder: Encoder,
@@ -45,6 +51,7 @@ export class TrainingStep {
     optimizer: AdamW,
     learner: Learner,
     dual: DualVariable | undefined,
+    previous: PreviousDeltas | undefined,
   ) {
     this.#encoder = encoder;
     this.#objective = objective;
@@ -53,6 +60,7 @@ export class TrainingStep {
     this.#optimizer = optimizer;
     this.#learner = learner;
     this.#dual = dual;
+    this.#previous = previous;
   }
 
   /**
@@ -65,6 +73,7 @@ export class TrainingStep {
     options: StepOptions,
     resident = keepsTensors(options.device),
   ): Promise<TrainingStep> {
+    const previous = previousDeltas(encoder, objective.attack, options);
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
     const { recompute = false } = options;
@@ -73,12 +82,21 @@ export class TrainingStep {
     const parameters = cloneParameters(encoder.parameters);
     const optimizer = await AdamW.compile(parameters, { weightDecay: options.weightDecay }, options);
     const learner = resident
-      ? await ResidentLearner.create(parameters, optimizer, objective, graphs, options)
+      ? await ResidentLearner.create(parameters, optimizer, residentAttack(objective.attack), graphs, options)
       : await HostLearner.create(encoder.parameters, parameters, optimizer, objective, graphs, options);
     // A few small products: not worth a device's round trips.
     const multipliers =
       dual && new DualVariable(dual, omega, await compile(graphs.dual!, { ...options, device: "cpu" }));
-    return new TrainingStep(encoder, objective, options.microBatch, parameters, optimizer, learner, multipliers);
+    return new TrainingStep(
+      encoder,
+      objective,
+      options.microBatch,
+      parameters,
+      optimizer,
+      learner,
+      multipliers,
+      previous,
+    );
   }
 
   /**
@@ -86,6 +104,8 @@ export class TrainingStep {
    * @param key makes the attack's random start
    * @param learningRate of each of the K optimiser steps
    * @param labels [count], from 0 to classes - 1; needed by a supervised objective
+   * @param images [count], the batch's images among those of `StepOptions.images`; needed by an attack that starts at the
+   *   previous perturbation
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
    */
   async run(
@@ -93,11 +113,12 @@ export class TrainingStep {
     key: Key,
     learningRate: (k: number) => number,
     labels?: Int32Array,
+    images: readonly number[] = [],
   ): Promise<BatchResult> {
     const { imageSize, embeddingSize } = this.#encoder;
     const parts = splitBatch(pixels, labels, 3 * imageSize ** 2, embeddingSize, this.#microBatch);
     try {
-      for (const part of parts) await this.#prepare(part, key);
+      for (const part of parts) await this.#prepare(part, key, images.slice(part.start, part.start + part.count));
       let first: BatchResult | undefined;
       for (let k = 0; k < this.#objective.stepsPerBatch; k++) {
         const loss = await this.#learner.primal(parts);
@@ -113,10 +134,18 @@ export class TrainingStep {
   }
 
   /** Original embeddings, thresholds, multipliers and perturbations of one part. */
-  async #prepare(part: Part, key: Key): Promise<void> {
+  async #prepare(part: Part, key: Key, images: readonly number[]): Promise<void> {
     this.#setThresholds(part, await this.#learner.reference(part));
     await this.#dual?.prepare(part);
-    await this.#learner.perturb(part, key);
+    this.#start(part, key, images);
+    await this.#learner.perturb(part);
+    this.#previous?.keepAll(images, part.clean, part.adversarial);
+  }
+
+  #start({ start, share, clean, adversarial }: Part, key: Key, images: readonly number[]): void {
+    // By the image's place in the whole batch: its start must not depend on the micro-batch.
+    startingPoints(this.#objective.attack, clean, share.length, (i) => [...key, start + i], adversarial);
+    this.#previous?.startAll(images, clean, adversarial);
   }
 
   #setThresholds({ original, threshold }: Part, entropy: Float32Array | undefined): void {
@@ -137,6 +166,7 @@ export class TrainingStep {
       theta: this.parameters,
       optimizer: this.#optimizer.state(),
       ...(this.#dual && { omega: this.#dual.parameters, "dual-optimizer": this.#dual.optimizer.state() }),
+      ...(this.#previous && { previous: this.#previous.state() }),
     });
   }
 
@@ -150,6 +180,7 @@ export class TrainingStep {
     copyInto(this.parameters, stateOf(state, "theta"));
     this.#optimizer.restore(stateOf(state, "optimizer"));
     this.#learner.push();
+    this.#previous?.restore(stateOf(state, "previous"));
     if (!this.#dual) return;
     copyInto(this.#dual.parameters, stateOf(state, "omega"));
     this.#dual.optimizer.restore(stateOf(state, "dual-optimizer"));
@@ -172,6 +203,24 @@ export class TrainingStep {
     await this.#optimizer.dispose();
     await this.#dual?.dispose();
   }
+}
+
+function previousDeltas(
+  { imageSize }: Encoder,
+  attack: InnerAttack,
+  { images }: StepOptions,
+): PreviousDeltas | undefined {
+  if (attack.start !== "previous") return undefined;
+  if (!images)
+    throw new UsageError("An attack that starts at the previous perturbation needs to be told which images there are.");
+  return new PreviousDeltas(attack, images, imageSize);
+}
+
+/** @throws UsageError when the attack needs its images in host memory between steps */
+function residentAttack(attack: InnerAttack): FixedSteps {
+  if (attack.schedule === "apgd") throw new UsageError("The inner attack's APGD schedule runs on CPU only.");
+  if (attack.start !== "previous") return attack;
+  throw new UsageError("The inner attack can start at the last epoch's perturbations on CPU only.");
 }
 
 function copyInto(parameters: Parameters, saved: State): void {

@@ -23,6 +23,10 @@ const stemPatch = 4;
 /** Side of the depthwise convolutions' kernels. */
 const kernel = 7;
 
+function strideOf({ widths }: ConvNextArchitecture): number {
+  return stemPatch * 2 ** (widths.length - 1);
+}
+
 /** Every tensor of the architecture with its shape, in timm's names and order; `proj.weight` is the projection. */
 export function convNextShapes(architecture: ConvNextArchitecture): ReadonlyMap<string, readonly number[]> {
   const { depths, widths, projection } = architecture;
@@ -78,7 +82,7 @@ export class ConvNextEncoder implements Encoder {
     readonly text?: TextTower;
   }) {
     const { name, architecture, imageSize, text } = options;
-    checkImageSize(name, imageSize, stemPatch * 2 ** (architecture.widths.length - 1), "stride");
+    checkImageSize(name, imageSize, strideOf(architecture), "stride");
     this.name = name;
     this.architecture = architecture;
     this.imageSize = imageSize;
@@ -90,6 +94,11 @@ export class ConvNextEncoder implements Encoder {
 
   get embeddingSize(): number {
     return this.architecture.projection;
+  }
+
+  /** Image sizes are multiples of it. */
+  get stride(): number {
+    return strideOf(this.architecture);
   }
 
   withParameters(parameters: Parameters): ConvNextEncoder {

@@ -1,6 +1,7 @@
 import { UsageError } from "../../errors.ts";
+import type { Value } from "../../graph/index.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
-import { bicubicTaps } from "./bicubic.ts";
+import { bicubicMatrix, bicubicTaps } from "./bicubic.ts";
 
 /**
  * Position embeddings for another grid of patches, by bicubic interpolation without antialiasing and with half-pixel
@@ -35,4 +36,16 @@ export function resizePositions(positions: Tensor<"float32">, side: number): Ten
     });
   });
   return { dtype: "float32", shape: [1, 1 + side * side, width], data };
+}
+
+/** The same inside a graph, for positions that are trained: [1, 1 + grid * grid, width] to [1, 1 + side * side, width]. */
+export function resampledPositions(positions: Value, grid: number, side: number): Value {
+  const { graph: g } = positions;
+  const width = positions.shape[2]!;
+  const matrix = g.constant({ dtype: "float32", shape: [side, grid], data: bicubicMatrix(grid, side) });
+  const rows = (from: number, to: number): Value => g.slice(positions, { starts: [from], ends: [to], axes: [1] });
+  const patches = g.reshape(rows(1, 1 + grid * grid), [grid, grid * width]);
+  const columns = g.reshape(g.matMul(matrix, patches), [side, grid, width]);
+  const both = g.reshape(g.matMul(matrix, columns), [1, side * side, width]);
+  return g.concat([rows(0, 1), both], 1);
 }
