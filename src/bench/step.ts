@@ -180,13 +180,12 @@ class Work {
         .map(({ name, shape }) => [name, noise(elementCount(shape), uniform)]),
     );
     const trains = [...parameters.keys()].every((name) => gradientName(name) in outputs);
-    const optimizer = trains ? await AdamW.compile(parameters, { weightDecay }, this.#options) : undefined;
+    const optimizer = trains ? new AdamW(parameters, { weightDecay }) : undefined;
     const seconds = await secondsOf(async () => {
       const result = await program.run({ ...weights, ...others });
-      await optimizer?.step(parameters, (name) => result[gradientName(name)] as Float32Array, learningRate);
+      optimizer?.step(parameters, (name) => result[gradientName(name)] as Float32Array, learningRate);
     }, repeats);
     await program.dispose();
-    await optimizer?.dispose();
     return seconds;
   }
 }

@@ -1,4 +1,4 @@
-import type { Value } from "../graph/index.ts";
+import type { Arithmetic } from "../simd/index.ts";
 
 export interface AdamWOptions {
   /** Decoupled: every step shrinks all weights by learningRate * weightDecay. */
@@ -41,27 +41,27 @@ export function asScalars(rates: AdamWRates<number>): AdamWRates<Float32Array> &
   };
 }
 
-export interface AdamWState {
-  readonly parameter: Value;
-  readonly first: Value;
-  readonly second: Value;
+export interface AdamWState<V> {
+  readonly parameter: V;
+  readonly first: V;
+  readonly second: V;
 }
 
 /**
- * One tensor's step as graph nodes (Loshchilov and Hutter 2019), in float32:
+ * One step (Loshchilov and Hutter 2019), as a graph's nodes or a loop's body, in float32:
  * m' = beta1 m + (1 - beta1) g, v' = beta2 v + (1 - beta2) g^2,
  * p' = keep p - stepSize m' / (correction sqrt(v') + epsilon).
  */
-export function adamWUpdate(
-  { parameter, first, second }: AdamWState,
-  gradient: Value,
-  { stepSize, correction, keep }: AdamWRates<Value>,
+export function adamWUpdate<V>(
+  k: Arithmetic<V>,
+  { parameter, first, second }: AdamWState<V>,
+  gradient: V,
+  { stepSize, correction, keep }: AdamWRates<V>,
   options: AdamWOptions,
-): AdamWState {
-  const { graph: g } = parameter;
+): AdamWState<V> {
   const { beta1, beta2, epsilon } = { ...adamWDefaults, ...options };
-  const m = g.add(g.mul(first, beta1), g.mul(gradient, 1 - beta1));
-  const v = g.add(g.mul(second, beta2), g.mul(g.mul(gradient, gradient), 1 - beta2));
-  const update = g.div(g.mul(m, stepSize), g.add(g.mul(g.sqrt(v), correction), epsilon));
-  return { parameter: g.sub(g.mul(parameter, keep), update), first: m, second: v };
+  const m = k.add(k.mul(first, beta1), k.mul(gradient, 1 - beta1));
+  const v = k.add(k.mul(second, beta2), k.mul(k.mul(gradient, gradient), 1 - beta2));
+  const update = k.div(k.mul(m, stepSize), k.add(k.mul(k.sqrt(v), correction), epsilon));
+  return { parameter: k.sub(k.mul(parameter, keep), update), first: m, second: v };
 }

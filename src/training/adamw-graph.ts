@@ -41,7 +41,7 @@ export function adamWGraph(
       first: g.input(first, "float32", shape),
       second: g.input(second, "float32", shape),
     };
-    const next = adamWUpdate(state, gradient, rates, options);
+    const next = adamWUpdate<Value>(g, state, gradient, rates, options);
     outputs[nextName(name)] = next.parameter;
     outputs[nextName(first)] = next.first;
     outputs[nextName(second)] = next.second;

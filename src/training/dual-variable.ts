@@ -43,7 +43,7 @@ export class DualVariable {
       const result = await this.#program.run({ ...feedsOf(this.parameters), original, share, violation });
       for (const [name, sum] of sums) addInPlace(sum, result[gradientName(name)] as Float32Array);
     }
-    await this.optimizer.step(this.parameters, (name) => sums.get(name)!, dual.learningRate, -1);
+    this.optimizer.step(this.parameters, (name) => sums.get(name)!, dual.learningRate, -1);
   }
 
   async dispose(): Promise<void> {

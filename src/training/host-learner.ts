@@ -5,7 +5,7 @@ import { compile, discard, type Program } from "../runtime/index.ts";
 import type { AdamW } from "./adamw.ts";
 import type { Learner } from "./learner.ts";
 import { NonFiniteError } from "./non-finite.ts";
-import { addInPlace, feedsOf } from "./parameters.ts";
+import { addInPlace, feedsOf, sumOfSquares } from "./parameters.ts";
 import { arraysOf, type Part } from "./part.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { StepOptions } from "./training-step.ts";
@@ -92,7 +92,7 @@ export class HostLearner implements Learner {
 
   async update(learningRate: number): Promise<void> {
     const scale = this.#clipScale();
-    await this.#optimizer.step(this.#parameters, (name) => this.#gradient.get(name)!, learningRate, scale);
+    this.#optimizer.step(this.#parameters, (name) => this.#gradient.get(name)!, learningRate, scale);
     discard(this.#gradient.values());
     this.#gradient = new Map();
   }
@@ -118,18 +118,4 @@ interface Programs extends InnerPrograms {
   readonly reference: Program;
   readonly primal: Program;
   readonly distance: Program | undefined;
-}
-
-/** Four sums side by side: one alone waits for each addition to end. */
-function sumOfSquares(x: Float32Array): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < x.length; i += 4) {
-    a += x[i]! * x[i]!;
-    b += x[i + 1]! * x[i + 1]!;
-    c += x[i + 2]! * x[i + 2]!;
-    d += x[i + 3]! * x[i + 3]!;
-  }
-  for (; i < x.length; i++) a += x[i]! * x[i]!;
-  return a + b + c + d;
 }

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import type { Parameters } from "../models/encoder.ts";
 import { describeType, type Tensor } from "../onnx/tensor.ts";
+import { simdLoop } from "../simd/index.ts";
 
 /** Tensors by name, as checkpoints hold them. */
 export type State = ReadonlyMap<string, Tensor>;
@@ -10,8 +11,15 @@ export function feedsOf(parameters: Parameters): Readonly<Record<string, Float32
   return Object.fromEntries([...parameters].map(([name, { data }]) => [name, data]));
 }
 
+const additions = simdLoop({ arrays: 2 }, (k, [a, b]) => ({ writes: [k.add(a!, b!)] }));
+const squares = simdLoop({ arrays: 1 }, (k, [x]) => ({ sum: k.mul(x!, x!) }));
+
 export function addInPlace(sum: Float32Array, part: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + part[i]!;
+  additions([sum, part]);
+}
+
+export function sumOfSquares(x: Float32Array): number {
+  return squares([x]);
 }
 
 /** Several states as one, the names of each behind a prefix. */

@@ -44,7 +44,7 @@ function distance(a: ReadonlyMap<string, Tensor>, b: ReadonlyMap<string, Tensor>
 }
 
 describe("a learner in a device's memory", () => {
-  // Both run the same programs on the gradient's side: only AdamW rounds differently, float64 here and float32 there. An
+  // Both run the same programs on the gradient's side: only AdamW adds up the gradient's norm in another order. An
   // attack's step doubles the difference where it turns a pixel's sign.
   test.each(Object.entries(objectives))("%s: the host's weights and metrics", async (_, objective) => {
     for (const microBatch of [5, 2]) {

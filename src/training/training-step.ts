@@ -80,7 +80,7 @@ export class TrainingStep {
     const reference = resident ? "constants" : "inputs";
     const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, { recompute, reference });
     const parameters = cloneParameters(encoder.parameters);
-    const optimizer = await AdamW.compile(parameters, { weightDecay: options.weightDecay }, options);
+    const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
     const learner = resident
       ? await ResidentLearner.create(parameters, optimizer, residentAttack(objective.attack), graphs, options)
       : await HostLearner.create(encoder.parameters, parameters, optimizer, objective, graphs, options);
@@ -200,7 +200,6 @@ export class TrainingStep {
 
   async dispose(): Promise<void> {
     await this.#learner.dispose();
-    await this.#optimizer.dispose();
     await this.#dual?.dispose();
   }
 }
