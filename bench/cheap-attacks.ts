@@ -1,5 +1,5 @@
 /**
- * What cheaper inner attacks do to robustness: DeiT-Tiny at 112 pixels is fine-tuned by FARE with each, on the same images for
+ * What cheaper inner attacks do to robustness: DeiT-Tiny at 112 pixels is fine-tuned by LORE with each, on the same images for
  * the same number of steps, then measured under PGD-20. Compute is counted, since seconds depend on the machine's other work.
  *
  *     npx tsx bench/cheap-attacks.ts --encoder deit-tiny/model.safetensors --data tiny-imagenet-50 --out runs/cheap

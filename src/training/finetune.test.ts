@@ -62,6 +62,11 @@ describe("a run interrupted and resumed is the run that was not, bit for bit", (
     ["LORE, K = 5", lore({ epsilon, attack, dual, stepsPerBatch: 5 })],
     ["FARE, K = 1", fare({ epsilon, attack })],
     [
+      "from the last epoch's perturbations",
+      fare({ epsilon, attack: { steps: 3, start: "previous", lowResolution: 0.4 } }),
+    ],
+    ["APGD from them", fare({ epsilon, attack: { steps: 2, start: "previous", schedule: "apgd" } })],
+    [
       "TeCoA with KL",
       tecoa({ epsilon, attack, classifier: encoder.head!, constraint: { divergence: "classes", dual } }),
     ],
@@ -287,6 +292,12 @@ describe("what cannot go on", () => {
       finished: true,
       steps: 1,
     });
+  });
+
+  test("a start at the last epoch's perturbations where there is one epoch only", async () => {
+    const refused = finetune(encoder, source, fare({ epsilon, attack: { start: "previous" } }), { epochs: 1 });
+    await expect(refused).rejects.toThrow(UsageError);
+    await expect(refused).rejects.toThrow(/one epoch only/);
   });
 
   test.each<[FinetuneOptions, RegExp]>([

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { UsageError } from "../errors.ts";
 import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
@@ -13,6 +14,7 @@ const attack = { steps: 3 };
 const dual = { kind: "network", hidden: 16, initial: Math.LN2, learningRate: 1e-2 } as const;
 const objectives: Readonly<Record<string, Objective>> = {
   "FARE with momentum": fare({ epsilon, attack: { ...attack, momentum: 0.9 } }),
+  "FARE, half of the steps at low resolution": fare({ epsilon, attack: { steps: 4, lowResolution: 0.5 } }),
   "LORE, K = 3": lore({ epsilon, stepsPerBatch: 3, attack, dual }),
   "TeCoA with KL": tecoa({ epsilon, attack, classifier: encoder.head!, constraint: { divergence: "classes", dual } }),
 };
@@ -110,4 +112,13 @@ describe("a learner in a device's memory", () => {
     expect(step.state()).toEqual(before);
     await step.dispose();
   });
+});
+
+test.each([
+  ["APGD's schedule", { ...attack, schedule: "apgd" }],
+  ["the last epoch's perturbations", { ...attack, start: "previous" }],
+] as const)("attacks that need images in host memory between steps are refused: %s", async (name, given) => {
+  const creating = create(fare({ epsilon, attack: given }), true, { images: [0, 1] });
+  await expect(creating).rejects.toThrow(UsageError);
+  await expect(creating).rejects.toThrow(new RegExp(`${name}|schedule`, "i"));
 });

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { UsageError } from "../../errors.ts";
+import { Graph } from "../../graph/index.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
-import { resizePositions } from "./positions.ts";
+import { randomStream } from "../../random.ts";
+import { compile } from "../../runtime/index.ts";
+import { resampledPositions, resizePositions } from "./positions.ts";
 
 /** Class token 99, and a grid of width 1. */
 function positions(grid: number, value: (row: number, column: number) => number): Tensor<"float32"> {
@@ -81,4 +84,27 @@ test("positions that are no square grid are refused", () => {
   const tensor: Tensor<"float32"> = { dtype: "float32", shape: [1, 7, 1], data: new Float32Array(7) };
   expect(() => resizePositions(tensor, 3)).toThrow(UsageError);
   expect(() => resizePositions(tensor, 3)).toThrow(/\[1,7,1\].*square/);
+});
+
+test("inside a graph it is the same interpolation, of positions that are an input", async () => {
+  const random = randomStream("positions");
+  const width = 3;
+  for (const [grid, to] of [
+    [7, 4],
+    [4, 7],
+    [2, 1],
+    [3, 3],
+  ] as const) {
+    const shape = [1, 1 + grid * grid, width];
+    const data = Float32Array.from({ length: (1 + grid * grid) * width }, () => random.normal());
+    const g = new Graph();
+    const resized = resampledPositions(g.input("positions", "float32", shape), grid, to);
+    const program = await compile({ resized }, { threads: 1 });
+    const wanted = resizePositions({ dtype: "float32", shape, data }, to);
+    expect(resized.shape).toEqual(wanted.shape);
+    const got = (await program.run({ positions: data })).resized as Float32Array;
+    // Sums of 16 products of size 1, in another order.
+    for (const [i, x] of got.entries()) expect(x).toBeCloseTo(wanted.data[i]!, 5);
+    await program.dispose();
+  }
 });
