@@ -33,7 +33,7 @@ export interface ObjectiveFlags {
   readonly attackStepSize?: number;
   readonly attackStart: InnerAttack["start"];
   readonly attackMomentum: number;
-  readonly lowResolutionSteps: number;
+  readonly attackLowResolution: number;
 }
 
 export function withObjectiveFlags(command: Command): Command {
@@ -84,7 +84,7 @@ export function withObjectiveFlags(command: Command): Command {
     )
     .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0)
     .option(
-      "--low-resolution-steps <share>",
+      "--attack-low-resolution <share>",
       "share of the inner PGD's steps, the first ones, at about half the image size",
       parseFraction,
       0,
@@ -99,13 +99,13 @@ export function withObjectiveFlags(command: Command): Command {
  */
 export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
   const { method, epsilon, stepsPerBatch, constraint } = flags;
-  const { attackSchedule, attackSteps, attackStepSize, attackStart, attackMomentum, lowResolutionSteps } = flags;
+  const { attackSchedule, attackSteps, attackStepSize, attackStart, attackMomentum, attackLowResolution } = flags;
   const attack = {
     schedule: attackSchedule,
     steps: attackSteps,
     start: attackStart,
     momentum: attackMomentum,
-    lowResolution: lowResolutionSteps,
+    lowResolution: attackLowResolution,
     ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
   };
   const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };

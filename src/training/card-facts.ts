@@ -1,3 +1,4 @@
+import { type InnerAttack, lowResolutionSteps } from "../attacks/index.ts";
 import type { TrainingFacts } from "../models/index.ts";
 import type { Constraint, Dual, Objective } from "../objectives/index.ts";
 import { versions } from "../version.ts";
@@ -9,12 +10,14 @@ export function trainingFacts(
   { epochs, batch, learningRate, weightDecay, seed }: TrainingSettings,
   data: Pick<TrainingFacts, "encoder" | "data" | "images">,
 ): TrainingFacts {
+  const details = attackDetails(attack);
   return {
     ...data,
     method: name,
     norm: attack.norm,
     epsilon: attack.epsilon,
     attackSteps: attack.steps,
+    ...(details.length > 0 && { attackDetails: details.join(", ") }),
     stepsPerBatch,
     ...(constraint && { constraint: `${bound(constraint)}; ${multiplier(constraint.dual)}` }),
     epochs,
@@ -24,6 +27,15 @@ export function trainingFacts(
     seed,
     versions: versions(),
   };
+}
+
+function attackDetails(attack: InnerAttack): readonly string[] {
+  const low = lowResolutionSteps(attack);
+  return [
+    ...(attack.schedule === "apgd" ? ["step sizes and momentum of Auto-PGD"] : []),
+    ...(attack.start === "previous" ? ["from the last epoch's perturbations"] : []),
+    ...(low > 0 ? [`the first ${low} at about half the image size`] : []),
+  ];
 }
 
 function bound({ divergence, margin }: Constraint): string {

@@ -20,6 +20,8 @@ export interface TrainingFacts {
   readonly norm: string;
   readonly epsilon: number;
   readonly attackSteps: number;
+  /** How they differ from fixed steps at full resolution from a random start, in words. */
+  readonly attackDetails?: string;
   /** K: optimiser steps on the same batch. */
   readonly stepsPerBatch: number;
   /** What held the clean images, in words. */
@@ -92,12 +94,17 @@ function hubId(encoder = ""): readonly string[] {
   return id === undefined ? [] : [id];
 }
 
+function adversarialImages({ norm, epsilon, attackSteps, attackDetails }: TrainingFacts): string {
+  const attack = `${norm}, epsilon ${formatEpsilon(epsilon)}, ${attackSteps} steps of PGD`;
+  return attackDetails === undefined ? attack : `${attack}: ${attackDetails}`;
+}
+
 function trainingTable(facts: TrainingFacts): string {
   const { images, epochs, batch, versions } = facts;
   const rows: readonly (readonly [setting: string, value: string | number])[] = [
     ["started from", facts.encoder],
     ["method", facts.method],
-    ["adversarial images", `${facts.norm}, epsilon ${formatEpsilon(facts.epsilon)}, ${facts.attackSteps} steps of PGD`],
+    ["adversarial images", adversarialImages(facts)],
     ["optimiser steps a batch (K)", facts.stepsPerBatch],
     ...(facts.constraint === undefined ? [] : [["clean images", facts.constraint] as const]),
     ["data", `${facts.data}, ${images} images`],
