@@ -295,9 +295,21 @@ describe("what cannot go on", () => {
   });
 
   test("a start at the last epoch's perturbations where there is one epoch only", async () => {
-    const refused = finetune(encoder, source, fare({ epsilon, attack: { start: "previous" } }), { epochs: 1 });
+    const run = fresh();
+    const refused = finetune(encoder, source, fare({ epsilon, attack: { start: "previous" } }), { epochs: 1, run });
     await expect(refused).rejects.toThrow(UsageError);
     await expect(refused).rejects.toThrow(/one epoch only/);
+    expect(() => readRun(run)).toThrow(/run\.json is missing/);
+  });
+
+  test("attacks that the encoder or the device does not have are refused before a folder is made", async () => {
+    const small = tinyEncoder({ imageSize: 4 });
+    const low = fare({ epsilon, attack: { lowResolution: 0.5 } });
+    const auto = fare({ epsilon, attack: { schedule: "apgd" } });
+    const run = fresh();
+    await expect(finetune(small, source, low, { run })).rejects.toThrow(/no lower resolution/);
+    await expect(finetune(encoder, source, auto, { run, device: "webgpu" })).rejects.toThrow(/CPU only/);
+    expect(() => readRun(run)).toThrow(/run\.json is missing/);
   });
 
   test.each<[FinetuneOptions, RegExp]>([

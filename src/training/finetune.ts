@@ -4,13 +4,14 @@ import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
+import { checkAttack } from "./attack-support.ts";
 import { trainingFacts } from "./card-facts.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
-import { PreviousDeltas } from "./previous-deltas.ts";
+import { keptBytes } from "./previous-deltas.ts";
 import { remainingBatches } from "./remaining.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -93,9 +94,9 @@ export async function finetune(
   const settings: TrainingSettings = { ...defaultSettings, ...defined(options) };
   const { batch, epochs, seed, limit = source.items.length } = settings;
   checkSettings(settings);
-  checkStart(objective, epochs);
   checkSupervision(objective, encoder, source);
   const subset = balancedSubset(source, limit, seed);
+  checkAttack(encoder, objective.attack, { images: subset.length, epochs, device: options.device });
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
   const parts = microBatches(encoder, objective, { ...settings, limit: subset.length }, options);
   const folder = openFolder(options, { objective, settings: { ...settings, ...parts } });
@@ -199,7 +200,7 @@ function microBatches(
   if (device !== "cpu") {
     throw new UsageError(`The memory that training takes is known on CPU only: on ${device}, give a micro-batch.`);
   }
-  const deltas = objective.attack.start === "previous" ? PreviousDeltas.bytes(limit, encoder.imageSize) : 0;
+  const deltas = objective.attack.start === "previous" ? keptBytes(limit, encoder.imageSize) : 0;
   const plan = planMemory(encoder, objective, { batch, memory: memory - deltas, recompute });
   onPlan?.(plan);
   return { microBatch: plan.microBatch, recompute: plan.recompute };
@@ -234,12 +235,6 @@ function checkSettings(settings: TrainingSettings): void {
   if (!(clipGradient > 0)) throw new UsageError(`The gradient's limit must be positive, got ${clipGradient}.`);
   if (!(weightDecay >= 0)) throw new UsageError(`The weight decay must not be negative, got ${weightDecay}.`);
   if (!(warmup >= 0 && warmup < 1)) throw new UsageError(`Warm-up is a share of all steps, in [0, 1); got ${warmup}.`);
-}
-
-function checkStart({ attack }: Objective, epochs: number): void {
-  if (attack.start === "previous" && epochs === 1) {
-    throw new UsageError("The attack cannot start at the last epoch's perturbations when there is one epoch only.");
-  }
 }
 
 /** The settings among the options, without those left undefined. */

@@ -10,6 +10,20 @@ const levels = 127;
 /** Scale of an image that has not been perturbed yet. */
 const none = -1;
 
+/** What the perturbations of so many images take. */
+export function keptBytes(images: number, imageSize: number): number {
+  return images * 3 * imageSize ** 2;
+}
+
+/** @throws UsageError when they are too many to be kept */
+export function checkKept(images: number, imageSize: number): void {
+  const bytes = keptBytes(images, imageSize);
+  if (bytes <= mostBytes) return;
+  throw new UsageError(
+    `The last epoch's perturbations of ${images} images take ${formatBytes(bytes)}, more than the ${formatBytes(mostBytes)} that are kept: use fewer images (--limit), or another start of the attack.`,
+  );
+}
+
 /** The latest perturbation of every image, a byte a pixel and channel: an image's largest is 127. */
 export class PreviousDeltas {
   readonly #attack: InnerAttack;
@@ -25,21 +39,11 @@ export class PreviousDeltas {
   constructor(attack: InnerAttack, images: readonly number[], imageSize: number) {
     this.#attack = attack;
     this.#length = 3 * imageSize ** 2;
-    const bytes = PreviousDeltas.bytes(images.length, imageSize);
-    if (bytes > mostBytes) {
-      throw new UsageError(
-        `The last epoch's perturbations of ${images.length} images take ${formatBytes(bytes)}, more than the ${formatBytes(mostBytes)} that are kept: use fewer images (--limit), or another start of the attack.`,
-      );
-    }
+    checkKept(images.length, imageSize);
     this.#rows = new Map(images.map((image, row) => [image, row]));
     const shape = [images.length, 3, imageSize, imageSize];
     this.#delta = { dtype: "int8", shape, data: allocate("int8", shape) };
     this.#scale = { dtype: "float32", shape: [images.length], data: new Float32Array(images.length).fill(none) };
-  }
-
-  /** What they take for so many images. */
-  static bytes(images: number, imageSize: number): number {
-    return images * 3 * imageSize ** 2;
   }
 
   /** `start` for the first images of `clean` and `out`, [batch, 3, S, S]. */

@@ -1,9 +1,10 @@
-import { type FixedSteps, type InnerAttack, startingPoints } from "../attacks/index.ts";
+import { type InnerAttack, startingPoints } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
 import { classThresholds, dualParameters, type Objective, thresholds } from "../objectives/index.ts";
 import { type CompileOptions, compile, keepsTensors } from "../runtime/index.ts";
 import { AdamW } from "./adamw.ts";
+import { residentAttack } from "./attack-support.ts";
 import { DualVariable } from "./dual-variable.ts";
 import { HostLearner } from "./host-learner.ts";
 import type { Key, Learner } from "./learner.ts";
@@ -213,13 +214,6 @@ function previousDeltas(
   if (!images)
     throw new UsageError("An attack that starts at the previous perturbation needs to be told which images there are.");
   return new PreviousDeltas(attack, images, imageSize);
-}
-
-/** @throws UsageError when the attack needs its images in host memory between steps */
-function residentAttack(attack: InnerAttack): FixedSteps {
-  if (attack.schedule === "apgd") throw new UsageError("The inner attack's APGD schedule runs on CPU only.");
-  if (attack.start !== "previous") return attack;
-  throw new UsageError("The inner attack can start at the last epoch's perturbations on CPU only.");
 }
 
 function copyInto(parameters: Parameters, saved: State): void {
