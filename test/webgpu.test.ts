@@ -45,6 +45,14 @@ describe.skipIf(!hasSoftwareGpu)(hasSoftwareGpu ? "WebGPU" : `WebGPU (${whySkipp
     expect(cpu.metrics[1]!.cleanDistance).toBeGreaterThan(0);
   });
 
+  it("says that a driver without float16 has none, before anything is computed", async () => {
+    const args = ["evaluate", "--encoder", join(import.meta.dirname, "../assets/clip-shapes"), "--data", "synthetic:6"];
+    const half = [...args, "--device", "webgpu", "--precision", "float16"];
+    const { code, stderr } = await lore(half, softwareGpuEnvironment());
+    expect(code).toBe(2);
+    expect(stderr).toContain("--precision float16 does not work on webgpu here");
+  });
+
   it("measures the accuracy under PGD that the CPU measures", async () => {
     const attack = ["--attack", "pgd", "--steps", "2", "--epsilon", "4/255", "--threads", "1", "--json"];
     const [cpu, webgpu] = await Promise.all(

@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Device } from "../runtime/index.ts";
+import { UsageError } from "../errors.ts";
+import { tryDevice } from "../runtime/devices.ts";
+import type { CompileOptions, Device } from "../runtime/index.ts";
 import { fastestDevice } from "./probe.ts";
 
 /** Parses `2/255` or `0.0078` into pixel units of [0, 1]. */
@@ -64,6 +66,7 @@ export function parseFraction(text: string): number {
 /** Options that mean the same in every command that computes. */
 export interface ComputeFlags {
   readonly device: Device | "auto";
+  readonly precision?: "float32" | "float16";
   readonly threads?: number;
   readonly seed: number;
   readonly json?: true;
@@ -75,6 +78,11 @@ export function withComputeFlags(command: Command): Command {
       new Option("--device <name>", "where to compute: auto is a GPU if there is one, else the CPU")
         .choices(["auto", "cpu", "webgpu", "cuda"])
         .default("auto"),
+    )
+    .addOption(
+      new Option("--precision <type>", "of matrix products and convolutions; float16 is for GPUs, all else is float32")
+        .choices(["float32", "float16"])
+        .default("float32"),
     )
     .option("--threads <n>", "threads on CPU (default: one a core)", parseCount)
     .option("--seed <n>", "seed of everything random", parseSeed, 0)
@@ -99,10 +107,22 @@ export function withImageFlags(command: Command, batch: number): Command {
     .option("--strict", "stop at the first file that is no image, instead of skipping it");
 }
 
-/** Where to compute: what the flags say, "auto" being the device that is fastest here. */
-export async function compileFlags({
-  device,
-  threads,
-}: ComputeFlags): Promise<{ readonly device: Device; readonly threads?: number }> {
-  return { device: device === "auto" ? await fastestDevice() : device, ...(threads !== undefined && { threads }) };
+/**
+ * Where and how to compute: what the flags say, "auto" being the device that is fastest here.
+ *
+ * @throws UsageError when the device cannot compute in float16
+ */
+export async function compileFlags({ device, threads, precision = "float32" }: ComputeFlags): Promise<CompileOptions> {
+  const chosen = device === "auto" ? await fastestDevice() : device;
+  if (precision === "float16" && chosen !== "cpu") await halfOn(chosen);
+  return { device: chosen, precision, ...(threads !== undefined && { threads }) };
+}
+
+async function halfOn(device: Device): Promise<void> {
+  await tryDevice(device, "float16").catch((cause: unknown) => {
+    throw new UsageError(
+      `--precision float16 does not work on ${device} here; leave it out. ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  });
 }

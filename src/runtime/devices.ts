@@ -3,6 +3,7 @@ import { Graph } from "../graph/index.ts";
 import type { Device } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
 import { compile } from "./node.ts";
+import type { CompileOptions } from "./program.ts";
 
 /** One of ONNX Runtime's execution providers. Those that are not bundled need libraries from elsewhere. */
 export interface Provider {
@@ -16,18 +17,22 @@ export function providers(): readonly Provider[] {
 }
 
 /**
- * Computes a small product on the device. A broken driver can end the process: try in a child process.
+ * Computes a small product on the device, in this precision. A broken driver can end the process: try in a child process.
  *
  * @throws RuntimeError when the device is not there, or computes something else
  */
-export async function tryDevice(device: Device): Promise<void> {
+export async function tryDevice(device: Device, precision: CompileOptions["precision"] = "float32"): Promise<void> {
   const size = 16;
   const g = new Graph();
   const [a, b] = [g.input("a", "float32", [size, size]), g.input("b", "float32", [size, size])];
-  const program = await compile({ y: g.matMul(a, b) }, { device });
-  // Small integers: every device gets these sums exactly.
-  const numbers = Float32Array.from({ length: size * size }, (_, i) => (i % 7) - 3);
-  const { y } = await program.run({ a: numbers, b: numbers });
+  const program = await compile({ y: g.matMul(a, b) }, { device, precision });
+  // Small integers, the largest a power of two: every device and precision gets these sums exactly.
+  const numbers = Float32Array.from({ length: size * size }, (_, i) => (i % 7) - 4);
+  const { y } = await program.run({ a: numbers, b: numbers }).catch((cause: unknown) => {
+    throw new RuntimeError(`A product of ${precision} does not run on ${device}: ${(cause as Error).message}`, {
+      cause,
+    });
+  });
   for (let i = 0; i < size * size; i++) {
     const [row, column] = [Math.floor(i / size), i % size];
     let sum = 0;

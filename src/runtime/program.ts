@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
 import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
+import { withHalfProducts } from "../graph/passes/half-products.ts";
 import { compilable } from "../graph/passes/index.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
@@ -13,6 +14,11 @@ export interface CompileOptions {
   readonly device?: Device;
   /** Threads within an operator, on CPU. Default: what ONNX Runtime chooses, the number of physical cores. */
   readonly threads?: number;
+  /**
+   * What matrix products and convolutions compute in; everything else, and every input and output, is float32. Default
+   * "float32". "float16" is for GPUs: the CPU only rounds operands and results to it, and is slower for that.
+   */
+  readonly precision?: "float32" | "float16";
 }
 
 /** An input or output of a compiled graph. */
@@ -158,7 +164,7 @@ export async function openSession(
   options: CompileOptions,
   kept: readonly string[] = [],
 ): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
-  const model = toOnnx(optimized(outputs, options.device));
+  const model = toOnnx(optimized(outputs, options));
   const locations = Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const]));
   const settings = { ...sessionOptions(options), ...(kept.length > 0 && { preferredOutputLocation: locations }) };
   const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
@@ -168,9 +174,14 @@ export async function openSession(
   return { session, inputs: model.graph.inputs as readonly Port[] };
 }
 
-function optimized(outputs: Readonly<Record<string, Value>>, device?: Device): Readonly<Record<string, Value>> {
+function optimized(
+  outputs: Readonly<Record<string, Value>>,
+  { device = "cpu", precision }: CompileOptions,
+): Readonly<Record<string, Value>> {
   const leaner = compilable(Object.values(outputs));
-  const values = device === "webgpu" ? withClippedSigns(leaner) : leaner;
+  const portable = device === "webgpu" ? withClippedSigns(leaner) : leaner;
+  const values =
+    precision === "float16" ? withHalfProducts(portable, device === "cpu" ? "float32" : "float16") : portable;
   return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]!]));
 }
 

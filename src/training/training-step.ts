@@ -85,9 +85,9 @@ export class TrainingStep {
     const learner = resident
       ? await ResidentLearner.create(parameters, optimizer, residentAttack(objective.attack), graphs, options)
       : await HostLearner.create(encoder.parameters, parameters, optimizer, objective, graphs, options);
-    // A few small products: not worth a device's round trips.
-    const multipliers =
-      dual && new DualVariable(dual, omega, await compile(graphs.dual!, { ...options, device: "cpu" }));
+    // A few small products: not worth a device's round trips, nor float16's rounding.
+    const small = { ...options, device: "cpu", precision: "float32" } as const;
+    const multipliers = dual && new DualVariable(dual, omega, await compile(graphs.dual!, small));
     return new TrainingStep(
       encoder,
       objective,
