@@ -40,7 +40,7 @@ const command = new Command("cheap-attacks")
     (text: string, before: readonly Variant[] = []) => [...before, parseVariant(text)],
   )
   .option("--seed <n...>", "of a run each", (text: string, before: readonly number[] = []) => [...before, Number(text)])
-  .option("--images <n>", "training images", parseCount, 320)
+  .option("--images <n>", "training images", parseCount, 256)
   .option("--epochs <n>", "passes over them", parseCount, 3)
   .option("--steps-per-batch <k>", "optimiser steps a batch", parseCount, 2)
   .option("--test-images <n>", "validation images", parseCount, 300)
