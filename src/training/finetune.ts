@@ -12,6 +12,7 @@ import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { keptBytes } from "./previous-deltas.ts";
+import { cacheBytes } from "./reference-cache.ts";
 import { remainingBatches } from "./remaining.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -107,6 +108,8 @@ export async function finetune(
     weightDecay: settings.weightDecay,
     seed,
     images: subset,
+    // One epoch sees every image once.
+    ...(epochs > 1 && { referenceCache: folder ? { file: folder.embeddings } : {} }),
     ...(settings.clipGradient !== undefined && { clipGradient: settings.clipGradient }),
   });
   let progress: Progress = { step: 0, images: 0, epoch: 0, cursor: 0 };
@@ -193,7 +196,7 @@ export async function finetune(
 function microBatches(
   encoder: Encoder,
   objective: Objective,
-  { batch, microBatch = batch, memory, recompute = false, limit = 0 }: TrainingSettings,
+  { batch, epochs, microBatch = batch, memory, recompute = false, limit = 0 }: TrainingSettings,
   { device = "cpu", onPlan }: FinetuneOptions,
 ): { readonly microBatch: number; readonly recompute: boolean } {
   if (memory === undefined) return { microBatch: Math.min(microBatch, batch), recompute };
@@ -201,7 +204,8 @@ function microBatches(
     throw new UsageError(`The memory that training takes is known on CPU only: on ${device}, give a micro-batch.`);
   }
   const deltas = objective.attack.start === "previous" ? keptBytes(limit, encoder.imageSize) : 0;
-  const plan = planMemory(encoder, objective, { batch, memory: memory - deltas, recompute });
+  const embeddings = epochs > 1 ? cacheBytes(limit, encoder.embeddingSize) : 0;
+  const plan = planMemory(encoder, objective, { batch, memory: memory - deltas - embeddings, recompute });
   onPlan?.(plan);
   return { microBatch: plan.microBatch, recompute: plan.recompute };
 }

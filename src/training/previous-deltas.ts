@@ -1,6 +1,7 @@
 import { type InnerAttack, projectPoint } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
+import { ImageRows } from "./image-rows.ts";
 import { formatBytes } from "./memory.ts";
 import type { State } from "./parameters.ts";
 
@@ -27,7 +28,7 @@ export function checkKept(images: number, imageSize: number): void {
 /** The latest perturbation of every image, a byte a pixel and channel: an image's largest is 127. */
 export class PreviousDeltas {
   readonly #attack: InnerAttack;
-  readonly #rows: ReadonlyMap<number, number>;
+  readonly #rows: ImageRows;
   readonly #delta: Tensor<"int8">;
   readonly #scale: Tensor<"float32">;
   readonly #length: number;
@@ -40,7 +41,7 @@ export class PreviousDeltas {
     this.#attack = attack;
     this.#length = 3 * imageSize ** 2;
     checkKept(images.length, imageSize);
-    this.#rows = new Map(images.map((image, row) => [image, row]));
+    this.#rows = new ImageRows(images);
     const shape = [images.length, 3, imageSize, imageSize];
     this.#delta = { dtype: "int8", shape, data: allocate("int8", shape) };
     this.#scale = { dtype: "float32", shape: [images.length], data: new Float32Array(images.length).fill(none) };
@@ -61,7 +62,7 @@ export class PreviousDeltas {
    * rounded, or fits another clean image only, is projected back.
    */
   start(image: number, clean: Float32Array, out: Float32Array): void {
-    const row = this.#row(image);
+    const row = this.#rows.of(image);
     const scale = this.#scale.data[row]!;
     if (scale === none) return;
     const delta = this.#of(row);
@@ -71,7 +72,7 @@ export class PreviousDeltas {
 
   /** Keeps the perturbation of `clean` that led to `adversarial`, both [3, S, S]. */
   keep(image: number, clean: Float32Array, adversarial: Float32Array): void {
-    const row = this.#row(image);
+    const row = this.#rows.of(image);
     let largest = 0;
     for (let i = 0; i < clean.length; i++) largest = Math.max(largest, Math.abs(adversarial[i]! - clean[i]!));
     const scale = Math.fround(largest / levels);
@@ -96,12 +97,6 @@ export class PreviousDeltas {
 
   #image(batch: Float32Array, i: number): Float32Array {
     return batch.subarray(i * this.#length, (i + 1) * this.#length);
-  }
-
-  #row(image: number): number {
-    const row = this.#rows.get(image);
-    if (row === undefined) throw new UsageError(`Image ${image} is none of those that training was announced.`);
-    return row;
   }
 
   #of(row: number): Int8Array {

@@ -15,6 +15,11 @@ import { otherName, sumName } from "./sum-graph.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
 import type { StepOptions } from "./training-step.ts";
 
+interface Images {
+  readonly clean: DeviceTensor;
+  adversarial?: DeviceTensor;
+}
+
 /** Tensors of the device by name. */
 type Resident = ReadonlyMap<string, DeviceTensor>;
 
@@ -32,7 +37,7 @@ export class ResidentLearner implements Learner {
   #learned: Resident | undefined;
   #steps = 0;
   #gradient: Resident = new Map();
-  readonly #images = new Map<Part, { readonly clean: DeviceTensor; adversarial?: DeviceTensor }>();
+  readonly #images = new Map<Part, Images>();
 
   private constructor(
     parameters: Parameters,
@@ -60,8 +65,7 @@ export class ResidentLearner implements Learner {
   }
 
   async reference(part: Part): Promise<Float32Array | undefined> {
-    const clean = await this.#upload(part.clean);
-    this.#images.set(part, { clean });
+    const { clean } = await this.#imagesOf(part);
     const { embedding, entropy } = await this.#programs.reference.run({ clean });
     part.original.set(floats(embedding!));
     return entropy && floats(entropy);
@@ -69,10 +73,17 @@ export class ResidentLearner implements Learner {
 
   async perturb(part: Part): Promise<void> {
     const { distance } = this.#programs;
-    const own = this.#images.get(part)!;
+    const own = await this.#imagesOf(part);
     const feeds = { ...(await this.#state()), ...arraysOf(part), ...own };
     if (distance) part.cleanDistance.set(floats((await distance.run(feeds)).cleanDistance!));
     own.adversarial = await this.#ascend(await this.#upload(part.adversarial), feeds);
+  }
+
+  /** The part's images, brought to the device by whichever phase needs them first. */
+  async #imagesOf(part: Part): Promise<Images> {
+    const own = this.#images.get(part) ?? { clean: await this.#upload(part.clean) };
+    this.#images.set(part, own);
+    return own;
   }
 
   async #upload(images: Float32Array): Promise<DeviceTensor> {

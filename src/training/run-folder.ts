@@ -42,6 +42,11 @@ export class RunFolder {
     return join(this.path, "encoder");
   }
 
+  /** Original embeddings, during training only. */
+  get embeddings(): string {
+    return join(this.path, "original-embeddings.bin");
+  }
+
   save(checkpoint: Checkpoint): void {
     writeCheckpoint(this.#checkpoint, checkpoint);
   }

@@ -13,6 +13,7 @@ import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
 import { type Part, splitBatch, summarize } from "./part.ts";
 import { PreviousDeltas } from "./previous-deltas.ts";
+import { type CacheOptions, ReferenceCache } from "./reference-cache.ts";
 import { ResidentLearner } from "./resident-learner.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
@@ -25,8 +26,13 @@ export interface StepOptions extends CompileOptions {
   /** Largest l2 norm of the whole gradient; longer ones are scaled down. Default: no limit. */
   readonly clipGradient?: number;
   readonly seed: number;
-  /** The images that there are, by any numbers of their own; for an attack that starts where it ended on them before. */
+  /**
+   * The images that there are, by any numbers of their own; for an attack that starts where it ended on them before, and
+   * for `referenceCache`.
+   */
   readonly images?: readonly number[];
+  /** Keeps what the original encoder gave for each of `images`, which must have the same pixels each time. Default: no. */
+  readonly referenceCache?: CacheOptions;
 }
 
 /**
@@ -43,6 +49,7 @@ export class TrainingStep {
   readonly #learner: Learner;
   readonly #dual: DualVariable | undefined;
   readonly #previous: PreviousDeltas | undefined;
+  readonly #cache: ReferenceCache | undefined;
 
   private constructor(
     encoder: Encoder,
@@ -53,6 +60,7 @@ export class TrainingStep {
     learner: Learner,
     dual: DualVariable | undefined,
     previous: PreviousDeltas | undefined,
+    cache: ReferenceCache | undefined,
   ) {
     this.#encoder = encoder;
     this.#objective = objective;
@@ -62,6 +70,7 @@ export class TrainingStep {
     this.#learner = learner;
     this.#dual = dual;
     this.#previous = previous;
+    this.#cache = cache;
   }
 
   /**
@@ -97,6 +106,7 @@ export class TrainingStep {
       learner,
       multipliers,
       previous,
+      cacheOf(encoder, options),
     );
   }
 
@@ -106,7 +116,7 @@ export class TrainingStep {
    * @param learningRate of each of the K optimiser steps
    * @param labels [count], from 0 to classes - 1; needed by a supervised objective
    * @param images [count], the batch's images among those of `StepOptions.images`; needed by an attack that starts at the
-   *   previous perturbation
+   *   previous perturbation, and by a cache
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
    */
   async run(
@@ -136,11 +146,20 @@ export class TrainingStep {
 
   /** Original embeddings, thresholds, multipliers and perturbations of one part. */
   async #prepare(part: Part, key: Key, images: readonly number[]): Promise<void> {
-    this.#setThresholds(part, await this.#learner.reference(part));
+    this.#setThresholds(part, await this.#reference(part, images));
     await this.#dual?.prepare(part);
     this.#start(part, key, images);
     await this.#learner.perturb(part);
     this.#previous?.keepAll(images, part.clean, part.adversarial);
+  }
+
+  /** Original embeddings, and entropies for a class constraint. */
+  async #reference(part: Part, images: readonly number[]): Promise<Float32Array | undefined> {
+    const known = this.#cache?.load(part, images);
+    if (known) return known;
+    const entropy = await this.#learner.reference(part);
+    this.#cache?.keep(part, images, entropy);
+    return entropy;
   }
 
   #start({ start, share, clean, adversarial }: Part, key: Key, images: readonly number[]): void {
@@ -200,6 +219,7 @@ export class TrainingStep {
   }
 
   async dispose(): Promise<void> {
+    this.#cache?.dispose();
     await this.#learner.dispose();
     await this.#dual?.dispose();
   }
@@ -214,6 +234,12 @@ function previousDeltas(
   if (!images)
     throw new UsageError("An attack that starts at the previous perturbation needs to be told which images there are.");
   return new PreviousDeltas(attack, images, imageSize);
+}
+
+function cacheOf({ embeddingSize }: Encoder, { images, referenceCache }: StepOptions): ReferenceCache | undefined {
+  if (!referenceCache) return undefined;
+  if (!images) throw new UsageError("A cache of original embeddings needs to be told which images there are.");
+  return new ReferenceCache(images, embeddingSize, referenceCache);
 }
 
 function copyInto(parameters: Parameters, saved: State): void {

@@ -1,0 +1,128 @@
+import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { LoreError } from "../errors.ts";
+import { ImageRows } from "./image-rows.ts";
+import type { Part } from "./part.ts";
+
+export interface CacheOptions {
+  /** Bytes of rows held in memory. Default 256 MiB. */
+  readonly memory?: number;
+  /** Holds the rows beyond those while the cache is in use. Without it they are not kept. */
+  readonly file?: string;
+}
+
+const defaultMemory = 2 ** 28;
+
+/** Bytes that the cache takes in memory for so many images. */
+export function cacheBytes(images: number, embeddingSize: number, memory = defaultMemory): number {
+  return Math.min(4 * (images + 1) * (embeddingSize + 1), memory);
+}
+
+/**
+ * What the original encoder gave for every image, whose pixels are the same in every epoch: a row of embedding and
+ * entropy (0 where there is none). Row 0 is of the images that pad a part, so that a part read here is the part
+ * computed to its last value.
+ */
+export class ReferenceCache {
+  readonly #rows: ImageRows;
+  readonly #length: number;
+  readonly #known: Uint8Array;
+  readonly #memory: Float32Array;
+  readonly #held: number;
+  readonly #file: string | undefined;
+  #descriptor: number | undefined;
+
+  /** @param images that will be asked for, by any numbers of their own */
+  constructor(images: readonly number[], embeddingSize: number, { memory = defaultMemory, file }: CacheOptions = {}) {
+    this.#rows = new ImageRows(images);
+    this.#length = embeddingSize + 1;
+    const count = images.length + 1;
+    this.#held = Math.min(count, Math.floor(memory / (4 * this.#length)));
+    this.#memory = new Float32Array(this.#held * this.#length);
+    this.#known = new Uint8Array(count);
+    this.#file = this.#held < count ? file : undefined;
+  }
+
+  /**
+   * Fills the part's original embeddings if all its images are known.
+   *
+   * @param images [part.count]
+   * @returns their entropies [N], 0 where there were none; undefined, with the part as it was, when an image is unknown
+   */
+  load({ original, share, count }: Part, images: readonly number[]): Float32Array | undefined {
+    const rows = this.#rowsOf(share.length, count, images);
+    if (!rows.every((row) => this.#known[row])) return undefined;
+    const entropy = new Float32Array(rows.length);
+    const size = this.#length - 1;
+    rows.forEach((row, i) => {
+      const values = this.#read(row);
+      original.set(values.subarray(0, size), i * size);
+      entropy[i] = values[size]!;
+    });
+    return entropy;
+  }
+
+  /**
+   * Keeps the part's original embeddings and, where given, entropies [N].
+   *
+   * @throws LoreError when the file cannot be written
+   */
+  keep({ original, share, count }: Part, images: readonly number[], entropy: Float32Array | undefined): void {
+    const size = this.#length - 1;
+    this.#rowsOf(share.length, count, images).forEach((row, i) => {
+      if (this.#known[row]) return;
+      const values = new Float32Array(this.#length);
+      values.set(original.subarray(i * size, (i + 1) * size));
+      values[size] = entropy?.[i] ?? 0;
+      this.#write(row, values);
+    });
+  }
+
+  /** Removes the file. */
+  dispose(): void {
+    if (this.#descriptor === undefined) return;
+    closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+    rmSync(this.#file!, { force: true });
+  }
+
+  #rowsOf(length: number, count: number, images: readonly number[]): readonly number[] {
+    return Array.from({ length }, (_, i) => (i < count ? 1 + this.#rows.of(images[i]) : 0));
+  }
+
+  #read(row: number): Float32Array {
+    if (row < this.#held) return this.#memory.subarray(row * this.#length, (row + 1) * this.#length);
+    const values = new Float32Array(this.#length);
+    this.#onFile((file) => {
+      if (readSync(file, values, 0, values.byteLength, this.#position(row)) !== values.byteLength)
+        throw new Error("the file ends early");
+    });
+    return values;
+  }
+
+  #write(row: number, values: Float32Array): void {
+    if (row < this.#held) this.#memory.set(values, row * this.#length);
+    else if (this.#file === undefined) return;
+    else
+      this.#onFile((file) => {
+        if (writeSync(file, values, 0, values.byteLength, this.#position(row)) !== values.byteLength)
+          throw new Error("the disk took a part of it only");
+      });
+    this.#known[row] = 1;
+  }
+
+  #position(row: number): number {
+    return 4 * (row - this.#held) * this.#length;
+  }
+
+  #onFile(use: (descriptor: number) => void): void {
+    try {
+      this.#descriptor ??= openSync(this.#file!, "w+");
+      use(this.#descriptor);
+    } catch (cause) {
+      throw new LoreError(
+        `${this.#file}, which holds original embeddings between epochs, cannot be used: ${cause instanceof Error ? cause.message : cause}. Free space on its disk.`,
+        { cause },
+      );
+    }
+  }
+}
