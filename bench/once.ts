@@ -7,7 +7,7 @@ import { runJson } from "./process.ts";
 const root = join(import.meta.dirname, "..");
 
 /** What `bench/once/` holds: each a measurement in a process of its own. */
-export type Measurement = "step" | "step-memory" | "memory" | "attack" | "attack-data";
+export type Measurement = "step" | "step-memory" | "steady-memory" | "memory" | "attack" | "attack-data";
 
 /**
  * Compiles `bench/once/` as it is now, so that what is measured has no TypeScript loader in it (some 80 MB) and stays the

@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { benchEncoder } from "../src/bench/models.ts";
+import { openSource } from "../src/data/index.ts";
+import { lore } from "../src/objectives/index.ts";
+import { finetune } from "../src/training/index.ts";
+
+export interface SteadyOptions {
+  readonly steps: number;
+  readonly threads: number;
+}
+
+export interface SteadyUse {
+  /** Resident memory of the process after each step. */
+  readonly residentBytes: readonly number[];
+}
+
+/** Steps of some milliseconds: what stays behind once a step is to show, not what one step takes. */
+const model = { imageSize: 32, patch: 8, width: 64, depth: 2, heads: 2 };
+const batch = 8;
+
+/** Fine-tunes by LORE on generated images as `lore train` does, its files included, one optimiser step a batch. */
+export async function measureSteady({ steps, threads }: SteadyOptions): Promise<SteadyUse> {
+  const objective = lore({ epsilon: 2 / 255, attack: { steps: 2 }, stepsPerBatch: 1 });
+  const folder = mkdtempSync(join(tmpdir(), "lore-steady-"));
+  const residentBytes: number[] = [];
+  try {
+    await finetune(benchEncoder(model, 0), await openSource(`synthetic:${steps * batch}`, { seed: 0 }), objective, {
+      ...{ batch, epochs: 1, threads, run: join(folder, "run") },
+      onStep: () => residentBytes.push(process.memoryUsage.rss()),
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return { residentBytes };
+}
+
+/**
+ * Bytes a step by which memory grows: least squares over the second half, since buffers and the garbage collector's heap
+ * fill up during the first.
+ */
+export function growthPerStep({ residentBytes }: SteadyUse): number {
+  const late = residentBytes.slice(Math.floor(residentBytes.length / 2));
+  const middle = (late.length - 1) / 2;
+  const mean = late.reduce((a, b) => a + b, 0) / late.length;
+  let [product, square] = [0, 0];
+  for (const [i, bytes] of late.entries()) {
+    product += (i - middle) * (bytes - mean);
+    square += (i - middle) ** 2;
+  }
+  return product / square;
+}

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import type { MemoryCase, MemoryUse } from "../../bench/memory-cases.ts";
+import { compileOnce } from "../../bench/once.ts";
+import { UsageError } from "../errors.ts";
+import { fare, lore } from "../objectives/index.ts";
+import { tinyEncoder } from "../testing/tiny.ts";
+import { formatBytes, planMemory, trainingBytes } from "./memory.ts";
+
+/** Images large enough for activations to weigh something beside Node.js. */
+const encoder = tinyEncoder({ imageSize: 64, depth: 4 });
+const objective = lore({ epsilon: 8 / 255, attack: { steps: 2 }, stepsPerBatch: 1 });
+const bytes = (microBatch: number, recompute = false): number =>
+  trainingBytes(encoder, objective, { batch: 64, microBatch, recompute });
+
+describe("trainingBytes", () => {
+  test("grows with the micro-batch, linearly where activations are most of it", () => {
+    const sizes = [1, 2, 4, 8, 16, 32].map((size) => bytes(size));
+    expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
+    expect(new Set(sizes).size).toBe(sizes.length);
+    // Twice the images add twice as much; what does not depend on them (buffers of gradients) leaves some percent.
+    expect((sizes[5]! - sizes[4]!) / (sizes[4]! - sizes[3]!)).toBeCloseTo(2, 1);
+  });
+
+  test("is less with activations computed again", () => {
+    for (const size of [4, 16, 64]) expect(bytes(size, true), `${size}`).toBeLessThan(bytes(size));
+  });
+
+  test("is less without a constraint's clean images", () => {
+    const plain = fare({ epsilon: 8 / 255, attack: { steps: 2 } });
+    const batches = { batch: 64, microBatch: 64, recompute: false };
+    expect(trainingBytes(encoder, plain, batches)).toBeLessThan(bytes(64));
+  });
+});
+
+describe("planMemory", () => {
+  const plan = (memory: number, recompute = false) => planMemory(encoder, objective, { batch: 64, memory, recompute });
+
+  test("is the largest micro-batch that fits", () => {
+    for (const size of [1, 4, 16, 22, 64]) {
+      const found = plan(bytes(size));
+      expect(found).toEqual({ batch: 64, microBatch: size, recompute: false, bytes: bytes(size) });
+    }
+    const [less] = [plan(bytes(16) - 1)];
+    // 64 images in five parts instead of four.
+    expect(less).toMatchObject({ microBatch: 13, bytes: bytes(13) });
+  });
+
+  test("computes activations again where it is asked for, or nothing else fits", () => {
+    expect(plan(bytes(64), true)).toMatchObject({ microBatch: 64, recompute: true });
+    expect(plan(bytes(1) - 1)).toMatchObject({ recompute: true });
+  });
+
+  test("says how much is needed where nothing fits, and as much is enough", () => {
+    const needed = Math.min(bytes(1, true));
+    const text = formatBytes(needed);
+    const refused = () => plan(2 ** 20);
+    expect(refused).toThrow(UsageError);
+    expect(refused).toThrow(`1 MiB of memory are too little`);
+    expect(refused).toThrow(`takes ${text}.`);
+    expect(plan(Number.parseFloat(text) * 2 ** 20)).toMatchObject({ microBatch: 1, bytes: needed });
+  });
+});
+
+test("a training process takes what is expected", async () => {
+  const options: MemoryCase = { model: "small", batch: 32, microBatch: 32, recompute: false };
+  const { expectedBytes, measuredBytes } = await compileOnce()<MemoryUse>("step-memory", options);
+  // The arena's unused pieces and the garbage collector's moments move it by some ten percent; a forgotten program or a
+  // buffer counted twice moves it by more than a third.
+  expect(measuredBytes / expectedBytes).toBeGreaterThan(0.75);
+  expect(measuredBytes / expectedBytes).toBeLessThan(1.15);
+}, 120_000);
+
+test("formatBytes rounds up", () => {
+  expect(formatBytes(2.301 * 2 ** 30)).toBe("2.31 GiB");
+  expect(formatBytes(512 * 2 ** 20)).toBe("512 MiB");
+  expect(formatBytes(1)).toBe("1 MiB");
+});
