@@ -54,16 +54,19 @@ export function parseCase(text: string): MemoryCase {
   };
 }
 
-/** Batches trained on: the second has to do with what the first left behind, and so has the third. */
-const batches = 3;
+export interface MemoryOptions extends MemoryCase {
+  /** Batches trained on. */
+  readonly batches: number;
+}
 
 /**
- * Fine-tunes by LORE on generated images as `lore train` does, checkpoints included, with few steps: more of them take time,
- * not memory.
+ * Fine-tunes by LORE on generated images as `lore train` does, checkpoints included, with one attack step and one optimiser
+ * step a batch: more of them take time, not memory.
  */
-export async function measureMemory({ model, batch, microBatch, recompute }: MemoryCase): Promise<MemoryUse> {
+export async function measureMemory(options: MemoryOptions): Promise<MemoryUse> {
+  const { model, batch, microBatch, recompute, batches } = options;
   const encoder = benchEncoder(model, 0);
-  const objective = lore({ epsilon: 2 / 255, attack: { steps: 2 }, stepsPerBatch: 2 });
+  const objective = lore({ epsilon: 2 / 255, attack: { steps: 1 }, stepsPerBatch: 1 });
   const expectedBytes = trainingBytes(encoder, objective, { batch, microBatch, recompute });
   const folder = mkdtempSync(join(tmpdir(), "lore-memory-"));
   try {

@@ -3,9 +3,10 @@
  * of its own, and its largest resident memory is printed beside what was expected.
  *
  *     npx tsx bench/memory.ts
- *     npx tsx bench/memory.ts --case vit-l-14:128:4:recompute
+ *     npx tsx bench/memory.ts --case vit-l-14:128:16:recompute --batches 1
  */
 import { Command } from "commander";
+import { parseCount } from "../src/cli/options.ts";
 import { describeMachine, thisMachine } from "./machine.ts";
 import { main } from "./main.ts";
 import { markdownTable } from "./markdown.ts";
@@ -19,13 +20,19 @@ const command = new Command("memory")
     `with :recompute behind it or without (default: ${defaultCases.join(" ")})`,
     (text: string, before: readonly MemoryCase[] = []) => [...before, parseCase(text)],
   )
+  .option("--batches <n>", "training steps: the second finds what the first left behind", parseCount, 3)
   .action(run);
 
-async function run({ case: cases = defaultCases.map(parseCase) }: { readonly case?: readonly MemoryCase[] }) {
+interface Flags {
+  readonly case?: readonly MemoryCase[];
+  readonly batches: number;
+}
+
+async function run({ case: cases = defaultCases.map(parseCase), batches }: Flags): Promise<void> {
   const once = compileOnce();
   const rows: string[][] = [];
   for (const each of cases) {
-    const { expectedBytes, measuredBytes } = await once<MemoryUse>("step-memory", each);
+    const { expectedBytes, measuredBytes } = await once<MemoryUse>("step-memory", { ...each, batches });
     rows.push([
       each.model,
       `${each.batch}`,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { MemoryCase, MemoryUse } from "../../bench/memory-cases.ts";
+import type { MemoryOptions, MemoryUse } from "../../bench/memory-cases.ts";
 import { compileOnce } from "../../bench/once.ts";
 import { UsageError } from "../errors.ts";
 import { fare, lore } from "../objectives/index.ts";
@@ -62,7 +62,7 @@ describe("planMemory", () => {
 });
 
 test("a training process takes what is expected", async () => {
-  const options: MemoryCase = { model: "small", batch: 32, microBatch: 32, recompute: false };
+  const options: MemoryOptions = { model: "small", batch: 32, microBatch: 32, recompute: false, batches: 3 };
   const { expectedBytes, measuredBytes } = await compileOnce()<MemoryUse>("step-memory", options);
   // The arena's unused pieces and the garbage collector's moments move it by some ten percent; a forgotten program or a
   // buffer counted twice moves it by more than a third.
