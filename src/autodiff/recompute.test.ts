@@ -5,7 +5,7 @@ import { reachable } from "../graph/reachable.ts";
 import { ConvNextEncoder, convNextShapes } from "../models/architectures/convnext.ts";
 import { type Encoder, type Parameters, trainableWeights } from "../models/encoder.ts";
 import { gradientName, primalGraph } from "../objectives/primal.ts";
-import { elementCount } from "../onnx/tensor.ts";
+import { elementCount, type TypedArray } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import { randomTensor, tinyEncoder } from "../testing/tiny.ts";
@@ -42,15 +42,30 @@ async function run(encoder: Encoder, outputs: Readonly<Record<string, Value>>) {
   return results;
 }
 
+/**
+ * Equal up to rounding: graph passes write the two down differently. Within 1e-4 of a tensor's largest element, as float32
+ * over a few layers; gradients that are zero but for rounding (of keys' biases) within 1e-6 of the largest of all.
+ */
+function expectClose(got: Results, wanted: Results): void {
+  const size = (array: TypedArray): number => (array as Float32Array).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+  const most = Math.max(...Object.values(wanted).map(size));
+  for (const [name, array] of Object.entries(wanted)) {
+    const apart = size((got[name] as Float32Array).map((x, i) => x - Number(array[i])));
+    expect(apart, name).toBeLessThan(1e-4 * size(array) + 1e-6 * most);
+  }
+}
+
+type Results = Readonly<Record<string, TypedArray>>;
+
 describe.each(encoders)("a %s's backward pass that computes the forward pass again", (_, encoder) => {
   const primal = primalGraph(encoder, batch, true);
   const again = recomputed(primal, primal.loss!);
 
-  test("gives the same loss and gradients to the last bit", async () => {
+  test("gives the same loss and gradients", async () => {
     expect(Object.keys(again)).toEqual(Object.keys(primal));
     const [wanted, got] = [await run(encoder, primal), await run(encoder, again)];
     expect((wanted.loss as Float32Array)[0]).toBeGreaterThan(0);
-    for (const name of Object.keys(primal)) expect(got[name], name).toEqual(wanted[name]);
+    expectClose(got, wanted);
   });
 
   test("needs less memory for more nodes, and reads no activation of the forward pass but the few between segments", () => {
@@ -68,7 +83,7 @@ describe.each(encoders)("a %s's backward pass that computes the forward pass aga
     const outputs = { gradient: gradients(loss, [pixels])[0] };
     const lean = recomputed(outputs, loss);
     expect(peakBytes(Object.values(lean), true)).toBeLessThan(0.8 * peakBytes(Object.values(outputs), true));
-    expect(await run(encoder, lean)).toEqual(await run(encoder, outputs));
+    expectClose(await run(encoder, lean), await run(encoder, outputs));
   });
 });
 

@@ -1,6 +1,6 @@
 /** The parts of derivative rules that take more than a line. Each is the pullback of one operator for one input. */
 
-import { normalCdf } from "../graph/functions.ts";
+import { gaussian } from "../graph/functions.ts";
 import type { Attributes, Graph, Value } from "../graph/index.ts";
 import { int, ints } from "../graph/operators.ts";
 import { product, range } from "../graph/shapes.ts";
@@ -61,12 +61,13 @@ export function scatterTop({ g, x: [x], ys, dy, a }: Step): Value {
 }
 
 /**
- * Exact: Phi(x) + x phi(x). Tanh form, y = x/2 (1 + tanh u), u = c (x + k x^3): (1 + t)/2 + x/2 (1 - t^2) c (1 + 3 k x^2).
+ * Exact: Phi(x) + x phi(x) = (1 + erf(u)) / 2 + u exp(-u^2) / sqrt(pi), u = x / sqrt(2). Tanh form, y = x/2 (1 + tanh u), u = c (x + k x^3): (1 + t)/2 + x/2 (1 - t^2) c (1 + 3 k x^2).
  */
 export function geluDerivative({ g, x: [x], a }: Step): Value {
   if (a.approximate === "none") {
-    const density = g.mul(g.exp(g.mul(x!, g.mul(x!, -0.5))), 1 / Math.sqrt(2 * Math.PI));
-    return g.add(normalCdf(x!), g.mul(x!, density));
+    const { u, twicePhi } = gaussian(x!);
+    const density = g.mul(g.mul(u, g.exp(g.mul(g.mul(u, -1), u))), 2 / Math.sqrt(Math.PI));
+    return g.mul(g.add(twicePhi, density), 0.5);
   }
   const c = Math.sqrt(2 / Math.PI);
   const k = 0.044715;

@@ -1,7 +1,11 @@
 import type { Value } from "./value.ts";
 
-/** Phi, the standard normal distribution's cumulative function. */
-export function normalCdf(x: Value): Value {
+/**
+ * What exact GELU and its derivative are made of: u = x / sqrt(2), and 1 + erf(u), twice the standard normal
+ * distribution's cumulative function Phi(x).
+ */
+export function gaussian(x: Value): { readonly u: Value; readonly twicePhi: Value } {
   const { graph: g } = x;
-  return g.add(g.mul(g.erf(g.mul(x, Math.SQRT1_2)), 0.5), 0.5);
+  const u = g.mul(x, Math.SQRT1_2);
+  return { u, twicePhi: g.add(g.erf(u), 1) };
 }

@@ -1,4 +1,5 @@
 import type { Value } from "../value.ts";
+import { withScaledProducts } from "./scaled-products.ts";
 import { withSharedErf } from "./shared-erf.ts";
 import { withSplitProducts } from "./split-products.ts";
 import { withoutUnreadRows } from "./unread.ts";
@@ -15,5 +16,5 @@ export function leaner(value: Value): Value {
 
 /** Passes over everything that one program computes. */
 export function compilable(values: readonly Value[]): readonly Value[] {
-  return withSharedErf(values);
+  return withScaledProducts(withSharedErf(values));
 }

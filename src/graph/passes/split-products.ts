@@ -1,7 +1,7 @@
 import { elementCount, type Tensor } from "../../onnx/tensor.ts";
 import { int, ints } from "../operators.ts";
-import { reachable } from "../reachable.ts";
 import type { Node, Value } from "../value.ts";
+import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**
@@ -16,13 +16,6 @@ export function withSplitProducts(values: readonly Value[]): readonly Value[] {
     if (origin.kind !== "node" || origin.node.op !== "Gemm" || readers.get(split.inputs[0]!) !== 1) return undefined;
     return pieces(origin.node, ints(split.attributes, "split"));
   });
-}
-
-function countReaders(values: readonly Value[]): ReadonlyMap<Value, number> {
-  const readers = new Map<Value, number>(values.map((value) => [value, 1]));
-  for (const { inputs } of reachable(values).nodes)
-    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
-  return readers;
 }
 
 /** x [rows, inputs] times each run of the weight's outputs [outputs, inputs], whose rows lie one after the other. */
