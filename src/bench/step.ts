@@ -6,6 +6,7 @@ import { elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "../training/adamw.ts";
+import { usualMicroBatch } from "../training/micro-batch.ts";
 import { type Outputs, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";
 import type { BenchModel, BenchModelName } from "./architectures.ts";
@@ -23,7 +24,7 @@ export interface BenchOptions extends CompileOptions {
   readonly method: "lore" | "fare";
   /** K. Default: the method's own. */
   readonly stepsPerBatch?: number;
-  /** Images that go through the encoder at a time. Default: the batch. */
+  /** Images that go through the encoder at a time. Default: as `finetune` chooses. */
   readonly microBatch?: number;
   /** Compute activations again in backward passes; the operations counted stay those of a step that keeps them. */
   readonly recompute?: boolean;
@@ -74,10 +75,10 @@ const weightDecay = 1e-4;
 /** Times training steps on random images: what `TrainingStep.run` does with one batch. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
   const { model, batch, imageSize, method, stepsPerBatch, repeats, seed, onProgress = () => {} } = options;
-  const microBatch = Math.min(options.microBatch ?? batch, batch);
   const common = { epsilon, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
   const objective = method === "lore" ? lore(common) : fare(common);
   const encoder = benchEncoder(model, seed, imageSize);
+  const microBatch = Math.min(options.microBatch ?? usualMicroBatch(encoder, batch, options.device), batch);
 
   const work = new Work(encoder, objective, microBatch, Math.ceil(batch / microBatch), options);
   let steps = 0;

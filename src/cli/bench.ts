@@ -19,7 +19,11 @@ export function benchCommand(): Command {
     .option("--image-size <n>", "side of the input in pixels (default: the model's own)", parseCount)
     .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare"]).default("lore"))
     .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for fare)", parseCount)
-    .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
+    .option(
+      "--micro-batch <n>",
+      "images through the encoder at a time (default: what is fastest on CPU, the batch on a GPU)",
+      parseCount,
+    )
     .option("--recompute", "compute activations again in backward passes instead of keeping them")
     .option("--repeats <n>", "counted steps, after one to warm up", parseCount, 3);
   return withComputeFlags(command).action(run);

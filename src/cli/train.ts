@@ -61,7 +61,11 @@ export function trainCommand(): Command {
     .option("--weight-decay <rate>", "decoupled weight decay", parseNumber, weightDecay)
     .option("--warmup <share>", "share of the steps spent on linear warm-up", parseFraction, warmup)
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
-    .option("--micro-batch <n>", "images through the encoder at a time (default: the batch)", parseCount)
+    .option(
+      "--micro-batch <n>",
+      "images through the encoder at a time (default: what is fastest on CPU, the batch on a GPU)",
+      parseCount,
+    )
     .option("--memory <size>", "train within this memory (8GiB, 512MiB), by as large a micro-batch as fits", parseBytes)
     .option("--recompute", "compute activations again in backward passes: less memory, about a third more time")
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")

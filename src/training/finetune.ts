@@ -10,6 +10,7 @@ import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
+import { usualMicroBatch } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { keptBytes } from "./previous-deltas.ts";
 import { cacheBytes } from "./reference-cache.ts";
@@ -25,7 +26,7 @@ export interface TrainingSettings {
   /** Images used, taken class by class in turn; all when left out. */
   readonly limit?: number;
   readonly batch: number;
-  /** Images that go through the encoder at a time. Default: the batch, or what `memory` holds. */
+  /** Images that go through the encoder at a time. Default: what `usualMicroBatch` or `memory` says; the batch on a GPU. */
   readonly microBatch?: number;
   /** Bytes that the process may take on CPU: chooses the micro-batch, and `recompute` where it has to; see `planMemory`. */
   readonly memory?: number;
@@ -192,14 +193,16 @@ export async function finetune(
   return { encoder: trained, finished: !interrupted, steps: progress.step };
 }
 
-/** How a batch goes through the encoder: as told, or as it fits into the memory. */
+/** How a batch goes through the encoder: as told, as it fits into the memory, or as it is fastest. */
 function microBatches(
   encoder: Encoder,
   objective: Objective,
-  { batch, epochs, microBatch = batch, memory, recompute = false, limit = 0 }: TrainingSettings,
+  { batch, epochs, microBatch, memory, recompute = false, limit = 0 }: TrainingSettings,
   { device = "cpu", onPlan }: FinetuneOptions,
 ): { readonly microBatch: number; readonly recompute: boolean } {
-  if (memory === undefined) return { microBatch: Math.min(microBatch, batch), recompute };
+  if (memory === undefined) {
+    return { microBatch: Math.min(microBatch ?? usualMicroBatch(encoder, batch, device), batch), recompute };
+  }
   if (device !== "cpu") {
     throw new UsageError(`The memory that training takes is known on CPU only: on ${device}, give a micro-batch.`);
   }

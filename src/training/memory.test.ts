@@ -5,6 +5,7 @@ import { UsageError } from "../errors.ts";
 import { fare, lore } from "../objectives/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { formatBytes, planMemory, trainingBytes } from "./memory.ts";
+import { usualMicroBatch } from "./micro-batch.ts";
 
 /** Images large enough for activations to weigh something beside Node.js. */
 const encoder = tinyEncoder({ imageSize: 64, depth: 4 });
@@ -35,18 +36,19 @@ describe("trainingBytes", () => {
 describe("planMemory", () => {
   const plan = (memory: number, recompute = false) => planMemory(encoder, objective, { batch: 64, memory, recompute });
 
-  test("is the largest micro-batch that fits", () => {
-    for (const size of [1, 4, 16, 22, 64]) {
+  test("is the largest micro-batch that fits, up to the usual one", () => {
+    expect(usualMicroBatch(encoder, 64)).toBe(8);
+    for (const size of [1, 4, 7, 8]) {
       const found = plan(bytes(size));
       expect(found).toEqual({ batch: 64, microBatch: size, recompute: false, bytes: bytes(size) });
     }
-    const [less] = [plan(bytes(16) - 1)];
-    // 64 images in five parts instead of four.
-    expect(less).toMatchObject({ microBatch: 13, bytes: bytes(13) });
+    // 64 images in eleven parts instead of ten.
+    expect(plan(bytes(7) - 1)).toMatchObject({ microBatch: 6, bytes: bytes(6) });
+    expect(plan(bytes(64))).toMatchObject({ microBatch: 8 });
   });
 
   test("computes activations again where it is asked for, or nothing else fits", () => {
-    expect(plan(bytes(64), true)).toMatchObject({ microBatch: 64, recompute: true });
+    expect(plan(bytes(64), true)).toMatchObject({ microBatch: 8, recompute: true });
     expect(plan(bytes(1) - 1)).toMatchObject({ recompute: true });
   });
 

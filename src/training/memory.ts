@@ -3,6 +3,7 @@ import { peakBytes } from "../graph/liveness.ts";
 import { compilable } from "../graph/passes/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
+import { usualMicroBatch } from "./micro-batch.ts";
 import { type Outputs, trainingGraphs } from "./training-graphs.ts";
 
 /** How a batch goes through the encoder. */
@@ -59,8 +60,8 @@ function arenaBytes(outputs: Outputs | undefined, preallocated: boolean): number
 }
 
 /**
- * The largest micro-batch with which training fits in `memory` bytes, as the fewest parts of about one size that the batch
- * falls into. Activations are computed again where that is asked for, or where a single image is too much without.
+ * The micro-batch with which training fits in `memory` bytes: the usual one, or the largest below it, as the fewest parts of
+ * about one size that the batch falls into. Activations are computed again where that is asked for, or where a single image is too much without.
  *
  * @throws UsageError when nothing fits, saying how much is needed
  */
@@ -80,7 +81,9 @@ export function planMemory(
       `${formatBytes(memory)} of memory are too little: with one image at a time and activations computed again, training ${encoder.name} takes ${formatBytes(smallest.bytes)}.`,
     );
   }
-  const sizes = new Set(Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1))));
+  const usual = usualMicroBatch(encoder, batch);
+  const parts = Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1)));
+  const sizes = new Set([usual, ...parts.filter((size) => size < usual)]);
   return largestThat(fits, [...sizes].reverse(), (size) => plan(size, smallest.recompute)) ?? smallest;
 }
 

@@ -1,0 +1,37 @@
+import { type Product, productsOf } from "../graph/flops.ts";
+import { Graph } from "../graph/index.ts";
+import { type Encoder, trainableWeights } from "../models/encoder.ts";
+import type { Device } from "../runtime/index.ts";
+
+/**
+ * Rows that a matrix product's weight meets in one pass. With many fewer, bringing the weight into the cache is what takes
+ * time; with more, activations between the products do not fit there. docs/PERFORMANCE.md has the measurement.
+ */
+const rowsThatPay = 1800;
+
+/**
+ * Images that go through the encoder at a time unless told otherwise. On CPU about as many as make its products efficient,
+ * in parts of one size that leave the fewest places of the last one empty: more take more memory and no less time. On a GPU
+ * the batch.
+ */
+export function usualMicroBatch(encoder: Encoder, batch: number, device: Device = "cpu"): number {
+  if (device !== "cpu") return batch;
+  const most = Math.max(1, Math.floor(rowsThatPay / rowsOf(encoder)));
+  const fewest = Math.ceil(batch / most);
+  const sizes = Array.from({ length: fewest }, (_, more) => Math.ceil(batch / (fewest + more)));
+  const empty = (size: number): number => Math.ceil(batch / size) * size - batch;
+  return sizes.reduce((best, size) => (empty(size) < empty(best) ? size : best));
+}
+
+/** Rows that one image brings to a weight, on average over the operations: a vision transformer's number of tokens. */
+function rowsOf(encoder: Encoder): number {
+  const g = new Graph();
+  const pixels = g.input("pixels", "float32", [1, 3, encoder.imageSize, encoder.imageSize]);
+  const weights = trainableWeights(g, encoder.parameters);
+  const products = productsOf([encoder.embed(pixels, (name) => weights.get(name)!)]);
+  // Stacks of products are attention's, of one image's tokens with each other.
+  const withWeights = products.filter(({ batch }) => batch === 1);
+  const sum = (of: (product: Product) => number): number =>
+    withWeights.reduce((total, product) => total + of(product), 0);
+  return sum(({ m, k, n }) => m * k * n) / sum(({ k, n }) => k * n);
+}
