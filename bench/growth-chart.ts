@@ -48,7 +48,8 @@ export function growthOption({ memoryRate, points }: Growth): object {
     animation: false,
     backgroundColor: "#fff",
     title: { text: "Cost of a training step of the small ViT", left: margin.left },
-    legend: { top: 35, left: margin.left },
+    // Text may be wider in the font that shows it than what ECharts reckons with.
+    legend: { top: 35, left: margin.left, itemGap: 45 },
     grid: panels.map(({ left, top }) => ({ left, top, width: column.width, height: row.height })),
     xAxis: panels.map(({ name }, i) => ({ gridIndex: i, type: "log", name, nameLocation: "middle", nameGap: 28 })),
     yAxis: panels.map(({ unit }, i) => ({ gridIndex: i, type: "log", name: unit })),
