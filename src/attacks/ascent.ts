@@ -70,7 +70,7 @@ export async function ascendBatch(
 ): Promise<void> {
   const velocity = new Float32Array(attack.momentum > 0 ? clean.length : 0);
   for (let step = 0; step < attack.steps; step++) {
-    const result = await programAt(step).run({ ...feeds, ...scalars(attack), adversarial: out, clean, velocity });
+    const result = await programAt(step).run({ ...feeds, ...ascentScalars(attack), adversarial: out, clean, velocity });
     out.set(result.next as Float32Array);
     if (attack.momentum > 0) velocity.set(result.nextVelocity as Float32Array);
   }
@@ -101,6 +101,7 @@ export function startingPoints(
   }
 }
 
-function scalars({ epsilon, stepSize, momentum }: Steps): Feeds {
+/** The numbers that `ascentGraph` reads. */
+export function ascentScalars({ epsilon, stepSize, momentum }: Steps): Feeds {
   return { epsilon: Float32Array.of(epsilon), stepSize: Float32Array.of(stepSize), decay: Float32Array.of(momentum) };
 }

@@ -1,5 +1,5 @@
 export { type Apgd, type ApgdOptions, apgd } from "./apgd.ts";
-export { ascentGraph, ascentSpec, startingPoints } from "./ascent.ts";
+export { ascentGraph, ascentScalars, ascentSpec, startingPoints } from "./ascent.ts";
 export { type Attack, attackLoss, attackName, type Images, planOf } from "./attack.ts";
 export {
   type AutoAttack,

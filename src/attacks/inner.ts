@@ -20,7 +20,7 @@ export interface FixedSteps extends Ascent {
   readonly stepSize: number;
   /** Decay of the velocity; 0 for none. */
   readonly momentum: number;
-  /** Share of the steps, the first ones, whose gradient is that of the images at about half the size; in [0, 1), never all of them. */
+  /** Share of the steps, the first ones, whose gradient is that of the images at about half the size; in [0, 1), never all. */
   readonly lowResolution: number;
 }
 

@@ -61,7 +61,8 @@ export function scatterTop({ g, x: [x], ys, dy, a }: Step): Value {
 }
 
 /**
- * Exact: Phi(x) + x phi(x) = (1 + erf(u)) / 2 + u exp(-u^2) / sqrt(pi), u = x / sqrt(2). Tanh form, y = x/2 (1 + tanh u), u = c (x + k x^3): (1 + t)/2 + x/2 (1 - t^2) c (1 + 3 k x^2).
+ * Exact: Phi(x) + x phi(x) = (1 + erf(u)) / 2 + u exp(-u^2) / sqrt(pi), u = x / sqrt(2). Tanh form, y = x/2 (1 + tanh u),
+ * u = c (x + k x^3): (1 + t)/2 + x/2 (1 - t^2) c (1 + 3 k x^2).
  */
 export function geluDerivative({ g, x: [x], a }: Step): Value {
   if (a.approximate === "none") {

@@ -66,7 +66,11 @@ export function trainCommand(): Command {
       "images through the encoder at a time (default: what is fastest on CPU, the batch on a GPU)",
       parseCount,
     )
-    .option("--memory <size>", "train within this memory (8GiB, 512MiB), by as large a micro-batch as fits", parseBytes)
+    .option(
+      "--memory <size>",
+      "train within this memory (8GiB, 512MiB), by smaller micro-batches where it has to be",
+      parseBytes,
+    )
     .option("--recompute", "compute activations again in backward passes: less memory, about a third more time")
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);

@@ -61,7 +61,8 @@ function arenaBytes(outputs: Outputs | undefined, preallocated: boolean): number
 
 /**
  * The micro-batch with which training fits in `memory` bytes: the usual one, or the largest below it, as the fewest parts of
- * about one size that the batch falls into. Activations are computed again where that is asked for, or where a single image is too much without.
+ * about one size that the batch falls into. Activations are computed again where that is asked for, or where a single image
+ * is too much without.
  *
  * @throws UsageError when nothing fits, saying how much is needed
  */
@@ -82,9 +83,9 @@ export function planMemory(
     );
   }
   const usual = usualMicroBatch(encoder, batch);
-  const parts = Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1)));
-  const sizes = new Set([usual, ...parts.filter((size) => size < usual)]);
-  return largestThat(fits, [...sizes].reverse(), (size) => plan(size, smallest.recompute)) ?? smallest;
+  const sizes = new Set(Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1))));
+  const ascending = [...sizes].filter((size) => size <= usual).reverse();
+  return largestThat(fits, ascending, (size) => plan(size, smallest.recompute)) ?? smallest;
 }
 
 /** The plan of the last size that fits, where all sizes before fit, too. */

@@ -1,4 +1,4 @@
-import { type FixedSteps, lowResolutionSteps } from "../attacks/index.ts";
+import { ascentScalars, type FixedSteps, lowResolutionSteps } from "../attacks/index.ts";
 import type { Parameters } from "../models/encoder.ts";
 import { gradientName } from "../objectives/index.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
@@ -92,11 +92,10 @@ export class ResidentLearner implements Learner {
 
   /** All steps of the inner attack from `start`, of which it disposes. */
   async #ascend(start: DeviceTensor, feeds: DeviceFeeds): Promise<DeviceTensor> {
-    const { epsilon, stepSize, momentum, steps } = this.#attack;
+    const { momentum, steps } = this.#attack;
     const low = lowResolutionSteps(this.#attack);
     const { ascent, lowResolutionAscent } = this.#programs;
-    const [size, step, decay] = [epsilon, stepSize, momentum].map((x) => Float32Array.of(x));
-    const scalars = { epsilon: size!, stepSize: step!, decay: decay! };
+    const scalars = ascentScalars(this.#attack);
     let adversarial = start;
     const velocity = momentum > 0 ? allocate("float32", start.shape) : new Float32Array();
     let moving: DeviceTensor | undefined;

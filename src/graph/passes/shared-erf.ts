@@ -4,8 +4,8 @@ import type { Value } from "../value.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**
- * Exact GELU as x Phi(x) = u (1 + erf(u)) / sqrt(2), u = x / sqrt(2), where Phi(x) is computed anyway: its derivative needs it, and the error function is the dearest
- * part of both.
+ * Exact GELU as x Phi(x) = u (1 + erf(u)) / sqrt(2), u = x / sqrt(2), where erf(u) is computed anyway: its derivative needs
+ * it, and the error function is the dearest part of both.
  */
 export function withSharedErf(values: readonly Value[]): readonly Value[] {
   const known = new Set(reachable(values).nodes);
