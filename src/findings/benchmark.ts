@@ -1,0 +1,48 @@
+import type { AttackResult } from "../evaluation/index.ts";
+
+/** One data set of a suite. */
+export interface SuiteSet {
+  /** `cifar10`, `imagenet-r` ... */
+  readonly name: string;
+  /** As tables have it: "CIFAR-10". */
+  readonly title: string;
+  /** Whether it counts in the zero-shot average; ImageNet, which encoders are trained on, does not. */
+  readonly averaged: boolean;
+}
+
+/** What an encoder made of one data set. */
+export interface SetResult {
+  readonly set: string;
+  readonly images: number;
+  readonly classes: number;
+  /** Share of images classified rightly, from 0 to 1. */
+  readonly clean: number;
+  readonly attacks: readonly AttackResult[];
+  readonly warnings: readonly string[];
+}
+
+export interface BenchmarkRow {
+  readonly encoder: string;
+  /** One a data set, those that were measured. */
+  readonly results: readonly SetResult[];
+}
+
+/** Figures that others published; sets and epsilons are those of the paper's table. */
+export interface PublishedRow {
+  readonly encoder: string;
+  /** "LORE, table 11" ... */
+  readonly source: string;
+  /** Epsilon in 1/255, 0 for clean; set name to accuracy from 0 to 1. */
+  readonly accuracies: readonly { readonly epsilon: number; readonly bySet: Readonly<Record<string, number>> }[];
+}
+
+export interface Benchmark {
+  readonly suite: string;
+  readonly sets: readonly SuiteSet[];
+  /** Epsilons in pixel units of [0, 1]. */
+  readonly epsilons: readonly number[];
+  readonly rows: readonly BenchmarkRow[];
+  readonly published: readonly PublishedRow[];
+  /** Sets that were left out, and why. */
+  readonly missing: readonly { readonly set: string; readonly reason: string }[];
+}

@@ -1,0 +1,7 @@
+export type { Benchmark, BenchmarkRow, PublishedRow, SetResult, SuiteSet } from "./benchmark.ts";
+export type { CorruptedEncoder, CorruptionRow, Corruptions } from "./corruptions.ts";
+export type { Drift, Fidelity, FidelityOf, Spread } from "./fidelity.ts";
+export type { Contents, Environment, Finding, FindingKind, FindingOf, Picture } from "./finding.ts";
+export { holdsFinding, keepFinding, readFinding } from "./folder.ts";
+export type { Interpretability, InterpretabilityOf, NearestTexts } from "./interpretability.ts";
+export type { ProbedEncoder, Probes } from "./probes.ts";
