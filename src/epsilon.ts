@@ -7,3 +7,9 @@ export function formatEpsilon(epsilon: number): string {
   const fractionIsExact = Math.abs(levels - epsilon * 255) < 1e-6;
   return fractionIsExact && (!plainIsExact || fraction.length < plain.length) ? fraction : plain;
 }
+
+/** A size in pixel units, written `2/255` or `0.0078`; NaN where the text is neither a number nor a fraction from 0. */
+export function readSize(text: string): number {
+  const match = /^\s*(\d*\.?\d+(?:e-?\d+)?)\s*(?:\/\s*(\d*\.?\d+))?\s*$/i.exec(text);
+  return match ? Number(match[1]) / Number(match[2] ?? 1) : Number.NaN;
+}

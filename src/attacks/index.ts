@@ -9,6 +9,15 @@ export {
   autoAttack,
 } from "./autoattack.ts";
 export { projectPoint } from "./ball.ts";
+export {
+  type AttackName,
+  type AttackSettings,
+  type AttackWish,
+  attackNames,
+  attacksNamed,
+  isAttackName,
+  settingNames,
+} from "./catalogue.ts";
 export { type AttackJob, type AttackOutcome, drive, type Feeds, type Plan } from "./drive.ts";
 export { type Fab, type FabOptions, fab } from "./fab.ts";
 export {

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { readSize } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { tryDevice } from "../runtime/devices.ts";
 import type { CompileOptions, Device } from "../runtime/index.ts";
@@ -6,7 +7,7 @@ import { fastestDevice } from "./probe.ts";
 
 /** Parses `2/255` or `0.0078` into pixel units of [0, 1]. */
 export function parseEpsilon(text: string): number {
-  const value = fraction(text);
+  const value = readSize(text);
   if (!(value >= 0 && value <= 1)) {
     throw new InvalidArgumentError("It must lie in [0, 1], in pixel units: write 2/255 or 0.0078.");
   }
@@ -15,19 +16,13 @@ export function parseEpsilon(text: string): number {
 
 /** A size in pixel units of any norm: those of l2 and l1 may exceed 1. */
 export function parseSize(text: string): number {
-  const value = fraction(text);
+  const value = readSize(text);
   if (!(value < Infinity)) throw new InvalidArgumentError("It must be a number in pixel units: write 2/255 or 0.5.");
   return value;
 }
 
 export function parseSizes(text: string): readonly number[] {
   return text.split(",").map(parseSize);
-}
-
-/** NaN where the text is neither a number nor a fraction from 0. */
-function fraction(text: string): number {
-  const match = /^\s*(\d*\.?\d+(?:e-?\d+)?)\s*(?:\/\s*(\d*\.?\d+))?\s*$/i.exec(text);
-  return match ? Number(match[1]) / Number(match[2] ?? 1) : Number.NaN;
 }
 
 export function parseCount(text: string): number {
