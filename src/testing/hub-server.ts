@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 
 /** A repository that a `HubServer` has. Files of `lfs` lie, as on the hub, on another host. */
 export interface ServedRepository {
+  /** That of a data set begins with `datasets/`. */
   readonly id: string;
   readonly commit: string;
   /** Branches and tags. Default: `main`. */
@@ -38,7 +39,7 @@ interface Reply {
   readonly silentAfter?: number;
 }
 
-const resolvePath = /^\/(?<id>[^/]+\/[^/]+)\/resolve\/(?<revision>[^/]+)\/(?<path>.+)$/;
+const resolvePath = /^\/(?<id>(?:datasets\/)?[^/]+\/[^/]+)\/resolve\/(?<revision>[^/]+)\/(?<path>.+)$/;
 
 /** How the files' host behaves. */
 export type Mischief =
@@ -49,7 +50,7 @@ export type Mischief =
   | { readonly kind: "damage" }
   | { readonly kind: "no ranges" };
 
-/** Two local servers that speak the protocol of the Hugging Face hub for models: the hub, and a host of large files. */
+/** Two local servers that speak the protocol of the Hugging Face hub for models and data sets: the hub, and a host of large files. */
 export class HubServer {
   readonly requests: SeenRequest[] = [];
   mischief: Mischief = { kind: "none" };
@@ -113,8 +114,9 @@ export class HubServer {
     if (this.status) return { status: this.status };
     const { pathname, searchParams } = new URL(url ?? "/", this.url);
     const match =
-      /^\/api\/models\/(?<id>[^/]+\/[^/]+)\/(?<what>tree|revision|paths-info)\/(?<revision>[^/]+)$/.exec(pathname) ??
-      resolvePath.exec(pathname);
+      /^\/api\/(?:models\/)?(?<id>(?:datasets\/)?[^/]+\/[^/]+)\/(?<what>tree|revision|paths-info)\/(?<revision>[^/]+)$/.exec(
+        pathname,
+      ) ?? resolvePath.exec(pathname);
     const { id = "", what = "resolve", revision = "", path = "" } = match?.groups ?? {};
     const { authorization, range } = headers;
     const repository = this.#repositories.get(id);

@@ -4,7 +4,8 @@ import { copyFile, mkdir, rename, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
 import { writeAtomically } from "../files.ts";
-import { holdsWeights, type RepositoryFile } from "./files.ts";
+import type { RepositoryRevision } from "./client.ts";
+import type { RepositoryFile } from "./files.ts";
 
 /**
  * A repository in the standard cache, which Python's `huggingface_hub` shares: `blobs/HASH`,
@@ -13,8 +14,8 @@ import { holdsWeights, type RepositoryFile } from "./files.ts";
 export class CachedRepository {
   readonly folder: string;
 
-  constructor(cache: string, id: string) {
-    this.folder = join(cache, getRepoFolderName({ type: "model", name: id }));
+  constructor(cache: string, { type, id }: Pick<RepositoryRevision, "type" | "id">) {
+    this.folder = join(cache, getRepoFolderName({ type, name: id }));
   }
 
   blob(hash: string): string {
@@ -25,11 +26,11 @@ export class CachedRepository {
     return join(this.folder, "snapshots", commit);
   }
 
-  /** The snapshot that a revision stood for when it was last downloaded, if it has all weights. */
-  lookUp(revision: string): string | undefined {
+  /** The snapshot that a revision stood for when it was last downloaded, if that has what is needed. */
+  lookUp(revision: string, holds: (folder: string) => boolean): string | undefined {
     const ref = this.#ref(revision);
     const commit = existsSync(ref) ? readFileSync(ref, "utf8").trim() : revision;
-    return isCommit(commit) && holdsWeights(this.snapshot(commit)) ? this.snapshot(commit) : undefined;
+    return isCommit(commit) && holds(this.snapshot(commit)) ? this.snapshot(commit) : undefined;
   }
 
   /** Notes what a branch or tag stands for. To be called once the snapshot is complete. */

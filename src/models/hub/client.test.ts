@@ -26,7 +26,7 @@ describe("access", () => {
     const other = await HubServer.start();
     other.status = 200;
     vi.stubEnv("HF_TOKEN", "hf_secret");
-    const client = hubClient(hubSettings(), { id: "tests/clip", revision: "main" });
+    const client = hubClient(hubSettings(), { type: "model", id: "tests/clip", revision: "main" });
     await client.fetch(`${other.url}/next-page`);
     await client.fetch(`${hub.server.url}/api/models/tests/clip/revision/main`);
     expect(other.requests.map(({ authorization }) => authorization)).toEqual([undefined]);

@@ -5,6 +5,7 @@ import type { HubSettings } from "./settings.ts";
 export class HubUnreachable extends UsageError {}
 
 export interface RepositoryRevision {
+  readonly type: "model" | "dataset";
   /** `owner/name` */
   readonly id: string;
   /** A branch, a tag or a commit. */
@@ -91,7 +92,7 @@ function networkReason(cause: unknown): string {
 function refusal(
   response: Response,
   { endpoint, token }: HubSettings,
-  { id, revision }: RepositoryRevision,
+  { type, id, revision }: RepositoryRevision,
 ): UsageError {
   const { status, headers } = response;
   const from = new URL(response.url || endpoint);
@@ -110,7 +111,7 @@ function refusal(
     return new UsageError(
       `${from.host} refuses access (${status}): it is gated or private, and ` +
         `${token ? "the token that was sent may not read it" : "no token was sent"}. Accept its terms at ` +
-        `${endpoint}/${id}, and set HF_TOKEN to a token that may read it.`,
+        `${endpoint}/${type === "dataset" ? "datasets/" : ""}${id}, and set HF_TOKEN to a token that may read it.`,
     );
   }
   return new UsageError(`${from.host} answered with status ${status} to ${response.url}.`);
