@@ -25,6 +25,18 @@ export {
   type ThreatModel,
 } from "./attacks/index.ts";
 export {
+  allCorruptions,
+  type Corruption,
+  type CorruptOptions,
+  commonCorruptions,
+  corrupt,
+  extraCorruptions,
+  type FrostTexture,
+  openFrost,
+  type Severity,
+  withNoise,
+} from "./corruptions/index.ts";
+export {
   type ImageBatch,
   type ImageClass,
   type ImageFolderOptions,

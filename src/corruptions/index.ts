@@ -1,0 +1,14 @@
+export { type CorruptOptions, corrupt, withNoise } from "./corrupt.ts";
+export { openFrost } from "./frost.ts";
+export {
+  allCorruptions,
+  type Corruption,
+  commonCorruptions,
+  extraCorruptions,
+  isCorruption,
+  isSeverity,
+  type Severity,
+  severities,
+} from "./names.ts";
+export { parametersFor } from "./parameters.ts";
+export type { FrostTexture } from "./subject.ts";
