@@ -25,6 +25,16 @@ export {
   type ThreatModel,
 } from "./attacks/index.ts";
 export {
+  type BenchmarkedEncoder,
+  type BenchmarkOptions,
+  type BenchmarkPart,
+  type BenchmarkProgress,
+  readSuite,
+  runBenchmark,
+  type Suite,
+  type SuiteData,
+} from "./benchmark/index.ts";
+export {
   allCorruptions,
   type Corruption,
   type CorruptOptions,
@@ -72,6 +82,15 @@ export {
   type ZeroShotOptions,
   zeroShotClassifier,
 } from "./evaluation/index.ts";
+export type {
+  Benchmark,
+  BenchmarkRow,
+  MissingResult,
+  PublishedAccuracies,
+  PublishedRow,
+  SetResult,
+  SuiteSet,
+} from "./findings/index.ts";
 export {
   type Classifier,
   type Encoder,

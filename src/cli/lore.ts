@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { LoreError, UsageError } from "../errors.ts";
 import { attackCommand } from "./attack.ts";
 import { benchCommand } from "./bench.ts";
+import { benchmarkCommand } from "./benchmark.ts";
 import { expandSettings, packageVersion } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
@@ -19,7 +20,15 @@ export async function lore(args: readonly string[]): Promise<number> {
     .description("Make a vision encoder adversarially robust, attack it, and measure it.")
     .version(packageVersion())
     .showHelpAfterError("(lore COMMAND --help lists what there is)");
-  const commands = [quickstartCommand, trainCommand, evaluateCommand, attackCommand, benchCommand, doctorCommand];
+  const commands = [
+    quickstartCommand,
+    trainCommand,
+    evaluateCommand,
+    attackCommand,
+    benchmarkCommand,
+    benchCommand,
+    doctorCommand,
+  ];
   for (const command of commands) program.addCommand(command());
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {

@@ -84,22 +84,32 @@ export function withComputeFlags(command: Command): Command {
     .option("--json", "print JSON on stdout and nothing else");
 }
 
-/** Options shared by commands that read images. */
-export interface ImageFlags {
+/** Options shared by commands that read images of any sources. */
+export interface ReadFlags {
   readonly imageSize?: number;
   readonly batch: number;
   readonly limit?: number;
-  readonly classes?: string;
   readonly strict?: true;
 }
 
-export function withImageFlags(command: Command, batch: number): Command {
+export function withReadFlags(command: Command, batch: number): Command {
   return command
     .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
     .option("--batch <n>", "images a batch", parseCount, batch)
     .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
-    .option("--classes <file>", "JSON file with class names: a list, or names and head indices by folder")
     .option("--strict", "stop at the first file that is no image, instead of skipping it");
+}
+
+/** Options shared by commands that read images of one source. */
+export interface ImageFlags extends ReadFlags {
+  readonly classes?: string;
+}
+
+export function withImageFlags(command: Command, batch: number): Command {
+  return withReadFlags(command, batch).option(
+    "--classes <file>",
+    "JSON file with class names: a list, or names and head indices by folder",
+  );
 }
 
 /**

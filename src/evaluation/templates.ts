@@ -12,13 +12,17 @@ const place = "{}";
  * @throws UsageError when it is none of these, or a template has no place for the name
  */
 export function openTemplates(spec: string): readonly string[] {
-  if (Object.hasOwn(templateSets, spec)) return templateSets[spec as TemplateSet];
+  if (isTemplateSet(spec)) return templateSets[spec];
   if (spec.includes(place)) return [spec];
   if (existsSync(spec)) return readTemplates(spec);
   throw new UsageError(
     `Templates "${spec}": no such set or file, and no {} in it for the class's name. Sets: ${Object.keys(templateSets).join(", ")}. ` +
       `Or write a template such as "a photo of a {}", or give a file with one a line.`,
   );
+}
+
+export function isTemplateSet(name: string): name is TemplateSet {
+  return Object.hasOwn(templateSets, name);
 }
 
 function readTemplates(path: string): readonly string[] {

@@ -27,13 +27,29 @@ export interface BenchmarkRow {
   readonly results: readonly SetResult[];
 }
 
-/** Figures that others published; sets and epsilons are those of the paper's table. */
+/** Figures that others published, for sets of the suite. */
 export interface PublishedRow {
   readonly encoder: string;
   /** "LORE, table 11" ... */
   readonly source: string;
-  /** Epsilon in 1/255, 0 for clean; set name to accuracy from 0 to 1. */
-  readonly accuracies: readonly { readonly epsilon: number; readonly bySet: Readonly<Record<string, number>> }[];
+  readonly accuracies: readonly PublishedAccuracies[];
+}
+
+export interface PublishedAccuracies {
+  /** In 1/255; 0 for clean. */
+  readonly epsilon: number;
+  /** Set name to accuracy from 0 to 1; empty where only an average was published. */
+  readonly bySet: Readonly<Record<string, number>>;
+  /** As printed, from 0 to 1; only where it is over just the sets that the suite averages over. */
+  readonly average?: number;
+}
+
+/** A set that was left out, for all encoders or for one. */
+export interface MissingResult {
+  readonly set: string;
+  /** Absent where it is missing for all. */
+  readonly encoder?: string;
+  readonly reason: string;
 }
 
 export interface Benchmark {
@@ -43,6 +59,6 @@ export interface Benchmark {
   readonly epsilons: readonly number[];
   readonly rows: readonly BenchmarkRow[];
   readonly published: readonly PublishedRow[];
-  /** Sets that were left out, and why. */
-  readonly missing: readonly { readonly set: string; readonly reason: string }[];
+  /** What was left out, and why. */
+  readonly missing: readonly MissingResult[];
 }

@@ -1,4 +1,12 @@
-export type { Benchmark, BenchmarkRow, PublishedRow, SetResult, SuiteSet } from "./benchmark.ts";
+export type {
+  Benchmark,
+  BenchmarkRow,
+  MissingResult,
+  PublishedAccuracies,
+  PublishedRow,
+  SetResult,
+  SuiteSet,
+} from "./benchmark.ts";
 export type { CorruptedEncoder, CorruptionRow, Corruptions } from "./corruptions.ts";
 export type { Drift, Fidelity, FidelityOf, Spread } from "./fidelity.ts";
 export type { Contents, Environment, Finding, FindingKind, FindingOf, Picture } from "./finding.ts";

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
+import { HubUnreachable } from "./client.ts";
 import { parseHubId } from "./download.ts";
 import type { RepositoryFile } from "./files.ts";
 import { type DownloadOptions, type Need, obtainSnapshot } from "./snapshot.ts";
@@ -32,7 +33,8 @@ export async function downloadDataset(
   try {
     return await obtainSnapshot({ ...repository, type: "dataset" }, splitNeed(split), options);
   } catch (cause) {
-    if (!(cause instanceof UsageError)) throw cause;
+    // What is no matter of this data set is said alike for all.
+    if (cause instanceof HubUnreachable || !(cause instanceof UsageError)) throw cause;
     throw new UsageError(`Data set ${spec}: ${cause.message}`, { cause });
   }
 }

@@ -49,8 +49,8 @@ export interface Need {
  * Brings files of a repository into the standard cache.
  *
  * @returns the snapshot's folder
- * @throws UsageError when the hub refuses or cannot be reached and the cache has no copy, when the repository lacks what
- *   is needed, or when the cache cannot be written; the signal's reason when that ends it
+ * @throws HubUnreachable when the hub gives no answer and the cache has no copy; UsageError when the hub refuses, the
+ *   repository lacks what is needed, or the cache cannot be written; the signal's reason when that ends it
  */
 export async function obtainSnapshot(
   repository: RepositoryRevision,
@@ -88,7 +88,7 @@ export async function obtainSnapshot(
 }
 
 function missing({ revision }: RepositoryRevision, { what }: Need, { cache }: HubSettings): never {
-  throw new UsageError(
+  throw new HubUnreachable(
     `offline mode is on (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE), and the cache ${cache} holds no complete copy of ` +
       `revision ${revision} ${what}. Run once without offline mode to fetch it, or give a folder.`,
   );
@@ -105,7 +105,7 @@ function standIn(
     onWarning?.(`${cause.message}; the cached copy is used: ${copy}`);
     return copy;
   }
-  throw new UsageError(
+  throw new HubUnreachable(
     `${cause.message}, and the cache ${cache} holds no complete copy ${what}. ` +
       "Download it on a connected machine, or set HF_ENDPOINT to a mirror, or give a folder.",
     { cause },
