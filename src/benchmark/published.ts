@@ -19,6 +19,11 @@ interface PublishedFile {
 const file = fileURLToPath(new URL("../../assets/suites/published.yaml", import.meta.url));
 const imagenet = "imagenet";
 
+/** Of a figure in per cent with at most two decimals. */
+function share(percent: number): number {
+  return Math.round(100 * percent) / 1e4;
+}
+
 /** All published rows, with the averages as printed. */
 export function allPublished(): { readonly averaged: readonly string[]; readonly rows: readonly PublishedRow[] } {
   const { columns, rows } = parse(new TextDecoder().decode(readBytes(file))) as PublishedFile;
@@ -30,10 +35,10 @@ export function allPublished(): { readonly averaged: readonly string[]; readonly
       accuracies: Object.entries(average).map(([epsilon, mean]) => ({
         epsilon: Number(epsilon),
         bySet: {
-          ...(own[epsilon] !== undefined && { [imagenet]: own[epsilon] / 100 }),
-          ...Object.fromEntries((accuracy[epsilon] ?? []).map((figure, i) => [columns[i]!, figure / 100])),
+          ...(own[epsilon] !== undefined && { [imagenet]: share(own[epsilon]) }),
+          ...Object.fromEntries((accuracy[epsilon] ?? []).map((figure, i) => [columns[i]!, share(figure)])),
         },
-        average: mean / 100,
+        average: share(mean),
       })),
     })),
   };
