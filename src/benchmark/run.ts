@@ -17,10 +17,16 @@ export interface BenchmarkedEncoder {
   readonly encoder: Encoder;
 }
 
-/** One encoder on one opened set: all that its numbers depend on. */
-export interface BenchmarkPart extends BenchmarkedEncoder {
+/** A set, opened. */
+interface OpenedSet {
   readonly set: SuiteData;
   readonly source: ImageSource;
+  /** The side of its images in pixels, where they are perturbed as they are. */
+  readonly native?: number;
+}
+
+/** One encoder on one opened set: all that its numbers depend on. */
+export interface BenchmarkPart extends BenchmarkedEncoder, OpenedSet {
   readonly templates?: readonly string[];
   readonly seed: number;
   readonly limit?: number;
@@ -66,13 +72,13 @@ export async function runBenchmark(
   const results = encoders.map((): SetResult[] => []);
   const missing: MissingResult[] = [];
   for (const [i, set] of suite.sets.entries()) {
-    const source = await orReason(() => openSet(set, options), options);
-    if (typeof source === "string") {
-      missing.push({ set: set.name, reason: source });
+    const opened = await orReason(() => openSet(set, options), options);
+    if (typeof opened === "string") {
+      missing.push({ set: set.name, reason: opened });
       continue;
     }
     for (const [j, encoder] of encoders.entries()) {
-      const part = partOf(encoder, set, source, options);
+      const part = partOf(encoder, opened, options);
       // Results of other settings end the benchmark: they are no missing set.
       const kept = options.results?.(part);
       const result = await orReason(() => measure(part, kept, i + 1, options), options);
@@ -102,45 +108,41 @@ async function orReason<T>(action: () => Promise<T>, { signal }: BenchmarkOption
   }
 }
 
-function openSet(set: SuiteData, options: BenchmarkOptions): Promise<ImageSource> {
+async function openSet(set: SuiteData, options: BenchmarkOptions): Promise<OpenedSet> {
   const { dataRoot, signal, onWarning, onDownload } = options;
-  return openSuiteData(set, {
+  const source = await openSuiteData(set, {
     seed: seedOf(set, options),
     ...(dataRoot !== undefined && { dataRoot }),
     ...(signal && { signal }),
     ...(onWarning && { onWarning }),
     onProgress: (progress) => onDownload?.(set.name, progress),
   });
+  return { set, source, ...(set.resolution === "native" && { native: await nativeSize(source) }) };
 }
 
 function seedOf(set: SuiteData, { seed }: BenchmarkOptions): number {
   return seed ?? set.seed ?? 0;
 }
 
-function partOf(
-  { name, encoder }: BenchmarkedEncoder,
-  set: SuiteData,
-  source: ImageSource,
-  options: BenchmarkOptions,
-): BenchmarkPart {
+function partOf({ name, encoder }: BenchmarkedEncoder, opened: OpenedSet, options: BenchmarkOptions): BenchmarkPart {
+  const { set } = opened;
   const limit = Math.min(set.images ?? Infinity, options.limit ?? Infinity);
   // Templates are for encoders that read them; the others have heads.
   const templates = encoder.text ? set.templates : undefined;
   return {
-    ...{ name, encoder, set, source, seed: seedOf(set, options) },
+    ...{ ...opened, name, encoder, seed: seedOf(set, options) },
     ...(templates && { templates }),
     ...(limit < Infinity && { limit }),
   };
 }
 
 async function measure(
-  { name, encoder, set, source, templates, seed, limit }: BenchmarkPart,
+  { name, encoder, set, source, native, templates, seed, limit }: BenchmarkPart,
   results: ResultsFolder | undefined,
   position: number,
   options: BenchmarkOptions,
 ): Promise<SetResult> {
   const { limit: _, results: __, onProgress, dataRoot, published, onDownload, onWarning, ...rest } = options;
-  const native = set.resolution === "native" ? await nativeSize(source) : undefined;
   const { images, classes, clean, attacks, warnings } = await evaluate(
     native === undefined ? encoder : resizing(encoder, native),
     source,

@@ -166,10 +166,12 @@ function whatWasMeasured({ sets, rows }: Benchmark): readonly string[] {
 }
 
 /** The count of sets, then a line a reason; nothing where all were measured. */
-export function whatIsMissing({ sets, missing }: Benchmark): readonly string[] {
+export function whatIsMissing({ sets, rows, missing }: Benchmark): readonly string[] {
   if (missing.length === 0) return [];
-  const gone = missing.filter(({ encoder }) => encoder === undefined).length;
-  const partly = new Set(missing.flatMap(({ set, encoder }) => (encoder === undefined ? [] : [set]))).size;
+  const isMeasured = (name: string): boolean => rows.some(({ results }) => results.some(({ set }) => set === name));
+  const some = [...new Set(missing.map(({ set }) => set))];
+  const partly = some.filter(isMeasured).length;
+  const gone = some.length - partly;
   const counts = [
     ...(gone > 0 ? [`${gone} of ${sets.length} sets`] : []),
     ...(partly > 0 ? [`${partly} of ${sets.length} sets for some encoders`] : []),
