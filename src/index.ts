@@ -62,6 +62,11 @@ export {
 } from "./data/index.ts";
 export { LoreError, UsageError } from "./errors.ts";
 export {
+  CorruptionCounts,
+  type EvaluateCorruptionsOptions,
+  evaluateCorruptions,
+} from "./evaluation/corruptions/index.ts";
+export {
   type AttackResult,
   attackEmbeddings,
   type EmbeddingAttackOptions,

@@ -4,6 +4,7 @@ import { attackCommand } from "./attack.ts";
 import { benchCommand } from "./bench.ts";
 import { benchmarkCommand } from "./benchmark.ts";
 import { expandSettings, packageVersion } from "./config.ts";
+import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { quickstartCommand } from "./quickstart.ts";
@@ -26,6 +27,7 @@ export async function lore(args: readonly string[]): Promise<number> {
     evaluateCommand,
     attackCommand,
     benchmarkCommand,
+    corruptionsCommand,
     benchCommand,
     doctorCommand,
   ];

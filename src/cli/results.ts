@@ -46,13 +46,29 @@ export function folderOf(out: string, spec: string, specs: readonly string[]): s
   return specs.length === 1 ? out : join(out, spec.replace(/[^\w.@]+/g, "-").replace(/^[-.]+/, "") || "encoder");
 }
 
-/** Everything that the numbers depend on. Files are named for people; what they hold counts by its digest. */
+/** Everything that an evaluation's numbers depend on. */
 function settingsOf(flags: ResultsFlags, measured: Measured): Readonly<Record<string, unknown>> {
-  const { data, classes, limit, seed, attackResolution, activation, quantize = false } = flags;
-  const { encoder, surrogate, source, templates, attacks } = measured;
+  const { attackResolution, quantize = false } = flags;
+  const { surrogate, attacks } = measured;
   return {
-    encoder: described(measured),
+    ...dataSettings(flags, measured),
     surrogate: surrogate && described(surrogate),
+    attackResolution,
+    quantize,
+    attacks,
+  };
+}
+
+/**
+ * Everything that the numbers of any measurement depend on: the encoder, the images and their classes. Files are named for
+ * people; what they hold counts by its digest.
+ */
+export function dataSettings(
+  { data, classes, limit, seed, activation }: Pick<ResultsFlags, "data" | "classes" | "limit" | "seed" | "activation">,
+  { encoder, spec, source, templates }: Pick<Measured, "encoder" | "spec" | "source" | "templates">,
+): Readonly<Record<string, unknown>> {
+  return {
+    encoder: described({ spec, encoder }),
     data: absolute(data),
     images: digest(source.items.map(({ id, label }) => [id, label])),
     classesFile: classes && absolute(classes),
@@ -62,9 +78,6 @@ function settingsOf(flags: ResultsFlags, measured: Measured): Readonly<Record<st
     seed,
     imageSize: encoder.imageSize,
     activation,
-    attackResolution,
-    quantize,
-    attacks,
   };
 }
 
@@ -77,7 +90,7 @@ function described({ spec, encoder: { parameters, head, text, normalization } }:
 }
 
 /** As it is found from any folder. */
-function absolute(path: string): string {
+export function absolute(path: string): string {
   return existsSync(path) ? resolve(path) : path;
 }
 

@@ -1,9 +1,10 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { jsonFile, readJson, writeAtomically } from "../models/files.ts";
+import { writeAtomically } from "../models/files.ts";
 import { encodeSafetensors } from "../models/safetensors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
+import { openKept } from "./kept.ts";
 
 /** What one attack did to one image; a line of `results.jsonl`. */
 export interface ImageRecord {
@@ -34,7 +35,6 @@ export interface AdversarialImages {
 }
 
 const recordsFile = "results.jsonl";
-const settingsFile = "settings.json";
 const adversarialFolder = "adversarial";
 
 /**
@@ -54,14 +54,8 @@ export class ResultsFolder {
   constructor(folder: string, settings: Readonly<Record<string, unknown>>, { saveAdversarial = false } = {}) {
     this.#folder = folder;
     this.#saveAdversarial = saveAdversarial;
-    try {
-      mkdirSync(folder, { recursive: true });
-      keepSettings(join(folder, settingsFile), settings);
-      for (const record of readRecords(join(folder, recordsFile))) this.#known.set(keyOf(record), record);
-    } catch (cause) {
-      if (cause instanceof UsageError) throw cause;
-      throw new UsageError(`Results cannot be kept in ${folder}; give another folder with --out.`, { cause });
-    }
+    for (const record of openKept<ImageRecord>(folder, { settings, file: recordsFile }))
+      this.#known.set(keyOf(record), record);
     if (saveAdversarial && this.counts.attacked > 0 && !existsSync(join(folder, adversarialFolder)))
       throw new UsageError(
         `${folder} holds results whose adversarial images were not saved. Give another folder with --out to save them.`,
@@ -100,41 +94,4 @@ export class ResultsFolder {
 
 function keyOf({ measurement, attack, index }: Pick<ImageRecord, "measurement" | "attack" | "index">): string {
   return `${measurement}\n${attack}\n${index}`;
-}
-
-/** Writes the settings; where there are some, they must be the same. */
-function keepSettings(path: string, settings: Readonly<Record<string, unknown>>): void {
-  if (!existsSync(path)) {
-    writeAtomically(...jsonFile(path, settings));
-    return;
-  }
-  const before = readJson(path) as Readonly<Record<string, unknown>>;
-  const other = [...new Set([...Object.keys(before), ...Object.keys(settings)])].filter(
-    (name) => JSON.stringify(before[name]) !== JSON.stringify(settings[name]),
-  );
-  if (other.length > 0)
-    throw new UsageError(
-      `${path} says that the folder's results are of other settings (${other.join(", ")}). ` +
-        "Give another folder with --out, or the same settings to go on.",
-    );
-}
-
-/** The records; a last line that was cut off as it was written is removed from the file. */
-function readRecords(path: string): readonly ImageRecord[] {
-  if (!existsSync(path)) return [];
-  const text = readFileSync(path, "utf8");
-  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  if (whole.length < text.length) writeAtomically(path, whole);
-  return whole
-    .split("\n")
-    .slice(0, -1)
-    .map((line, i) => {
-      try {
-        return JSON.parse(line) as ImageRecord;
-      } catch (cause) {
-        throw new UsageError(`${path}, line ${i + 1}, is damaged. Remove the line, and it is measured again.`, {
-          cause,
-        });
-      }
-    });
 }

@@ -1,8 +1,8 @@
-/** Accuracy of one encoder under one corruption, at severities 1 to 5. */
+/** Accuracy of one encoder under one corruption. */
 export interface CorruptionRow {
   /** `gaussian_noise` ... */
   readonly corruption: string;
-  /** Shares of images from 0 to 1, severity 1 first. */
+  /** Shares of images from 0 to 1, one a severity. */
   readonly accuracies: readonly number[];
 }
 
@@ -13,9 +13,10 @@ export interface CorruptedEncoder {
   readonly rows: readonly CorruptionRow[];
   /**
    * Mean corruption error (Hendrycks and Dietterich 2019): errors summed over severities, divided by those of the first
-   * encoder, mean over the corruptions; 1 for the first encoder.
+   * encoder, mean over the corruptions but the extra ones; 1 for the first encoder. A corruption under which the first
+   * encoder errs nowhere is left out; absent where none remains.
    */
-  readonly meanCorruptionError: number;
+  readonly meanCorruptionError?: number;
   /** Accuracy under Gaussian noise of a standard deviation in pixel units of [0, 1]. */
   readonly noise: readonly { readonly sigma: number; readonly accuracy: number }[];
 }
@@ -24,9 +25,13 @@ export interface Corruptions {
   readonly dataset: string;
   readonly images: number;
   readonly classes: number;
-  /** Whose parameters: those for 32, 64 or 224 pixels. */
+  /** Whose parameters: "CIFAR-10-C (32 pixels)" ... */
   readonly parameters: string;
+  /** What the rows' accuracies are at, from 1 to 5. */
+  readonly severities: readonly number[];
   /** Corruptions beyond the fifteen that count in the mean. */
   readonly extra: readonly string[];
   readonly encoders: readonly CorruptedEncoder[];
+  /** What speaks against comparing these numbers with others. */
+  readonly warnings: readonly string[];
 }

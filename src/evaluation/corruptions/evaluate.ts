@@ -1,0 +1,133 @@
+import {
+  severities as allSeverities,
+  type Corruption,
+  commonCorruptions,
+  extraCorruptions,
+  isCorruption,
+  isSeverity,
+  parametersFor,
+  type Severity,
+} from "../../corruptions/index.ts";
+import { balancedSubset, type ImageSource, type SkippedImage } from "../../data/index.ts";
+import { UsageError } from "../../errors.ts";
+import type { Corruptions } from "../../findings/corruptions.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import type { CompileOptions } from "../../runtime/index.ts";
+import type { ZeroShotOptions } from "../zero-shot.ts";
+import type { Condition } from "./conditions.ts";
+import { CorruptionCounts } from "./counts.ts";
+import { measure, type Subject } from "./measure.ts";
+import { summarised } from "./summary.ts";
+
+export interface EvaluateCorruptionsOptions extends Pick<ZeroShotOptions, "cache">, CompileOptions {
+  /** Prompt templates of a zero-shot classifier; see `imageClassifier`. */
+  readonly templates?: readonly string[];
+  /** Default: the fifteen of the mean corruption error. */
+  readonly corruptions?: readonly Corruption[];
+  /** Default: 1 to 5. */
+  readonly severities?: readonly Severity[];
+  /** Standard deviations of Gaussian noise, pixel units of [0, 1]. Default: `usualNoise`. */
+  readonly noise?: readonly number[];
+  /** Folder of the published frost textures; see `openFrost`. Without it frost is drawn, and compares with no other's. */
+  readonly frost?: string;
+  /** Images to use, taken class by class in turn. Default: all. */
+  readonly limit?: number;
+  /** Images a program takes at a time. Default 16. */
+  readonly batch?: number;
+  readonly seed?: number;
+  readonly strict?: boolean;
+  /** One an encoder: keeps what is counted, and goes on where an earlier call with the same settings stopped. */
+  readonly counts?: readonly (CorruptionCounts | undefined)[];
+  /** Ends the evaluation, which rejects with the signal's reason; conditions counted until then stay in `counts`. */
+  readonly signal?: AbortSignal;
+  readonly onSkip?: (skip: SkippedImage) => void;
+  /** @param phase `prompts`, or the condition under way; `done` and `total` count images over all conditions */
+  readonly onProgress?: (progress: { readonly phase: string; readonly done: number; readonly total: number }) => void;
+}
+
+/** Standard deviations of the Gaussian noise that the paper's robustness to noise is shown at. */
+export const usualNoise: readonly number[] = [0, 8, 16, 32, 64, 128].map((levels) => levels / 255);
+
+/**
+ * Accuracy of encoders, with their fixed heads or zero-shot classifiers, under common corruptions and Gaussian noise made
+ * at each encoder's own image size; encoders of one size see the same images. Images that
+ * fit in a gigabyte are read once, more of them once a condition. The same images, options and seed give the same numbers.
+ *
+ * @param encoders the first is what mean corruption errors are relative to
+ * @throws UsageError when an encoder has nothing to classify with, the source no labels that fit it or no image that can
+ *   be read, when a severity or corruption is unknown, or the frost textures are not where they should be
+ */
+export async function evaluateCorruptions(
+  encoders: readonly Encoder[],
+  source: ImageSource,
+  options: EvaluateCorruptionsOptions = {},
+): Promise<Corruptions> {
+  const { corruptions = commonCorruptions, severities = allSeverities, noise = usualNoise } = options;
+  checkMeasured(encoders, corruptions, severities, noise);
+  const conditions: readonly Condition[] = [
+    { kind: "clean" },
+    ...corruptions.flatMap((corruption) =>
+      severities.map((severity) => ({ kind: "corruption", corruption, severity }) as const),
+    ),
+    ...noise.filter((sigma) => sigma > 0).map((sigma) => ({ kind: "noise", sigma }) as const),
+  ];
+  const subjects = encoders.map(
+    (encoder, i): Subject => ({ encoder, counts: options.counts?.[i] ?? CorruptionCounts.inMemory() }),
+  );
+  const order = balancedSubset(source, options.limit ?? source.items.length, options.seed ?? 0);
+  const sizes = [...new Set(encoders.map(({ imageSize }) => imageSize))];
+  const perSize = sizes.map((size) => subjects.filter(({ encoder }) => encoder.imageSize === size));
+  const open = perSize.map((same) => conditions.filter((what) => same.some(({ counts }) => !counts.find(what))));
+  const total = order.length * open.reduce((sum, { length }) => sum + length, 0);
+  let done = 0;
+  const onImages = (phase: string, images: number): void => {
+    done += images;
+    options.onProgress?.({ phase, done, total });
+  };
+  const onPrompts = (done: number, total: number): void => options.onProgress?.({ phase: "prompts", done, total });
+  for (const [i, same] of perSize.entries())
+    if (open[i]!.length > 0)
+      await measure(same, source, { ...options, conditions: open[i]!, order, onImages, onProgress: onPrompts });
+  const results = summarised(
+    subjects.map(({ encoder: { name }, counts }) => ({ name, counts })),
+    { corruptions, severities, noise },
+  );
+  const drawn = corruptions.includes("frost") && options.frost === undefined;
+  return {
+    dataset: source.name,
+    images: subjects[0]!.counts.find({ kind: "clean" })!.images,
+    classes: source.classes!.length,
+    parameters: sizes.map(parametersName).join("; "),
+    severities,
+    extra: corruptions.filter((name) => (extraCorruptions as readonly string[]).includes(name)),
+    encoders: results,
+    warnings: drawn
+      ? [
+          "Frost was drawn, not taken from the published textures: its row and the mean compare with no published figure.",
+        ]
+      : [],
+  };
+}
+
+function parametersName(size: number): string {
+  const { name, size: own } = parametersFor(size);
+  return own === size ? `${name} (${own} pixels)` : `${name} (for ${own} pixels, used at ${size})`;
+}
+
+function checkMeasured(
+  encoders: readonly Encoder[],
+  corruptions: readonly string[],
+  severities: readonly number[],
+  noise: readonly number[],
+): void {
+  if (encoders.length === 0) throw new UsageError("Corruptions are measured on at least one encoder.");
+  if (corruptions.length > 0 && severities.length === 0)
+    throw new UsageError("Corruptions need at least one severity, from 1 to 5.");
+  const unknown = corruptions.find((name) => !isCorruption(name)) ?? severities.find((value) => !isSeverity(value));
+  if (unknown !== undefined) throw new UsageError(`There is no corruption or severity ${unknown}.`);
+  const outside = noise.find((sigma) => !(sigma >= 0 && sigma < Infinity));
+  if (outside !== undefined)
+    throw new UsageError(
+      `Noise of standard deviation ${outside}: it must be a number from 0, in pixel units of [0, 1].`,
+    );
+}

@@ -1,0 +1,2 @@
+export { CorruptionCounts } from "./counts.ts";
+export { type EvaluateCorruptionsOptions, evaluateCorruptions, usualNoise } from "./evaluate.ts";

@@ -1,0 +1,40 @@
+import { formatEpsilon } from "../evaluation/index.ts";
+import type { Corruptions } from "../findings/corruptions.ts";
+import { percent, textTable } from "./table.ts";
+
+/** Corruptions by encoders, accuracies' mean over severities; below, accuracy under noise. */
+export function corruptionsTable({ encoders, extra, severities }: Corruptions): string {
+  const names = encoders.map(({ encoder }) => encoder);
+  const [first] = encoders;
+  const row = (title: string, value: (encoder: Corruptions["encoders"][number]) => string): readonly string[] => [
+    title,
+    ...encoders.map(value),
+  ];
+  const common = first!.rows.flatMap(({ corruption }, i) => (extra.includes(corruption) ? [] : [i]));
+  const others = first!.rows.flatMap(({ corruption }, i) => (extra.includes(corruption) ? [i] : []));
+  const accuracyRow = (i: number): readonly string[] =>
+    row(first!.rows[i]!.corruption, ({ rows }) => percent(mean(rows[i]!.accuracies)));
+  const rows = [
+    row("clean", ({ clean }) => percent(clean)),
+    ...common.map(accuracyRow),
+    ...(common.length > 1
+      ? [row("mean", ({ rows }) => percent(mean(common.map((i) => mean(rows[i]!.accuracies)))))]
+      : []),
+    ...(first!.meanCorruptionError === undefined
+      ? []
+      : [row("mean corruption error", ({ meanCorruptionError }) => percent(meanCorruptionError!))]),
+    ...others.map(accuracyRow),
+  ];
+  const noise = first!.noise.map(({ sigma }, i) =>
+    row(formatEpsilon(sigma), ({ noise }) => percent(noise[i]!.accuracy)),
+  );
+  const tables = [
+    textTable([`severities ${severities.join(", ")}`, ...names], rows),
+    ...(noise.length > 0 ? [textTable(["Gaussian noise", ...names], noise)] : []),
+  ];
+  return tables.join("\n\n");
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
