@@ -16,7 +16,7 @@ import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "
 import { stopOnInterrupt } from "./interrupt.ts";
 import { type ComputeFlags, compileFlags, type ReadFlags, withComputeFlags, withReadFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
-import { folderOf, openResults } from "./results.ts";
+import { folderNameOf, openResults } from "./results.ts";
 import { SkipList } from "./skips.ts";
 
 interface Flags extends ComputeFlags, ReadFlags, EncoderFlags {
@@ -112,7 +112,7 @@ function showing(
 
 function resultsOf(part: BenchmarkPart, flags: Flags, out: string): ResultsFolder {
   const { name, encoder, set, source, seed, limit, templates } = part;
-  const folder = join(flags.encoder.length === 1 ? out : folderOf(out, name, flags.encoder), set.name);
+  const folder = join(out, folderNameOf(name), set.name);
   const settings = {
     ...{ data: set.data, seed, attackResolution: set.resolution },
     ...(limit !== undefined && { limit }),
@@ -127,7 +127,7 @@ function interrupted(out: string | undefined, kept: readonly ResultsFolder[]): v
   process.stderr.write(
     out === undefined
       ? "Stopped. Nothing was kept; with --out FOLDER the same command goes on where it was stopped.\n"
-      : `Stopped. ${out} keeps ${images} clean predictions on ${kept.length} parts. Go on with the same command.\n`,
+      : `Stopped. ${out} keeps ${images} clean predictions of ${kept.length} ${kept.length === 1 ? "evaluation" : "evaluations"}. Go on with the same command.\n`,
   );
   process.exitCode = 130;
 }

@@ -43,7 +43,12 @@ export function openResults(folder: string, flags: ResultsFlags, measured: Measu
 
 /** An encoder's own folder among those of several. */
 export function folderOf(out: string, spec: string, specs: readonly string[]): string {
-  return specs.length === 1 ? out : join(out, spec.replace(/[^\w.@]+/g, "-").replace(/^[-.]+/, "") || "encoder");
+  return specs.length === 1 ? out : join(out, folderNameOf(spec));
+}
+
+/** What an encoder's folder is called. */
+export function folderNameOf(spec: string): string {
+  return spec.replace(/[^\w.@]+/g, "-").replace(/^[-.]+/, "") || "encoder";
 }
 
 /** Everything that an evaluation's numbers depend on. */
