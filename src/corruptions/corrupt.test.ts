@@ -2,11 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
+import { randomStream } from "../random.ts";
 import { corruptiblePattern, publishedCorruptions, sampledPositions } from "../testing/published-corruptions.ts";
 import { corrupt, withNoise } from "./corrupt.ts";
-import { openFrost } from "./frost.ts";
+import { drawnFrost, openFrost } from "./frost.ts";
 import { allCorruptions, type Corruption } from "./names.ts";
 import { parametersFor } from "./parameters.ts";
+import type { FrostTexture } from "./subject.ts";
 
 /*
  * Levels of 255 by which a pixel may differ from the published code's. Floating point alone: 0.01, half of the fixture's
@@ -25,28 +27,73 @@ const levels: Partial<Record<Corruption, number>> = {
   elastic_transform: 3.4,
 };
 
-const textures = join(import.meta.dirname, "../../../shared/data/corruptions/frost");
-
-it.each([32, 64, 224] as const)("every corruption at %i pixels is the published code's", async (size) => {
+/** The values of an image under a corruption are the published ones, and so is their mean. */
+async function expectPublished(size: 32 | 64 | 224, corruption: Corruption, frost?: readonly FrostTexture[]) {
   const image = corruptiblePattern(size);
   const { severities, values } = publishedCorruptions[size];
-  const frost = existsSync(textures) ? await openFrost(textures, size) : undefined;
-  for (const corruption of allCorruptions) {
-    // The textures do not come with the project.
-    if (corruption === "frost" && !frost) continue;
-    for (const [i, severity] of severities.entries()) {
-      const [mean, ...pixels] = values[corruption][i]!;
-      const found = await corrupt(image, { corruption, severity, size, ...(frost && { frost }) }, 7);
-      const tolerance = levels[corruption] ?? 0.01;
-      const average = (255 * found.reduce((sum, x) => sum + x, 0)) / found.length;
-      expect(Math.abs(average - mean!), `${corruption} ${severity}: mean`).toBeLessThanOrEqual(tolerance);
-      for (const [k, position] of sampledPositions(size, pixels.length).entries())
-        expect(
-          Math.abs(255 * found[position]! - pixels[k]!),
-          `${corruption} ${severity} at ${position}`,
-        ).toBeLessThanOrEqual(tolerance);
+  const tolerance = levels[corruption] ?? 0.01;
+  for (const [i, severity] of severities.entries()) {
+    const [mean, ...pixels] = values[corruption][i]!;
+    const found = await corrupt(image, { corruption, severity, size, ...(frost && { frost }) }, 7);
+    const average = (255 * found.reduce((sum, x) => sum + x, 0)) / found.length;
+    expect(Math.abs(average - mean!), `${corruption} ${severity}: mean`).toBeLessThanOrEqual(tolerance);
+    for (const [k, position] of sampledPositions(size, pixels.length).entries()) {
+      const difference = Math.abs(255 * found[position]! - pixels[k]!);
+      expect(difference, `${corruption} ${severity} at ${position}`).toBeLessThanOrEqual(tolerance);
     }
   }
+}
+
+it.each([32, 64, 224] as const)("every corruption but frost at %i pixels is the published code's", async (size) => {
+  for (const corruption of allCorruptions) if (corruption !== "frost") await expectPublished(size, corruption);
+});
+
+/** The published textures, which do not come with the project. */
+const textures = join(import.meta.dirname, "../../../shared/data/corruptions/frost");
+
+it.runIf(existsSync(textures)).each([32, 64, 224] as const)(
+  "frost by the published textures at %i pixels is the published code's (needs ../shared/data)",
+  async (size) => expectPublished(size, "frost", await openFrost(textures, size)),
+);
+
+it("frost is a part of one texture, weighted, added to the weighted image", async () => {
+  const [width, height, size] = [41, 37, 32];
+  // Each pixel tells where it is.
+  const pixels = Float32Array.from({ length: 3 * width * height }, (_, i) => i / (3 * width * height));
+  const [imageWeight, frostWeight] = parametersFor(size).settings.frost[4];
+  const dark = new Float32Array(3 * size * size).fill(0.1);
+  const corners = new Set<number>();
+  for (let index = 0; index < 20; index++) {
+    const options = { corruption: "frost", severity: 5, size, index, frost: [{ width, height, pixels }] } as const;
+    const found = await corrupt(dark, options, 0);
+    const texture = found.map((x) => (x - imageWeight * 0.1) / frostWeight);
+    const corner = Math.round(texture[0]! * pixels.length);
+    corners.add(corner);
+    const wrong = texture.findIndex((x, i) => {
+      const [c, y] = [Math.floor(i / size ** 2), Math.floor(i / size) % size];
+      const place = corner + (c * height + y) * width + (i % size);
+      // Float32 rounds values below 1 to 2^-25, the weighted sum and the texture.
+      return Math.abs(x - place / pixels.length) > 1e-6;
+    });
+    expect(wrong, `image ${index}`).toBe(-1);
+  }
+  expect(corners.size).toBeGreaterThan(10);
+  for (const corner of corners) {
+    expect(corner % width).toBeLessThan(width - size);
+    expect(Math.floor(corner / width)).toBeLessThan(height - size);
+  }
+});
+
+it.each([16, 224])("frost that is drawn has the mean and spread of the published textures (%i pixels)", (size) => {
+  const { pixels } = drawnFrost(size, randomStream("frost", size));
+  const mean = pixels.reduce((sum, x) => sum + x, 0) / pixels.length;
+  const spread = Math.sqrt(pixels.reduce((sum, x) => sum + (x - mean) ** 2, 0) / pixels.length);
+  // Of the five: means of 0.48 to 0.81, spreads (channels together) of 0.09 to 0.17.
+  expect(mean).toBeGreaterThan(0.45);
+  expect(mean).toBeLessThan(0.81);
+  expect(spread).toBeGreaterThan(0.08);
+  expect(spread).toBeLessThan(0.17);
+  expect(pixels.every((x) => x >= 0 && x <= 1)).toBe(true);
 });
 
 const image = corruptiblePattern(32);
