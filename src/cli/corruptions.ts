@@ -51,7 +51,7 @@ export function corruptionsCommand(): Command {
     .addOption(
       new Option(
         "--corruptions <names>",
-        `common (the fifteen of the mean corruption error), all (four more), none, or names: ${allCorruptions.join(",")}`,
+        `common (the fifteen of the mean corruption error), all (four more), none, or names with commas between them: ${allCorruptions.join(", ")}`,
       )
         .argParser(parseCorruptions)
         .default(commonCorruptions, "common"),
