@@ -16,7 +16,9 @@ const files = ["frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.j
  * @throws UsageError when one of them is missing or no image
  */
 export async function openFrost(folder: string, size: number): Promise<readonly FrostTexture[]> {
-  return Promise.all(files.map((file) => readTexture(`${folder}/${file}`, size)));
+  const textures: FrostTexture[] = [];
+  for (const file of files) textures.push(await readTexture(`${folder}/${file}`, size));
+  return textures;
 }
 
 async function readTexture(path: string, size: number): Promise<FrostTexture> {
