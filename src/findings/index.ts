@@ -11,5 +11,5 @@ export type { CorruptedEncoder, CorruptionRow, Corruptions } from "./corruptions
 export type { Drift, Fidelity, FidelityOf, Spread } from "./fidelity.ts";
 export type { Contents, Environment, Finding, FindingKind, FindingOf, Picture } from "./finding.ts";
 export { holdsFinding, keepFinding, readFinding } from "./folder.ts";
-export type { Interpretability, InterpretabilityOf, NearestTexts } from "./interpretability.ts";
+export type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } from "./interpretability.ts";
 export type { ProbedEncoder, Probes } from "./probes.ts";

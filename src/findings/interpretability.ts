@@ -4,25 +4,45 @@ import type { Picture } from "./finding.ts";
 /** An image and the texts nearest to its embedding. */
 export interface NearestTexts {
   readonly image: string;
+  /** The nearest first. */
   readonly texts: readonly { readonly text: string; readonly cosine: number }[];
+}
+
+/** An image made by gradient ascent, and how alike it is to what it was made towards. */
+export interface Synthesis {
+  /** A text, or a class of a fixed head. */
+  readonly towards: string;
+  /** Cosine with the text, or the class's logit: of the grey image that it began with, and of what became of it. */
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface InterpretabilityOf {
   readonly encoder: string;
+  /** What similarities are: cosines with texts, or logits of a fixed head. */
+  readonly similarity: "cosine" | "logit";
   /** Cosine of clean images with the texts of their own class, over images and templates; absent without a text tower. */
   readonly alignment?: Spread;
   /** The same, templates apart. */
   readonly alignmentByTemplate?: readonly { readonly template: string; readonly cosine: number }[];
   /**
-   * Sharpness of saliency maps, mean over images: Gini coefficient of |input gradient| summed over channels, from 0 (even) to 1
+   * Sharpness of saliency maps, over images: Gini coefficient of |input gradient| summed over channels, from 0 (even) to 1
    * (one pixel).
    */
   readonly saliencySharpness: Spread;
-  /** Smallest epsilon that changes the prediction, pixel units; `share` of the images have one within `upTo`. */
-  readonly flip?: { readonly epsilon: Spread; readonly share: number; readonly upTo: number };
+  /**
+   * Smallest epsilon at which PGD changes the prediction, pixel units: over the images that have one within `upTo`,
+   * `share` of all; absent where none has. Exact to `resolution`.
+   */
+  readonly flip: {
+    readonly epsilon?: Spread;
+    readonly share: number;
+    readonly upTo: number;
+    readonly resolution: number;
+  };
+  /** Of a few images; empty without a text tower. */
   readonly nearest: readonly NearestTexts[];
-  /** Saliency maps and images synthesised by gradient ascent. */
-  readonly pictures: readonly Picture[];
+  readonly synthesis: readonly Synthesis[];
 }
 
 export interface Interpretability {
@@ -32,4 +52,6 @@ export interface Interpretability {
   /** How many templates the alignment is over. */
   readonly templates: number;
   readonly encoders: readonly InterpretabilityOf[];
+  /** Saliency maps and images synthesised by gradient ascent, a column an encoder. */
+  readonly pictures: readonly Picture[];
 }
