@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { readFinding } from "../src/findings/index.ts";
 import type { Evaluation } from "../src/index.ts";
 import { saveEncoder } from "../src/models/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";
@@ -204,12 +205,50 @@ describe("--out", () => {
     await expectRefused(args, /other settings \(encoder\)/);
   });
 
+  test("keeps a finding for lore report, with pictures of attacked images", async () => {
+    const out = at("pictured");
+    const whole = await measured(
+      "--attack",
+      "pgd",
+      "--steps",
+      "2",
+      "--epsilon",
+      "2/255",
+      "--out",
+      out,
+      "--examples",
+      "2",
+    );
+    const { kind, content } = readFinding(out);
+    if (kind !== "evaluation") throw new Error(kind);
+    expect(content.evaluations).toEqual([{ ...whole, encoder: shapes }]);
+    expect(content.settings).toEqual(["pgd linf, 2 steps of epsilon / 4"]);
+    expect(content.examples).toHaveLength(2);
+    for (const { encoder, attack, label, predictedClean, picture } of content.examples) {
+      expect({ encoder, attack }).toEqual({ encoder: shapes, attack: "pgd 2/255" });
+      expect(picture.description).toContain(label);
+      expect(predictedClean).not.toBe("");
+      // Three images of 32 pixels, enlarged to 128, with 6 around each.
+      expect(await sharp(join(out, picture.file)).metadata()).toMatchObject({
+        width: 3 * 128 + 4 * 6,
+        height: 128 + 12,
+      });
+    }
+    await expectRefused(evaluate("--examples", "2", "--out", out), /--examples needs an attack/);
+    const attack = ["--attack", "pgd", "--steps", "2", "--examples", "2"];
+    await expectRefused(evaluate(...attack), /--examples needs --out/);
+    await expectRefused(evaluate(...attack, "--out", out, "--quantize"), /--examples does not go with --quantize/);
+  });
+
   test("has a folder for each of several encoders", async () => {
     const out = at("several");
     const args = ["--encoder", at("other"), "--out", out];
     const { code, stderr } = await lore(evaluate(...args));
     expect(code, stderr).toBe(0);
-    const folders = readdirSync(out);
+    expect(readFinding(out)).toMatchObject({
+      content: { evaluations: [{ encoder: shapes }, { encoder: at("other") }] },
+    });
+    const folders = readdirSync(out).filter((name) => name !== "finding.json");
     expect(folders).toHaveLength(2);
     for (const folder of folders) {
       expect(folder).toMatch(/^[\w.@][\w.@-]*(clip-shapes|other)$/);

@@ -10,6 +10,7 @@ import {
   openTemplates,
   type ResultsFolder,
 } from "../evaluation/index.ts";
+import { type Evaluations, keepFinding, type PicturedExample } from "../findings/index.ts";
 import { resizing } from "../models/architectures/resized.ts";
 import type { Encoder } from "../models/index.ts";
 import { encoderFolder } from "../models/load.ts";
@@ -18,8 +19,16 @@ import { describeAttack } from "../report/attack.ts";
 import { evaluationTable } from "../report/evaluation.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { keepExamples } from "./examples.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
-import { type ComputeFlags, compileFlags, type ImageFlags, withComputeFlags, withImageFlags } from "./options.ts";
+import {
+  type ComputeFlags,
+  compileFlags,
+  type ImageFlags,
+  parseCount,
+  withComputeFlags,
+  withImageFlags,
+} from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 import { folderOf, type NamedEncoder, openResults } from "./results.ts";
 import { SkipList } from "./skips.ts";
@@ -34,6 +43,7 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, AttackFlags {
   readonly card?: true;
   readonly out?: string;
   readonly saveAdversarial?: true;
+  readonly examples?: number;
 }
 
 export function evaluateCommand(): Command {
@@ -57,12 +67,17 @@ export function evaluateCommand(): Command {
     .option("--surrogate <encoder>", "make the attacks on this encoder instead (transfer)")
     .option("--quantize", "round adversarial images to 8 bits, as an image file does, while they are searched for")
     .option("--card", "write what was measured into the encoders' model cards (saved encoders and run folders)")
-    .option("--out <folder>", "keep each image's results there, and go on where an earlier call stopped")
+    .option(
+      "--out <folder>",
+      "keep each image's results there, and go on where an earlier call stopped; lore report shows the folder",
+    )
+    .option("--examples <n>", "picture this many images under the last attack in --out, for lore report", parseCount)
     .option("--save-adversarial", "keep the adversarial images in --out too, as float arrays (safetensors)");
   return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
+  const started = performance.now();
   const { data, classes, seed, card, encoder: specs, out } = flags;
   const attacks = attacksOf(flags);
   checkTogether(flags, attacks);
@@ -89,6 +104,7 @@ async function run(flags: Flags): Promise<void> {
   const skips = new SkipList();
   const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
   const evaluations: Evaluation[] = [];
+  const examples: PicturedExample[] = [];
   try {
     for (const [i, { spec, encoder }] of encoders.entries()) {
       const results = kept[i];
@@ -106,6 +122,14 @@ async function run(flags: Flags): Promise<void> {
       });
       if (card) recordEvaluation(encoder, encoderFolder(spec), result);
       evaluations.push({ ...result, encoder: spec });
+      if (out === undefined || flags.examples === undefined) continue;
+      progress.update(`${spec} examples`, 0, flags.examples);
+      const pictured = await keepExamples(out, { spec, encoder }, source, attacks.at(-1)!, {
+        ...(await compileFlags(flags)),
+        ...(templates && { templates }),
+        ...{ count: flags.examples, seed, specs },
+      });
+      examples.push(...pictured);
     }
   } catch (error) {
     if (error !== stop.signal.reason) throw error;
@@ -115,23 +139,43 @@ async function run(flags: Flags): Promise<void> {
   }
   if (`${skips}`) process.stderr.write(`${skips}\n`);
   if (stop.signal.aborted && evaluations.length < encoders.length) return interrupted(flags, kept);
-  print(flags, evaluations, attacks);
+  const content: Evaluations = { evaluations, settings: settingsOf(flags, attacks), examples };
+  if (out !== undefined) keepFinding(out, "evaluation", content, { command: process.argv.slice(2), started });
+  print(flags, content);
 }
 
 /** @throws UsageError when flags contradict each other */
 function checkTogether(flags: Flags, attacks: readonly unknown[]): void {
-  const { quantize, surrogate, saveAdversarial, out, card } = flags;
+  const { quantize, surrogate, saveAdversarial, examples, out, card } = flags;
   if (attacks.length === 0) {
-    const idle = [quantize && "--quantize", surrogate && "--surrogate", saveAdversarial && "--save-adversarial"];
+    const idle = [
+      quantize && "--quantize",
+      surrogate && "--surrogate",
+      saveAdversarial && "--save-adversarial",
+      examples !== undefined && "--examples",
+    ];
     const [flag] = idle.filter(Boolean);
     if (flag) throw new UsageError(`${flag} needs an attack: give one with --attack.`);
   }
   if (saveAdversarial && out === undefined)
     throw new UsageError("--save-adversarial needs --out FOLDER, where the images go.");
+  if (examples !== undefined) checkExamples(flags);
   if (card && (surrogate !== undefined || quantize))
     throw new UsageError(
       `--card does not go with ${quantize ? "--quantize" : "--surrogate"}: a card tells of attacks on the encoder itself, on any pixels.`,
     );
+}
+
+/** @throws UsageError when no pictures can be made, or they would show another attack than the one measured */
+function checkExamples({ out, surrogate, quantize, attackResolution }: Flags): void {
+  if (out === undefined) throw new UsageError("--examples needs --out FOLDER, where the pictures go.");
+  const other = [
+    surrogate !== undefined && "--surrogate",
+    quantize && "--quantize",
+    attackResolution === "native" && "--attack-resolution native",
+  ].find(Boolean);
+  if (other)
+    throw new UsageError(`--examples does not go with ${other}: pictures are of attacks on the encoder itself.`);
 }
 
 async function evaluateOptions(flags: Flags): Promise<EvaluateOptions> {
@@ -158,19 +202,27 @@ function interrupted({ out }: Flags, kept: readonly (ResultsFolder | undefined)[
   process.exitCode = 130;
 }
 
-function print(flags: Flags, evaluations: readonly Evaluation[], attacks: readonly (Attack | AutoAttack)[]): void {
-  if (flags.json) {
+/** How attacks were made, in words. */
+function settingsOf(
+  { surrogate, quantize, attackResolution }: Flags,
+  attacks: readonly (Attack | AutoAttack)[],
+): readonly string[] {
+  return [
+    ...new Set(attacks.map(describeAttack)),
+    ...(surrogate === undefined ? [] : [`made on ${surrogate}`]),
+    ...(attackResolution === "native" ? ["on the files' own pixels"] : []),
+    ...(quantize ? ["rounded to 8 bits"] : []),
+  ];
+}
+
+function print({ json, data }: Flags, { evaluations, settings }: Evaluations): void {
+  if (json) {
     const all = evaluations.length === 1 ? evaluations[0] : evaluations;
     process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
     return;
   }
   const { images, classes } = evaluations[0]!;
-  const facts = [
-    `${images} images of ${flags.data}, ${classes} classes`,
-    ...new Set(attacks.map(describeAttack)),
-    ...(flags.surrogate === undefined ? [] : [`made on ${flags.surrogate}`]),
-    ...(flags.quantize ? ["rounded to 8 bits"] : []),
-  ];
+  const facts = [`${images} images of ${data}, ${classes} classes`, ...settings];
   process.stdout.write(`${evaluationTable(evaluations)}\n\n${facts.join("; ")}\n`);
   for (const { encoder, warnings } of evaluations)
     for (const warning of warnings)

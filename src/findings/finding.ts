@@ -1,13 +1,13 @@
-import type { Evaluation } from "../evaluation/index.ts";
 import type { Benchmark } from "./benchmark.ts";
 import type { Corruptions } from "./corruptions.ts";
+import type { Evaluations } from "./evaluation.ts";
 import type { Fidelity } from "./fidelity.ts";
 import type { Interpretability } from "./interpretability.ts";
 import type { Probes } from "./probes.ts";
 
 /** What each kind of measurement comes to. */
 export interface Contents {
-  readonly evaluation: { readonly evaluations: readonly Evaluation[] };
+  readonly evaluation: Evaluations;
   readonly benchmark: Benchmark;
   readonly corruptions: Corruptions;
   readonly probes: Probes;

@@ -8,6 +8,7 @@ export type {
   SuiteSet,
 } from "./benchmark.ts";
 export type { CorruptedEncoder, CorruptionRow, Corruptions } from "./corruptions.ts";
+export type { Evaluations, PicturedExample } from "./evaluation.ts";
 export type { Drift, Fidelity, FidelityOf, Spread } from "./fidelity.ts";
 export type { Contents, Environment, Finding, FindingKind, FindingOf, Picture } from "./finding.ts";
 export { holdsFinding, keepFinding, readFinding } from "./folder.ts";

@@ -78,18 +78,27 @@ function mean(accuracies: readonly (number | undefined)[], sets: readonly SuiteS
 
 /** The table as plain text, with what it is over and what is missing. */
 export function benchmarkTable(benchmark: Benchmark): string {
-  const { blocks, sources, notes } = shown(benchmark);
-  const tables = blocks.map(({ title, header, rows }) => textTable([title, ...header], rows));
+  const { blocks, sources, notes } = benchmarkView(benchmark);
+  const tables = blocks.map(({ title, header, rows }) =>
+    textTable(
+      [title, ...header],
+      rows.map(({ cells }) => cells),
+    ),
+  );
   return [tables.join("\n\n"), [...sources, ...notes].join("\n")].join("\n\n");
 }
 
 /** The same as GitHub's Markdown. */
 export function benchmarkMarkdown(benchmark: Benchmark): string {
-  const { blocks, sources, notes } = shown(benchmark);
+  const { blocks, sources, notes } = benchmarkView(benchmark);
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const tables = blocks.map(({ title, header, rows }) =>
-    [line([title, ...header]), line(["---", ...header.map(() => "---:")]), ...rows.map(line)].join("\n"),
+    [
+      line([title, ...header]),
+      line(["---", ...header.map(() => "---:")]),
+      ...rows.map(({ cells }) => line(cells)),
+    ].join("\n"),
   );
   return [...tables, [...sources, ...notes].map((note) => `- ${note.trim()}`).join("\n")].join("\n\n");
 }
@@ -121,8 +130,8 @@ function quoted(cell: string): string {
   return /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-/** What both readable forms say. */
-function shown(benchmark: Benchmark) {
+/** What all readable forms say. */
+export function benchmarkView(benchmark: Benchmark) {
   const blocks = benchmarkBlocks(benchmark);
   const sources = [...new Set(blocks.flatMap(({ rows }) => rows.flatMap(({ source }) => source ?? [])))];
   const label = ({ encoder, source }: BenchmarkLine): string =>
@@ -131,11 +140,14 @@ function shown(benchmark: Benchmark) {
     blocks: blocks.map(({ epsilon, sets, averaged, rows }) => ({
       title: epsilon === 0 ? "clean" : `epsilon ${formatEpsilon(epsilon)}`,
       header: [...sets.map(({ title }) => title), "Avg"],
-      rows: rows.map((row) => [
-        label(row),
-        ...row.accuracies.map(inPercent),
-        inPercent(row.average) + (row.count === averaged || row.count === 0 ? "" : ` (${row.count} of ${averaged})`),
-      ]),
+      rows: rows.map((row) => ({
+        published: row.source !== undefined,
+        cells: [
+          label(row),
+          ...row.accuracies.map(inPercent),
+          inPercent(row.average) + (row.count === averaged || row.count === 0 ? "" : ` (${row.count} of ${averaged})`),
+        ],
+      })),
     })),
     sources: sources.map((source, i) => `[${i + 1}] published, not measured here: ${source}`),
     notes: [whatIsAveraged(benchmark), ...whatWasMeasured(benchmark), ...whatIsMissing(benchmark)],

@@ -2,8 +2,24 @@ import { formatEpsilon } from "../evaluation/index.ts";
 import type { Corruptions } from "../findings/corruptions.ts";
 import { percent, textTable } from "./table.ts";
 
+export interface Cells {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /** Corruptions by encoders, accuracies' mean over severities; below, accuracy under noise. */
-export function corruptionsTable({ encoders, extra, severities }: Corruptions): string {
+export function corruptionsTable(corruptions: Corruptions): string {
+  const { rows, noise } = corruptionsCells(corruptions);
+  return [rows, ...(noise.rows.length > 0 ? [noise] : [])]
+    .map(({ header, rows }) => textTable(header, rows))
+    .join("\n\n");
+}
+
+/** The same as cells; no rows of noise where there was none. */
+export function corruptionsCells({ encoders, extra, severities }: Corruptions): {
+  readonly rows: Cells;
+  readonly noise: Cells;
+} {
   const names = encoders.map(({ encoder }) => encoder);
   const [first] = encoders;
   const row = (title: string, value: (encoder: Corruptions["encoders"][number]) => string): readonly string[] => [
@@ -28,11 +44,10 @@ export function corruptionsTable({ encoders, extra, severities }: Corruptions): 
   const noise = first!.noise.map(({ sigma }, i) =>
     row(formatEpsilon(sigma), ({ noise }) => percent(noise[i]!.accuracy)),
   );
-  const tables = [
-    textTable([`severities ${severities.join(", ")}`, ...names], rows),
-    ...(noise.length > 0 ? [textTable(["Gaussian noise", ...names], noise)] : []),
-  ];
-  return tables.join("\n\n");
+  return {
+    rows: { header: [`severities ${severities.join(", ")}`, ...names], rows },
+    noise: { header: ["Gaussian noise", ...names], rows: noise },
+  };
 }
 
 function mean(values: readonly number[]): number {

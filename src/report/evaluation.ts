@@ -7,7 +7,7 @@ export function evaluationCells(evaluations: readonly Evaluation[]): {
   readonly rows: readonly (readonly string[])[];
 } {
   const attacks = evaluations[0]?.attacks ?? [];
-  const header = ["encoder", "clean", ...attacks.map(title)];
+  const header = ["encoder", "clean", ...attacks.map(attackTitle)];
   const rows = evaluations.map(({ encoder, clean, attacks }) => [
     encoder,
     percent(clean),
@@ -30,12 +30,13 @@ function stagesTable(evaluations: readonly Evaluation[]): string | undefined {
   const [first] = staged;
   if (!first) return undefined;
   const rows = staged.map(({ encoder, attack, stages }) => [
-    evaluations.length === 1 ? title(attack) : `${encoder} ${title(attack)}`,
+    evaluations.length === 1 ? attackTitle(attack) : `${encoder} ${attackTitle(attack)}`,
     ...stages.map(({ accuracy, seconds }) => `${percent(accuracy)} ${seconds.toFixed(1)} s`),
   ]);
   return textTable(["left after", ...first.stages.map(({ attack }) => attack)], rows);
 }
 
-function title({ attack, epsilon }: AttackResult): string {
+/** "pgd 2/255" ... */
+export function attackTitle({ attack, epsilon }: Pick<AttackResult, "attack" | "epsilon">): string {
   return `${attack} ${formatEpsilon(epsilon)}`;
 }

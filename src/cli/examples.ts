@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { distance } from "../attacks/ball.ts";
+import { type Attack, type AutoAttack, attackName } from "../attacks/index.ts";
+import { balancedSubset, type ImageSource } from "../data/index.ts";
+import type { ClassifierOptions } from "../evaluation/classes.ts";
+import { type AttackedExample, attackedExamples, formatEpsilon } from "../evaluation/index.ts";
+import type { PicturedExample } from "../findings/index.ts";
+import { writeAtomically } from "../models/files.ts";
+import { amplifiedDifference, galleryPng } from "../report/gallery.ts";
+import { folderOf, type NamedEncoder } from "./results.ts";
+
+export interface ExampleOptions extends ClassifierOptions {
+  /** How many images, taken class by class in turn. */
+  readonly count: number;
+  readonly seed: number;
+  /** The encoder's name among those of several encoders, for its pictures' names. */
+  readonly specs: readonly string[];
+}
+
+/** Attacks some images and keeps a picture of each below a finding's folder; of a list only the first attack. */
+export async function keepExamples(
+  folder: string,
+  { spec, encoder }: NamedEncoder,
+  source: ImageSource,
+  measured: Attack | AutoAttack,
+  { count, specs, ...options }: ExampleOptions,
+): Promise<readonly PicturedExample[]> {
+  const attack = measured.kind === "autoattack" ? measured.attacks[0]! : measured;
+  const indices = balancedSubset(source, count, options.seed);
+  const examples = await attackedExamples(encoder, source, attack, indices, options);
+  const pictures = specs.length === 1 ? "examples" : folderOf("examples", spec, specs);
+  return Promise.all(
+    examples.map(async (example, i) => {
+      const { id, label, predictedClean, predictedPerturbed } = example;
+      const file = join(pictures, `${i}.png`);
+      writeAtomically(join(folder, file), await examplePng(example));
+      const description = `${label}: the image, the perturbed image, and their difference`;
+      return {
+        ...{ encoder: spec, image: id, attack: `${attackName(attack)} ${formatEpsilon(measured.epsilon)}` },
+        ...{ label, predictedClean, predictedPerturbed, picture: { file, description } },
+      };
+    }),
+  );
+}
+
+function examplePng({ clean, perturbed }: AttackedExample): Promise<Buffer> {
+  // Where nothing changed, any scale shows that.
+  const scale = distance("linf", perturbed, clean) || 1;
+  return galleryPng({
+    size: Math.sqrt(clean.length / 3),
+    rows: [[clean, perturbed, amplifiedDifference(perturbed, clean, scale)]],
+  });
+}
