@@ -97,6 +97,22 @@ export type {
   SuiteSet,
 } from "./findings/index.ts";
 export {
+  alignment,
+  gini,
+  type Interpreted,
+  type InterpretOptions,
+  type InterpretProgress,
+  interpret,
+  manyTemplates,
+  nearestTexts,
+  type Similarity,
+  type SynthesisOptions,
+  type SynthesizedImages,
+  similarityOf,
+  synthesize,
+  type View,
+} from "./interpretability/index.ts";
+export {
   type Classifier,
   type Encoder,
   type LoadOptions,

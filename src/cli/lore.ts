@@ -7,6 +7,7 @@ import { expandSettings, packageVersion } from "./config.ts";
 import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { interpretCommand } from "./interpret.ts";
 import { quickstartCommand } from "./quickstart.ts";
 import { trainCommand } from "./train.ts";
 
@@ -28,6 +29,7 @@ export async function lore(args: readonly string[]): Promise<number> {
     attackCommand,
     benchmarkCommand,
     corruptionsCommand,
+    interpretCommand,
     benchCommand,
     doctorCommand,
   ];

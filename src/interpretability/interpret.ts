@@ -1,0 +1,49 @@
+import { balancedSubset, type ImageSource } from "../data/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Interpretability } from "../findings/interpretability.ts";
+import type { Encoder } from "../models/encoder.ts";
+import { interpretOne, type View } from "./one.ts";
+import type { InterpretOptions } from "./options.ts";
+import { manyTemplates } from "./templates.ts";
+import { plainTexts } from "./towards.ts";
+
+/** Numbers for a finding, and what pictures are drawn from. */
+export interface Interpreted extends Omit<Interpretability, "pictures"> {
+  readonly towards: readonly string[];
+  /** One an encoder. */
+  readonly views: readonly View[];
+}
+
+/** Classes that images are made towards unless told otherwise. */
+const usualTowards = 6;
+
+/**
+ * How encoders see images: alignment with the texts of their classes, nearest texts, saliency, the perturbation that
+ * flips a prediction, and images made by gradient ascent. The same images, options and seed give the same numbers.
+ *
+ * @throws UsageError when the source has no labels or no image that can be read, when an encoder has neither a text tower nor
+ *   a head that fits the labels, or a head is to go towards what is no class of the source
+ */
+export async function interpret(
+  encoders: readonly Encoder[],
+  source: ImageSource,
+  options: InterpretOptions = {},
+): Promise<Interpreted> {
+  const { templates = manyTemplates(), texts = plainTexts(source), seed = 0, shown = 4 } = options;
+  const { towards = plainTexts(source).slice(0, usualTowards) } = options;
+  const order = balancedSubset(source, options.limit ?? source.items.length, seed);
+  const found: Awaited<ReturnType<typeof interpretOne>>[] = [];
+  for (const encoder of encoders)
+    found.push(await interpretOne(encoder, source, { ...options, templates, texts, towards, shown, seed, order }));
+  const [first] = found;
+  if (!first) throw new UsageError("At least one encoder is needed.");
+  return {
+    dataset: source.name,
+    images: first.images,
+    classes: source.classes!.length,
+    templates: templates.length,
+    encoders: found.map(({ of }) => of),
+    towards,
+    views: found.map(({ view }) => view),
+  };
+}
