@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Finding, Interpretability } from "../src/findings/index.ts";
 import { saveEncoder } from "../src/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";
+import { interrupted } from "./cli.ts";
 import { expectRefused, lore } from "./in-process.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-interpret-"));
@@ -68,17 +69,26 @@ test("a CLIP and an encoder with a head: tables, a finding, pictures", async () 
 
 test("the same numbers whatever the batch; nothing but JSON with --json; no folder without --out", async () => {
   const measured = async (batch: string): Promise<Interpretability> => {
-    const args = ["--encoder", at("tiny"), ...data, "--towards", "a circle", "--batch", batch, "--json"];
+    const args = ["--encoder", at("tiny"), ...data, "--limit", "3", "--towards", "a circle", "--batch", batch, "--json"];
     const { code, stdout, stderr } = await lore(["interpret", ...args]);
     expect(code, stderr).toBe(0);
     return JSON.parse(stdout) as Interpretability;
   };
-  const [one, all] = [await measured("1"), await measured("8")];
+  const [one, all] = [await measured("1"), await measured("3")];
   expect(one.pictures).toEqual([]);
   expect(one.encoders[0]!.flip).toEqual(all.encoders[0]!.flip);
   // Products of other shapes round differently.
   expect(one.encoders[0]!.saliencySharpness.mean).toBeCloseTo(all.encoders[0]!.saliencySharpness.mean, 5);
   expect(existsSync(at("undefined"))).toBe(false);
+});
+
+test("Ctrl-C ends it with 130 and keeps nothing", async () => {
+  const args = ["--encoder", at("tiny"), "--data", "synthetic:3000:test", "--threads", "1", "--out", at("stopped")];
+  const { code, stdout, stderr } = await interrupted(["interpret", ...args], /images, \S+ \[/);
+  expect(code, stderr).toBe(130);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(/Stopped\. Nothing was kept/);
+  expect(existsSync(at("stopped"))).toBe(false);
 });
 
 test("wrong use", async () => {

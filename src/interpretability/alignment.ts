@@ -4,6 +4,9 @@ import { fillTemplates } from "../evaluation/templates.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { textEmbeddings } from "./similarity.ts";
 
+/** Texts of whole classes that are embedded and kept on disk together. */
+const textsAtOnce = 3000;
+
 /**
  * Cosine of each image with the texts of its own class, [images, templates]: the paper's alignment of image and text.
  *
@@ -19,18 +22,26 @@ export async function alignment(
 ): Promise<Float32Array> {
   const cosines = new Float32Array(labels.length * templates.length);
   const present = [...new Set(labels)].sort((a, b) => a - b);
-  for (const [done, label] of present.entries()) {
-    const texts = await textEmbeddings(encoder, fillTemplates(templates, classNames[label]!), {
+  const atOnce = Math.max(1, Math.floor(textsAtOnce / templates.length));
+  for (let start = 0; start < present.length; start += atOnce) {
+    const group = present.slice(start, start + atOnce);
+    const prompts = group.flatMap((label) => fillTemplates(templates, classNames[label]!));
+    const texts = await textEmbeddings(encoder, prompts, {
       ...options,
-      onProgress: () => options.onProgress?.(done, present.length),
+      onProgress: (done, total) =>
+        options.onProgress?.(
+          (start + (done / total) * group.length) * templates.length,
+          present.length * templates.length,
+        ),
     });
-    for (const [i, own] of labels.entries()) {
-      if (own !== label) continue;
+    for (const [i, label] of labels.entries()) {
+      const at = group.indexOf(label);
+      if (at === -1) continue;
       const image = rowOf(embeddings, i, labels.length);
+      const own = rowOf(texts, at, group.length);
       for (let t = 0; t < templates.length; t++)
-        cosines[i * templates.length + t] = cosine(image, rowOf(texts, t, templates.length));
+        cosines[i * templates.length + t] = cosine(image, rowOf(own, t, templates.length));
     }
-    options.onProgress?.(done + 1, present.length);
   }
   return cosines;
 }
