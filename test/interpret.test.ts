@@ -57,7 +57,7 @@ test("a CLIP and an encoder with a head: tables, a finding, pictures", async () 
 
   expect(pictures.map(({ file }) => file)).toEqual(["saliency.png", "synthesis.png"]);
   expect(pictures[1]!.description).toMatch(
-    /Rows: a photo of a circle\.; a photo of a star\.\. Columns: .*clip-shapes; /,
+    /Rows: "a photo of a circle\."; "a photo of a star\."\. Columns: .*clip-shapes; /,
   );
   // Tiles of 128 pixels with 6 around them: two images by the image and two maps; two texts by two encoders.
   const sizes = await Promise.all(pictures.map(({ file }) => sharp(join(out, file)).metadata()));
@@ -69,7 +69,18 @@ test("a CLIP and an encoder with a head: tables, a finding, pictures", async () 
 
 test("the same numbers whatever the batch; nothing but JSON with --json; no folder without --out", async () => {
   const measured = async (batch: string): Promise<Interpretability> => {
-    const args = ["--encoder", at("tiny"), ...data, "--limit", "3", "--towards", "a circle", "--batch", batch, "--json"];
+    const args = [
+      "--encoder",
+      at("tiny"),
+      ...data,
+      "--limit",
+      "3",
+      "--towards",
+      "a circle",
+      "--batch",
+      batch,
+      "--json",
+    ];
     const { code, stdout, stderr } = await lore(["interpret", ...args]);
     expect(code, stderr).toBe(0);
     return JSON.parse(stdout) as Interpretability;

@@ -131,7 +131,7 @@ function print({ json, data, out }: Flags, content: Interpretability): void {
   }
   const { images, classes, templates, encoders, pictures } = content;
   process.stdout.write(
-    `${interpretabilityTables(encoders)}\n\n${images} images of ${data}, ${classes} classes, ${templates} templates\n`,
+    `${interpretabilityTables(encoders)}\n\n${images} images of ${data}, ${classes} classes${templates > 0 ? `, ${templates} templates` : ""}\n`,
   );
   for (const { file } of pictures) process.stdout.write(`${join(out!, file)}\n`);
 }

@@ -49,7 +49,7 @@ export interface Interpretability {
   readonly dataset: string;
   readonly images: number;
   readonly classes: number;
-  /** How many templates the alignment is over. */
+  /** How many templates the alignment is over; 0 where no encoder has a text tower. */
   readonly templates: number;
   readonly encoders: readonly InterpretabilityOf[];
   /** Saliency maps and images synthesised by gradient ascent, a column an encoder. */

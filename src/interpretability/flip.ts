@@ -10,8 +10,8 @@ import type { Similarity } from "./similarity.ts";
 /** The largest epsilon that flips are searched up to, pixel units. */
 export const flipUpTo = 16 / 255;
 
-/** Halvings of that: epsilons are exact to a quarter of a level of 255. */
-const halvings = 6;
+/** Halvings of that: epsilons are exact to a sixteenth of a level of 255, for encoders that a quarter of one flips. */
+const halvings = 8;
 
 export const flipResolution = flipUpTo / 2 ** halvings;
 

@@ -41,7 +41,7 @@ export async function interpret(
     dataset: source.name,
     images: first.images,
     classes: source.classes!.length,
-    templates: templates.length,
+    templates: found.some(({ of }) => of.alignment) ? templates.length : 0,
     encoders: found.map(({ of }) => of),
     towards,
     views: found.map(({ view }) => view),

@@ -40,7 +40,7 @@ export async function synthesisPicture(
     name: "synthesis",
     png: await galleryPng({ size, rows }),
     description:
-      `Images made from grey by gradient ascent towards a text. Rows: ${towards.join("; ")}. ` +
+      `Images made from grey by gradient ascent towards a text. Rows: ${towards.map((text) => `"${text}"`).join("; ")}. ` +
       `Columns: ${encoders.join("; ")}.`,
   };
 }

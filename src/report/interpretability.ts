@@ -21,8 +21,12 @@ function summary(encoders: readonly InterpretabilityOf[]): string {
   const [low, high] = encoders[0]!.saliencySharpness.quantiles.map((share) => `${100 * share} %`);
   const range = ({ low, high }: Spread, digits: number): string => `${low.toFixed(digits)} ... ${high.toFixed(digits)}`;
   const rows = [
-    row("alignment with own texts, mean cosine", ({ alignment }) => alignment?.mean.toFixed(3)),
-    row(`  ${low} ... ${high}`, ({ alignment }) => alignment && range(alignment, 3)),
+    ...(encoders.some(({ alignment }) => alignment)
+      ? [
+          row("alignment with own texts, mean cosine", ({ alignment }) => alignment?.mean.toFixed(3)),
+          row(`  ${low} ... ${high}`, ({ alignment }) => alignment && range(alignment, 3)),
+        ]
+      : []),
     row("saliency sharpness, mean Gini", ({ saliencySharpness }) => saliencySharpness.mean.toFixed(3)),
     row(`  ${low} ... ${high}`, ({ saliencySharpness }) => range(saliencySharpness, 3)),
     row("flip: median epsilon of PGD", ({ flip }) => flip.epsilon && levels(flip.epsilon.median)),
