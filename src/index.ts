@@ -134,6 +134,7 @@ export {
   type TecoaOptions,
   tecoa,
 } from "./objectives/index.ts";
+export { type ReportOptions, report } from "./report/index.ts";
 export {
   type FinetuneOptions,
   type FinetuneResult,

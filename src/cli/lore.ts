@@ -9,6 +9,7 @@ import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { interpretCommand } from "./interpret.ts";
 import { quickstartCommand } from "./quickstart.ts";
+import { reportCommand } from "./report.ts";
 import { trainCommand } from "./train.ts";
 
 /**
@@ -30,6 +31,7 @@ export async function lore(args: readonly string[]): Promise<number> {
     benchmarkCommand,
     corruptionsCommand,
     interpretCommand,
+    reportCommand,
     benchCommand,
     doctorCommand,
   ];

@@ -61,6 +61,8 @@ summary { cursor: pointer; }
   figure, tr, img, .legend { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .wide { overflow: visible; }
+  table { font-size: 8pt; }
+  th, td { padding: 0.2rem 0.4rem; }
   .grid { grid-template-columns: 1fr 1fr; }
   .grid.small, .grid.pictures { grid-template-columns: repeat(3, 1fr); }
 }

@@ -1,0 +1,23 @@
+import { Command } from "commander";
+import { writeAtomically } from "../models/files.ts";
+import { report } from "../report/index.ts";
+
+interface Flags {
+  readonly out: string;
+  readonly title?: string;
+}
+
+export function reportCommand(): Command {
+  return new Command("report")
+    .description("show training runs and measurements on one HTML page, which needs no network")
+    .argument("<folder...>", "run folders of lore train, and folders that other commands were given as --out")
+    .option("--out <file>", "the page", "report.html")
+    .option("--title <text>", "the page's heading")
+    .action(run);
+}
+
+async function run(folders: readonly string[], { out, title }: Flags): Promise<void> {
+  const page = await report(folders, title === undefined ? {} : { title });
+  writeAtomically(out, page);
+  process.stdout.write(`${out}: ${(page.length / 1e3).toFixed(0)} kB, open it in any browser.\n`);
+}

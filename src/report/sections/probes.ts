@@ -1,0 +1,36 @@
+import type { Probes } from "../../findings/index.ts";
+import type { Cast } from "../cast.ts";
+import { shortNumber } from "../charts/training.ts";
+import type { ReportInput } from "../input.ts";
+import { htmlTable, note, type Part } from "../page.ts";
+import { percent } from "../table.ts";
+
+/** Linear probe and nearest neighbours; a part a pair of data sets. */
+export function probeParts({ findings }: ReportInput, cast: Cast): readonly Part[] {
+  return findings.flatMap(({ finding }) =>
+    finding.kind === "probes"
+      ? [{ heading: `Probes: ${finding.content.test}`, content: content(finding.content, cast) }]
+      : [],
+  );
+}
+
+function content({ train, test, trainImages, testImages, classes, encoders }: Probes, cast: Cast): readonly string[] {
+  const ks = [...new Set(encoders.flatMap(({ neighbours }) => neighbours.map(({ k }) => k)))].sort((a, b) => a - b);
+  const rows = encoders.map(({ encoder, linear, neighbours }) => [
+    cast.of(encoder).short,
+    percent(linear.accuracy),
+    percent(linear.trainAccuracy),
+    shortNumber(linear.regularization),
+    ...ks.map((k) => {
+      const found = neighbours.find((one) => one.k === k);
+      return found ? percent(found.accuracy) : "-";
+    }),
+  ]);
+  return [
+    htmlTable(["encoder", "linear probe", "on its training images", "l2", ...ks.map((k) => `${k} nearest`)], rows),
+    note(
+      `Fitted on ${trainImages} images of ${train}, measured on ${testImages} images of ${test}, ${classes} classes. ` +
+        "The encoder is frozen; l2 is the strength of regularization that held-out images chose.",
+    ),
+  ];
+}
