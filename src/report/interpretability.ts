@@ -42,7 +42,8 @@ function summary(encoders: readonly InterpretabilityOf[]): string {
   return `${textTable(["", ...encoders.map(({ encoder }) => encoder)], rows)}\n(epsilons exact to ${levels(resolution)})`;
 }
 
-function levels(epsilon: number): string {
+/** In 255ths, rounded. */
+export function levels(epsilon: number): string {
   return `${Number((255 * epsilon).toFixed(2))}/255`;
 }
 

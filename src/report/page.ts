@@ -94,7 +94,8 @@ export function htmlTable(
   rows: readonly (readonly string[] | SpecialRow)[],
   { strong = () => false, text = [] }: TableOptions = {},
 ): string {
-  const head = header.map((cell) => `<th scope="col">${escapeHtml(cell)}</th>`).join("");
+  const textClass = (column: number): string => (text.includes(column) ? ' class="text"' : "");
+  const head = header.map((cell, x) => `<th scope="col"${textClass(x)}>${escapeHtml(cell)}</th>`).join("");
   const body = rows.map((row, y) => {
     const { cells, kind } = "cells" in row ? row : { cells: row, kind: undefined };
     if (kind === "group")
@@ -102,7 +103,7 @@ export function htmlTable(
     const [first = "", ...rest] = cells;
     const data = rest.map((cell, i) => {
       const shown = strong(y, i + 1) ? `<strong>${escapeHtml(cell)}</strong>` : escapeHtml(cell);
-      return `<td${text.includes(i + 1) ? ' class="text"' : ""}>${shown}</td>`;
+      return `<td${textClass(i + 1)}>${shown}</td>`;
     });
     return `<tr${kind ? ` class="${kind}"` : ""}><th scope="row">${escapeHtml(first)}</th>${data.join("")}</tr>`;
   });

@@ -34,10 +34,11 @@ tr > :first-child { text-align: left; padding-left: 0; min-width: 7rem; }
 tr.apart > * { color: var(--muted); font-style: italic; }
 tr.group > th { font-weight: 600; padding-top: 1rem; }
 @media screen and (max-width: 30rem) { table { font-size: 0.85rem; } th, td { padding: 0.3rem 0.4rem; } tr > :first-child { min-width: 5.5rem; } }
+th.text { text-align: left; }
 td.text { white-space: normal; text-align: left; min-width: 12rem; }
 .warning { border-left: 4px solid var(--c1); padding: 0.4rem 0.75rem; background: var(--panel); }
 .grid { display: grid; gap: 1.25rem 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); align-items: start; }
-.grid.small { gap: 0.75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 10rem), 1fr)); }
+.grid.small { gap: 0.75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); }
 .grid.pictures { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
 @media (min-width: 54rem) { .tall { grid-row: span 3; } }
 figure { margin: 0; min-width: 0; max-width: 34rem; }

@@ -1,7 +1,7 @@
-import { formatEpsilon } from "../../evaluation/index.ts";
 import type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } from "../../findings/index.ts";
 import type { Cast } from "../cast.ts";
 import type { ReportInput } from "../input.ts";
+import { levels } from "../interpretability.ts";
 import { details, escapeHtml, grid, htmlTable, note, type Part, subheading } from "../page.ts";
 import { percent } from "../table.ts";
 import { pictureOf } from "./accuracy.ts";
@@ -23,8 +23,8 @@ function content(found: Interpretability, folder: string, cast: Cast): readonly 
     cast.of(encoder).short,
     alignment ? spread(alignment) : "-",
     spread(saliencySharpness),
-    epsilon ? spread(epsilon, formatEpsilon) : "-",
-    `${percent(share)} (to ${formatEpsilon(upTo)})`,
+    epsilon ? spread(epsilon, levels) : "-",
+    `${percent(share)} (to ${levels(upTo)})`,
   ]);
   return [
     htmlTable(

@@ -1,7 +1,7 @@
 import type { Environment, FindingKind } from "../../findings/index.ts";
 import type { Cast } from "../cast.ts";
 import type { ReportInput } from "../input.ts";
-import { details, htmlTable, type Part, preformatted, subheading } from "../page.ts";
+import { details, htmlTable, note, type Part, preformatted, subheading } from "../page.ts";
 
 const kinds: Readonly<Record<FindingKind, string>> = {
   evaluation: "accuracy",
@@ -27,17 +27,14 @@ export function provenanceParts({ runs, findings }: ReportInput, cast: Cast): re
         ...(findings.length === 0 ? [] : [subheading("Commands")]),
         ...findings.flatMap(({ folder, finding: { kind, command, date, seconds, environment } }) => [
           preformatted(`$ lore ${command.map(quoted).join(" ")}`),
-          htmlTable(
-            ["what", "kept in", "finished", "took", "machine"],
+          note(
             [
-              [
-                kinds[kind],
-                folder,
-                date.replace("T", " ").replace(/\.\d+Z$/, " UTC"),
-                duration(seconds),
-                `${machines.indexOf(describeMachine(environment)) + 1}`,
-              ],
-            ],
+              kinds[kind],
+              `kept in ${folder}`,
+              `finished ${date.replace("T", " ").replace(/\.\d+Z$/, " UTC")}`,
+              `took ${duration(seconds)}`,
+              `machine ${machines.indexOf(describeMachine(environment)) + 1}`,
+            ].join("; "),
           ),
         ]),
         ...(machines.length === 0

@@ -1,9 +1,10 @@
 import { formatEpsilon } from "../../epsilon.ts";
-import type { Corruptions, Fidelity, Probes } from "../../findings/index.ts";
+import type { Benchmark, Corruptions, Fidelity, Finding, Interpretability, Probes } from "../../findings/index.ts";
 import { benchmarkBlocks } from "../benchmark.ts";
 import type { Cast, Member } from "../cast.ts";
 import { attackTitle } from "../evaluation.ts";
 import type { ReportInput } from "../input.ts";
+import { levels } from "../interpretability.ts";
 import { htmlTable, note, type Part, type SpecialRow } from "../page.ts";
 import { percent } from "../table.ts";
 import { evaluationGroups } from "./accuracy.ts";
@@ -24,28 +25,14 @@ interface MeasureGroup {
 
 /** What was found, a row a measure and a column an encoder; the best of each row is bold. */
 export function summaryParts(input: ReportInput, cast: Cast): readonly Part[] {
-  const groups = [
-    ...evaluations(input),
-    ...input.findings.flatMap(({ finding }): readonly MeasureGroup[] => {
-      switch (finding.kind) {
-        case "benchmark":
-          return [benchmark(finding.content)];
-        case "corruptions":
-          return [corruptions(finding.content)];
-        case "probes":
-          return [probes(finding.content)];
-        case "fidelity":
-          return [fidelity(finding.content)];
-        default:
-          return [];
-      }
-    }),
-  ].filter(({ measures }) => measures.length > 0);
+  const groups = [...evaluations(input), ...input.findings.flatMap(({ finding }) => measured(finding))].filter(
+    ({ measures }) => measures.length > 0,
+  );
   if (groups.length === 0) return [];
-  const measured = new Set(
+  const names = new Set(
     groups.flatMap(({ measures }) => measures.flatMap(({ values }) => values.map(([name]) => name))),
   );
-  const members = [...new Set([...measured].map(cast.of))];
+  const members = [...new Set([...names].map(cast.of))];
   const rows = groups.flatMap(({ title, measures }): readonly Row[] => [
     { cells: { cells: [title], kind: "group" }, best: [] },
     ...measures.map((measure) => rowOf(measure, members, cast)),
@@ -63,6 +50,24 @@ export function summaryParts(input: ReportInput, cast: Cast): readonly Part[] {
       ],
     },
   ];
+}
+
+/** Evaluations are grouped across findings instead. */
+function measured(finding: Finding): readonly MeasureGroup[] {
+  switch (finding.kind) {
+    case "evaluation":
+      return [];
+    case "benchmark":
+      return [benchmark(finding.content)];
+    case "corruptions":
+      return [corruptions(finding.content)];
+    case "probes":
+      return [probes(finding.content)];
+    case "fidelity":
+      return [fidelity(finding.content)];
+    case "interpretability":
+      return [interpretability(finding.content)];
+  }
 }
 
 interface Row {
@@ -104,7 +109,7 @@ function evaluations(input: ReportInput): readonly MeasureGroup[] {
 
 const share = { better: "more", show: percent } as const;
 
-function benchmark(found: Parameters<typeof benchmarkBlocks>[0]): MeasureGroup {
+function benchmark(found: Benchmark): MeasureGroup {
   const blocks = benchmarkBlocks(found);
   const count = Math.max(0, ...blocks.flatMap(({ rows }) => rows.map((row) => row.count)));
   return {
@@ -184,6 +189,33 @@ function fidelity({ dataset, images, original, rho, attack, encoders }: Fidelity
         better: "less",
         show: percent,
         values: encoders.map(({ encoder, violationRate }) => [encoder, violationRate] as const),
+      },
+    ],
+  };
+}
+
+function interpretability({ dataset, images, encoders }: Interpretability): MeasureGroup {
+  const values = (of: (encoder: (typeof encoders)[number]) => number | undefined): Measure["values"] =>
+    encoders.map((one) => [one.encoder, of(one)] as const);
+  const aligned = encoders.some(({ alignment }) => alignment);
+  return {
+    title: `Interpretability, ${images} images of ${dataset}`,
+    measures: [
+      ...(aligned
+        ? [
+            {
+              title: "cosine with own class's texts",
+              better: "more" as const,
+              show: (value: number) => value.toFixed(3),
+              values: values(({ alignment }) => alignment?.mean),
+            },
+          ]
+        : []),
+      {
+        title: "median epsilon that flips",
+        better: "more",
+        show: levels,
+        values: values(({ flip }) => flip.epsilon?.median),
       },
     ],
   };
