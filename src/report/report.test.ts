@@ -87,6 +87,22 @@ describe("numbers in the page are those of the findings", () => {
   });
 });
 
+it("does not draw distances of different kinds on one axis", () => {
+  const classes = { objective: { constraint: { divergence: "classes", margin: { rho: 1 } } } };
+  const mixed = [run("a", 9, 0.1), { ...run("b", 9, 0.1), description: classes }, run("c", 9)];
+  const html = reportPage({ runs: mixed, findings: [] }, "t");
+  const columns = [...html.matchAll(/<h3>Clean distance[^<]*<\/h3>.*?<thead>(.*?)<\/thead>/gs)].map(([, head = ""]) =>
+    head
+      .replaceAll(/<[^>]*>/g, " ")
+      .trim()
+      .split(/ {2,}/),
+  );
+  expect(columns).toEqual([
+    ["batch", "a", "a, allowed", "c"],
+    ["batch", "b", "b, allowed"],
+  ]);
+});
+
 it("is one file without scripts, small, with a title and each name escaped", () => {
   expect(page).not.toMatch(/<script|<link|@import|url\((?!#)|src="(?!data:)/);
   expect(page).not.toContain("<original>");

@@ -1,15 +1,21 @@
 import type { StepMetrics } from "../../training/metrics.ts";
 import type { Cast } from "../cast.ts";
 import { legend } from "../charts/svg.ts";
-import { shortNumber, type TrainingChart, trainingFigure } from "../charts/training.ts";
+import { shortNumber, type TrainingChart, type TrainingCurve, trainingFigure } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";
 import { grid, htmlTable, note, type Part } from "../page.ts";
 import { percent } from "../table.ts";
 
-const charts: readonly Omit<TrainingChart, "note">[] = [
+interface RunChart extends Omit<TrainingChart, "note"> {
+  /** In what the run's constraint bounds, so that runs of another divergence have a chart of their own. */
+  readonly isDistance?: true;
+}
+
+const charts: readonly RunChart[] = [
   { title: "Lambda, mean over the batch", y: { name: "lambda", min: 0 }, value: ({ lambdaMean }) => lambdaMean },
   {
-    title: "Distance of clean embeddings to the original's, and what is allowed",
+    isDistance: true,
+    title: "Clean distance to the original, and what is allowed",
     y: { name: "clean distance", min: 0 },
     value: ({ cleanDistance }) => cleanDistance,
     limit: ({ threshold }) => threshold,
@@ -20,7 +26,8 @@ const charts: readonly Omit<TrainingChart, "note">[] = [
     value: ({ violationRate }) => (violationRate === undefined ? undefined : 100 * violationRate),
   },
   {
-    title: "Distance of attacked embeddings to the original's",
+    isDistance: true,
+    title: "Attacked distance to the original",
     y: { name: "attacked distance", min: 0 },
     value: ({ advDistance }) => advDistance,
   },
@@ -32,7 +39,7 @@ const charts: readonly Omit<TrainingChart, "note">[] = [
 export function trainingParts({ runs }: ReportInput, cast: Cast): readonly Part[] {
   const curves = runs
     .filter(({ metrics }) => metrics.length > 0)
-    .map(({ folder, metrics }) => ({ member: cast.of(folder), metrics }));
+    .map(({ folder, metrics, description }) => ({ member: cast.of(folder), metrics, unit: unitOf(description) }));
   if (runs.length === 0) return [];
   const named = curves.map(({ member }) => ({
     name: member.settings === "" ? member.short : `${member.short} (${member.settings})`,
@@ -50,16 +57,42 @@ export function trainingParts({ runs }: ReportInput, cast: Cast): readonly Part[
       heading: "Training",
       content: [
         htmlTable(["run", "rho, K", "batches", "images", "lambda", "clean", "allowed", "violated", "attacked"], rows),
-        note(`The last batch of each run; distances are means over the batch. ${about}`),
-        ...(curves.length === 0
-          ? []
-          : [
-              legend(named),
-              grid(charts.flatMap((chart) => trainingFigure(curves, { ...chart, note: batches(curves, chart) }) || [])),
-            ]),
+        note(
+          `The last batch of each run; distances are means over the batch, squared l2 of embeddings or, under a class constraint, KL in nats. ${about}`,
+        ),
+        ...(curves.length === 0 ? [] : [legend(named), grid(charts.flatMap((chart) => figures(curves, chart)))]),
       ],
     },
   ];
+}
+
+interface RunCurve extends TrainingCurve {
+  readonly unit: Unit;
+}
+
+const units = ["squared l2", "KL, nats"] as const;
+type Unit = (typeof units)[number];
+
+/** What a run's distances are in: under a class constraint KL between class distributions. */
+function unitOf(description: unknown): Unit {
+  const { objective } = description as {
+    readonly objective?: { readonly constraint?: { readonly divergence?: string } };
+  };
+  return objective?.constraint?.divergence === "classes" ? "KL, nats" : "squared l2";
+}
+
+function figures(curves: readonly RunCurve[], { isDistance, ...chart }: RunChart): readonly string[] {
+  const draw = (some: readonly RunCurve[], more: Partial<TrainingChart>): string =>
+    trainingFigure(some, { ...chart, note: batches(some, chart), ...more });
+  const drawn = isDistance
+    ? units.map((unit) =>
+        draw(
+          curves.filter((curve) => curve.unit === unit),
+          { y: { ...chart.y, name: unit } },
+        ),
+      )
+    : [draw(curves, {})];
+  return drawn.filter((figure) => figure !== "");
 }
 
 function ended(metrics: readonly StepMetrics[]): readonly string[] {
