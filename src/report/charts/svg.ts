@@ -8,13 +8,12 @@ import {
 } from "echarts/charts";
 import { GridComponent, type GridComponentOption, MarkLineComponent } from "echarts/components";
 import { type ComposeOption, init, use } from "echarts/core";
-import { LabelLayout } from "echarts/features";
 import { SVGRenderer } from "echarts/renderers";
 import { formatEpsilon } from "../../epsilon.ts";
 import type { Look } from "../cast.ts";
 import { details, escapeHtml, htmlTable } from "../page.ts";
 
-use([BarChart, LineChart, ScatterChart, GridComponent, MarkLineComponent, LabelLayout, SVGRenderer]);
+use([BarChart, LineChart, ScatterChart, GridComponent, MarkLineComponent, SVGRenderer]);
 
 export type SeriesOption = LineSeriesOption | BarSeriesOption | ScatterSeriesOption;
 type ChartOption = ComposeOption<SeriesOption | GridComponentOption>;
