@@ -60,6 +60,7 @@ export {
   synthetic,
   webDataset,
 } from "./data/index.ts";
+export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./embeddings/index.ts";
 export { LoreError, UsageError } from "./errors.ts";
 export {
   CorruptionCounts,

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import type { ImageSource } from "../data/index.ts";
 import { ResultsFolder } from "../evaluation/index.ts";
+import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
 
 export interface ResultsFlags {
@@ -86,12 +87,8 @@ export function dataSettings(
   };
 }
 
-function described({ spec, encoder: { parameters, head, text, normalization } }: NamedEncoder) {
-  const hash = createHash("sha256").update(JSON.stringify([normalization, text?.logitScale]));
-  for (const [name, { data }] of parameters) hash.update(name).update(data);
-  for (const part of head ? [head.weight, head.bias] : []) hash.update(part.data);
-  hash.update(text?.digest ?? "");
-  return { spec: absolute(spec), sha256: hash.digest("hex") };
+function described({ spec, encoder }: NamedEncoder) {
+  return { spec: absolute(spec), sha256: encoderDigest(encoder) };
 }
 
 /** As it is found from any folder. */

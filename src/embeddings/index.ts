@@ -1,0 +1,1 @@
+export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./embed-source.ts";
