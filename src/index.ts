@@ -135,6 +135,7 @@ export {
   type TecoaOptions,
   tecoa,
 } from "./objectives/index.ts";
+export { type LinearProbe, linearProbe, nearestNeighbours, type ProbeOptions, probe } from "./probes/index.ts";
 export { type ReportOptions, report } from "./report/index.ts";
 export {
   type FinetuneOptions,

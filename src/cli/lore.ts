@@ -8,6 +8,7 @@ import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { interpretCommand } from "./interpret.ts";
+import { probeCommand } from "./probes.ts";
 import { quickstartCommand } from "./quickstart.ts";
 import { reportCommand } from "./report.ts";
 import { trainCommand } from "./train.ts";
@@ -31,6 +32,7 @@ export async function lore(args: readonly string[]): Promise<number> {
     benchmarkCommand,
     corruptionsCommand,
     interpretCommand,
+    probeCommand,
     reportCommand,
     benchCommand,
     doctorCommand,

@@ -1,0 +1,107 @@
+import { Command, InvalidArgumentError } from "commander";
+import { openSource } from "../data/index.ts";
+import { UsageError } from "../errors.ts";
+import { usualBatch } from "../evaluation/forward.ts";
+import { keepFinding, type Probes } from "../findings/index.ts";
+import { writeAtomically } from "../models/files.ts";
+import { encodeSafetensors } from "../models/safetensors.ts";
+import { type Probed, probe } from "../probes/index.ts";
+import { probesTable } from "../report/probes.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { stopOnInterrupt } from "./interrupt.ts";
+import {
+  type ComputeFlags,
+  compileFlags,
+  type ImageFlags,
+  parseCount,
+  withComputeFlags,
+  withImageFlags,
+} from "./options.ts";
+import { ProgressLine } from "./progress.ts";
+import { SkipList } from "./skips.ts";
+
+interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
+  readonly encoder: readonly string[];
+  readonly train: string;
+  readonly data: string;
+  readonly neighbours: readonly number[];
+  readonly limitTrain?: number;
+  readonly out?: string;
+  readonly saveHead?: string;
+}
+
+export function probeCommand(): Command {
+  const command = new Command("probe")
+    .description("fit a linear probe and nearest neighbours on frozen embeddings, and measure both on other images")
+    .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
+    .requiredOption("--train <data>", "labelled images to fit on, as in lore evaluate")
+    .requiredOption("--data <data>", "labelled images to measure with, of the same classes by folder")
+    .option("--neighbours <k,...>", "numbers of neighbours", parseCounts, [1, 5, 20])
+    .option("--limit-train <n>", "fit on this many images, taken class by class in turn", parseCount)
+    .option("--out <folder>", "keep the results there for lore report")
+    .option("--save-head <file>", "write the linear probe as safetensors: weight [classes, D] and bias [classes]");
+  return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
+}
+
+function parseCounts(text: string): readonly number[] {
+  const counts = text.split(",").map(Number);
+  if (counts.every((k) => Number.isInteger(k) && k >= 1)) return [...new Set(counts)];
+  throw new InvalidArgumentError("It must be positive integers, such as 1,5,20.");
+}
+
+async function run(flags: Flags): Promise<void> {
+  const started = performance.now();
+  const { encoder: specs, train, data, classes, seed, batch, limit, limitTrain, strict, out, saveHead } = flags;
+  if (saveHead !== undefined && specs.length > 1)
+    throw new UsageError("--save-head takes the head of one encoder: give one --encoder.");
+  const open = (spec: string) => openSource(spec, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const [known, source] = [await open(train), await open(data)];
+  const progress = new ProgressLine();
+  const skips = new SkipList();
+  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
+  const probed: Probed[] = [];
+  try {
+    for (const spec of specs) {
+      const found = await probe(await openEncoder(spec, flags, progress), known, source, {
+        ...(await compileFlags(flags)),
+        ...{ batch, seed, neighbours: flags.neighbours, signal: stop.signal, onSkip: skips.add },
+        ...(limit !== undefined && { limit }),
+        ...(limitTrain !== undefined && { limitTrain }),
+        ...(strict && { strict }),
+        onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
+      });
+      probed.push(found);
+    }
+  } catch (error) {
+    if (error !== stop.signal.reason) throw error;
+  } finally {
+    stop.dispose();
+    progress.end();
+  }
+  if (`${skips}`) process.stderr.write(`${skips}\n`);
+  if (probed.length < specs.length) {
+    process.stderr.write("Stopped. Embeddings made so far are kept; the same command goes on with them.\n");
+    process.exitCode = 130;
+    return;
+  }
+  const { head, trainImages, testImages, classes: count } = probed[0]!;
+  const content: Probes = {
+    ...{ train, test: data, trainImages, testImages, classes: count },
+    encoders: probed.map(({ linear, neighbours }, i) => ({ encoder: specs[i]!, linear, neighbours })),
+  };
+  if (saveHead !== undefined)
+    writeAtomically(saveHead, encodeSafetensors(new Map(Object.entries({ weight: head.weight, bias: head.bias }))));
+  if (out !== undefined) keepFinding(out, "probes", content, { command: process.argv.slice(2), started });
+  print(flags, content);
+}
+
+function print({ json }: Flags, content: Probes): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
+    return;
+  }
+  const { train, test, trainImages, testImages, classes } = content;
+  process.stdout.write(
+    `${probesTable(content)}\n\n${testImages} images of ${test}, ${classes} classes; fitted on ${trainImages} images of ${train}\n`,
+  );
+}

@@ -1,0 +1,84 @@
+import { balancedSubset, type ImageSource } from "../data/index.ts";
+import { type EmbedSourceOptions, embedSource } from "../embeddings/index.ts";
+import { UsageError } from "../errors.ts";
+import type { ProbedEncoder } from "../findings/probes.ts";
+import type { Encoder, LinearClassifier } from "../models/index.ts";
+import { accuracyOf, type Labelled } from "./labelled.ts";
+import { linearProbe, predictLinear } from "./logistic.ts";
+import { nearestNeighbours } from "./neighbours.ts";
+
+export interface ProbeOptions extends Omit<EmbedSourceOptions, "order" | "onProgress"> {
+  /** Numbers of neighbours. Default 1, 5, 20. */
+  readonly neighbours?: readonly number[];
+  /** Images to fit on and to measure with, taken class by class in turn. Default: all. */
+  readonly limitTrain?: number;
+  readonly limit?: number;
+  readonly seed?: number;
+  readonly onProgress?: (progress: { readonly phase: string; readonly done: number; readonly total: number }) => void;
+}
+
+/** What `probe` measures, and the head that it fitted, one row a class of the training images. */
+export interface Probed extends Omit<ProbedEncoder, "encoder"> {
+  readonly head: LinearClassifier;
+  readonly trainImages: number;
+  readonly testImages: number;
+  readonly classes: number;
+}
+
+/**
+ * A linear probe and k-nearest neighbours over an encoder's frozen embeddings; see `linearProbe`, `nearestNeighbours`.
+ *
+ * @throws UsageError when a source has no labels, their classes differ, or no image can be read
+ */
+export async function probe(
+  encoder: Encoder,
+  train: ImageSource,
+  test: ImageSource,
+  options: ProbeOptions = {},
+): Promise<Probed> {
+  const { neighbours = [1, 5, 20], limitTrain, limit, seed = 0, onProgress, ...embedding } = options;
+  const classes = matchClasses(train, test);
+  const embed = async (source: ImageSource, most: number | undefined, phase: string): Promise<Labelled> => {
+    const order = balancedSubset(source, most ?? source.items.length, seed).filter(
+      (i) => source.items[i]!.label !== undefined,
+    );
+    const { embeddings, labels } = await embedSource(encoder, source, {
+      ...embedding,
+      order,
+      onProgress: (progress) => onProgress?.({ phase, ...progress }),
+    });
+    return { embeddings, labels, size: encoder.embeddingSize };
+  };
+  const known = await embed(train, limitTrain, "training images");
+  const found = await embed(test, limit, "test images");
+  const measured = { ...found, labels: found.labels.map((label) => classes[label]!) };
+  onProgress?.({ phase: "classifiers", done: 0, total: 1 });
+  const { head, regularization } = await linearProbe(known, train.classes!.length, options);
+  const predictions = await nearestNeighbours(known, measured, neighbours, options);
+  return {
+    linear: {
+      accuracy: accuracyOf(predictLinear(head, measured), measured.labels),
+      trainAccuracy: accuracyOf(predictLinear(head, known), known.labels),
+      regularization,
+    },
+    neighbours: neighbours.map((k, i) => ({ k, accuracy: accuracyOf(predictions[i]!, measured.labels) })),
+    head,
+    trainImages: known.labels.length,
+    testImages: measured.labels.length,
+    classes: train.classes!.length,
+  };
+}
+
+/** For each class of the test images, the training images' class of the same folder. */
+function matchClasses(train: ImageSource, test: ImageSource): readonly number[] {
+  for (const { name, classes } of [train, test])
+    if (!classes) throw new UsageError(`${name}: a probe needs labelled images, one sub-folder a class.`);
+  const known = new Map(train.classes!.map(({ folder }, i) => [folder, i]));
+  return test.classes!.map(({ folder }) => {
+    const at = known.get(folder);
+    if (at !== undefined) return at;
+    throw new UsageError(
+      `${test.name} has the class ${folder}, which ${train.name} has not: give training images of the same classes.`,
+    );
+  });
+}

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { randomStream } from "../random.ts";
+import type { Labelled } from "./labelled.ts";
+import { fitLogistic, linearProbe, predictLinear } from "./logistic.ts";
+import { nearestNeighbours } from "./neighbours.ts";
+
+/** Three overlapping clouds in five dimensions. */
+function clouds(count: number, spread: number): Labelled {
+  const random = randomStream("clouds", count);
+  const labels = Int32Array.from({ length: count }, (_, i) => i % 3);
+  const embeddings = new Float32Array(count * 5).map(
+    (_, at) => (at % 5 === labels[Math.floor(at / 5)] ? 1 : 0) + spread * random.normal(),
+  );
+  return { embeddings, labels, size: 5 };
+}
+
+test("without separating directions the biases are the classes' log frequencies, which has a closed form", async () => {
+  const labels = Int32Array.of(0, 0, 0, 1);
+  const { point, value, converged } = await fitLogistic({ embeddings: new Float32Array(4), labels, size: 1 }, 2, 0.1);
+  expect(converged).toBe(true);
+  // A gradient of 1e-5 over a curvature of 3/8.
+  expect(point[2]! - point[3]!).toBeCloseTo(Math.log(3), 4);
+  expect(value).toBeCloseTo(-(0.75 * Math.log(0.75) + 0.25 * Math.log(0.25)), 8);
+});
+
+test("at the minimum the gradient, computed here by its formula, is within the tolerance", async () => {
+  const data = clouds(1100, 0.8);
+  const strength = 1e-3;
+  const { point, converged } = await fitLogistic(data, 3, strength, { threads: 1 });
+  expect(converged).toBe(true);
+  const gradient = new Float64Array(18);
+  for (const [i, label] of data.labels.entries()) {
+    const x = data.embeddings.subarray(i * 5, i * 5 + 5);
+    const logits = [0, 1, 2].map((c) => x.reduce((sum, v, d) => sum + v * point[c * 5 + d]!, point[15 + c]!));
+    const total = logits.reduce((sum, z) => sum + Math.exp(z), 0);
+    for (const c of [0, 1, 2]) {
+      const residual = (Math.exp(logits[c]!) / total - (c === label ? 1 : 0)) / data.labels.length;
+      for (let d = 0; d < 5; d++) gradient[c * 5 + d]! += residual * x[d]!;
+      gradient[15 + c]! += residual;
+    }
+  }
+  for (let i = 0; i < 15; i++) gradient[i]! += strength * point[i]!;
+  // The fit's own tolerance, and rounding.
+  expect(Math.max(...gradient.map(Math.abs))).toBeLessThan(1.001e-5);
+});
+
+test("separable classes are separated", async () => {
+  const data = clouds(90, 0.05);
+  const { head } = await linearProbe(data, 3, { threads: 1 });
+  expect([...predictLinear(head, data)]).toEqual([...data.labels]);
+});
+
+test("neighbours are by cosine, and near ones weigh more", async () => {
+  const train = { embeddings: Float32Array.of(10, 0, 0.1, 1, 0, 3), labels: Int32Array.of(0, 1, 1), size: 2 };
+  const test = { embeddings: Float32Array.of(1, 0.1, 0.1, 5), labels: Int32Array.of(0, 1), size: 2 };
+  const [one, three] = await nearestNeighbours(train, test, [1, 3], { threads: 1 });
+  expect([...one!]).toEqual([0, 1]);
+  expect([...three!], "two far ones do not outvote a near one").toEqual([0, 1]);
+});
