@@ -10,7 +10,7 @@ export interface FitOptions extends Pick<CompileOptions, "threads"> {
 }
 
 /** l2 strengths that held-out images choose from, strongest first: each fit starts where the one before ended. */
-export const regularizations: readonly number[] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+export const regularizations: readonly number[] = [1e1, 1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
 /** Largest component of the gradient at which a fit counts as converged, in units of the mean loss. */
 const tolerance = 1e-5;
@@ -36,7 +36,7 @@ export async function linearProbe(data: Labelled, classes: number, options: FitO
     ),
     pick(data, [...held]),
   ];
-  let regularization = regularizations[2]!;
+  let regularization = 1e-3;
   if (held.size > 0) {
     let best = -1;
     await fitPath(kept, classes, regularizations, options, ({ point }, strength) => {
