@@ -10,7 +10,7 @@ export interface FitOptions extends Pick<CompileOptions, "threads"> {
 }
 
 /** l2 strengths that held-out images choose from, strongest first: each fit starts where the one before ended. */
-export const regularizations: readonly number[] = [1e1, 1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+export const regularizations: readonly number[] = [1e3, 1e2, 1e1, 1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
 /** Largest component of the gradient at which a fit counts as converged, in units of the mean loss. */
 const tolerance = 1e-5;
