@@ -88,6 +88,7 @@ export {
   type ZeroShotOptions,
   zeroShotClassifier,
 } from "./evaluation/index.ts";
+export { type FidelityOptions, type MeasuredFidelity, measureFidelity } from "./fidelity/index.ts";
 export type {
   Benchmark,
   BenchmarkRow,

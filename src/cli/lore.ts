@@ -7,6 +7,7 @@ import { expandSettings, packageVersion } from "./config.ts";
 import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { fidelityCommand } from "./fidelity.ts";
 import { interpretCommand } from "./interpret.ts";
 import { probeCommand } from "./probes.ts";
 import { quickstartCommand } from "./quickstart.ts";
@@ -31,6 +32,7 @@ export async function lore(args: readonly string[]): Promise<number> {
     attackCommand,
     benchmarkCommand,
     corruptionsCommand,
+    fidelityCommand,
     interpretCommand,
     probeCommand,
     reportCommand,

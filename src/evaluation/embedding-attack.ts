@@ -20,8 +20,11 @@ import { frozenEmbedding } from "./victim.ts";
 
 /** Where an attack drives an image's embedding. */
 export type EmbeddingGoal =
-  /** Away from the image's own clean embedding: no label, no text, no other image needed. */
-  | { readonly kind: "away" }
+  /**
+   * Away from an embedding an image [count, D], for example another encoder's; by default from the image's own clean one: no
+   * label, no text, no other image needed.
+   */
+  | { readonly kind: "away"; readonly reference?: Float32Array }
   /** Towards an embedding, of another image or of a text: [D] for all images, or one row an image [count, D]. */
   | { readonly kind: "towards"; readonly reference: Float32Array };
 
@@ -78,7 +81,7 @@ export async function attackEmbeddings(
   const { attack, goal, seed = 0, quantize = false, onProgress } = options;
   const loss = lossOf(attack, goal);
   const count = countImages(encoder, pixels);
-  const targets = goal.kind === "towards" ? referenceRows(goal.reference, encoder, count) : undefined;
+  const targets = goal.reference && referenceRows(goal.reference, encoder, count);
   if (count === 0) return { perturbed: new Float32Array(0), images: [] };
 
   const batch = Math.min(options.batch ?? usualBatch, count);

@@ -2,13 +2,13 @@ import type { ImageSource } from "../data/index.ts";
 import type { ZeroShotOptions } from "../evaluation/index.ts";
 import { rowOf } from "../evaluation/rows.ts";
 import type { InterpretabilityOf } from "../findings/interpretability.ts";
+import { spreadOf } from "../findings/spread.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { alignment, nearestTexts } from "./alignment.ts";
 import { flipResolution, flipUpTo } from "./flip.ts";
 import { lookAtImages, type Seen } from "./look.ts";
 import { progressIn, type Settings } from "./options.ts";
 import { classSimilarity, textEmbeddings } from "./similarity.ts";
-import { spreadOf } from "./spread.ts";
 import { synthesize } from "./synthesis.ts";
 import { textSimilarity } from "./towards.ts";
 

@@ -1,4 +1,4 @@
-import type { Spread } from "../findings/fidelity.ts";
+import type { Spread } from "./fidelity.ts";
 
 const quantiles = [0.05, 0.95] as const;
 

@@ -1,0 +1,121 @@
+import { Command, Option } from "commander";
+import { type Apgd, apgd, type Pgd, pgd } from "../attacks/index.ts";
+import { openSource } from "../data/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import { UsageError } from "../errors.ts";
+import { usualBatch } from "../evaluation/forward.ts";
+import { type MeasuredFidelity, measureFidelity } from "../fidelity/index.ts";
+import { type Fidelity, keepFinding } from "../findings/index.ts";
+import { fidelityTable } from "../report/fidelity.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { stopOnInterrupt } from "./interrupt.ts";
+import {
+  type ComputeFlags,
+  compileFlags,
+  type ImageFlags,
+  parseCount,
+  parseNumber,
+  parseSize,
+  withComputeFlags,
+  withImageFlags,
+} from "./options.ts";
+import { ProgressLine } from "./progress.ts";
+import { SkipList } from "./skips.ts";
+
+interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
+  readonly original: string;
+  readonly encoder: readonly string[];
+  readonly data: string;
+  readonly rho: number;
+  readonly marginExponent: number;
+  readonly attack: "none" | "pgd" | "apgd";
+  readonly epsilon: number;
+  readonly steps?: number;
+  readonly out?: string;
+}
+
+export function fidelityCommand(): Command {
+  const command = new Command("fidelity")
+    .description("measure how far embeddings are from the original encoder's, clean and under attack")
+    .requiredOption("--original <encoder>", `the encoder before fine-tuning: ${encoderKinds}`)
+    .requiredOption("--encoder <encoder...>", "one or more encoders that came of it")
+    .requiredOption("--data <data>", "images, as in lore evaluate; labels are not needed")
+    .option("--rho <x>", "allowed is a squared distance of rho |original embedding|^p", parseNumber, 0.1)
+    .option("--margin-exponent <p>", "p", parseNumber, 2)
+    .addOption(
+      new Option("--attack <name>", "moves embeddings away from the original's")
+        .choices(["none", "pgd", "apgd"])
+        .default("none"),
+    )
+    .addOption(
+      new Option("--epsilon <size>", "size of the perturbation").argParser(parseSize).default(2 / 255, "2/255"),
+    )
+    .option("--steps <n>", "steps of the attack (default: pgd 20, apgd 100)", parseCount)
+    .option("--out <folder>", "keep the results there for lore report");
+  return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const started = performance.now();
+  const { data, classes, seed, batch, limit, strict, rho, marginExponent, out } = flags;
+  if (!(rho > 0)) throw new UsageError(`--rho ${rho} must be greater than 0.`);
+  const attack = attackOf(flags);
+  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const progress = new ProgressLine();
+  const original = await openEncoder(flags.original, flags, progress);
+  const skips = new SkipList();
+  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
+  // Under attack the original is what the others are compared with.
+  const specs = attack ? [flags.original, ...flags.encoder] : flags.encoder;
+  const measured: MeasuredFidelity[] = [];
+  try {
+    for (const spec of specs) {
+      const encoder = spec === flags.original ? original : await openEncoder(spec, flags, progress);
+      const found = await measureFidelity(original, encoder, source, {
+        ...(await compileFlags(flags)),
+        ...{ rho, marginExponent, batch, seed, signal: stop.signal, onSkip: skips.add },
+        ...(attack && { attack }),
+        ...(limit !== undefined && { limit }),
+        ...(strict && { strict }),
+        onProgress: (done, total) => progress.update(spec, done, total),
+      });
+      measured.push(found);
+    }
+  } catch (error) {
+    if (error !== stop.signal.reason) throw error;
+  } finally {
+    stop.dispose();
+    progress.end();
+  }
+  if (`${skips}`) process.stderr.write(`${skips}\n`);
+  if (measured.length < specs.length) {
+    process.stderr.write("Stopped. Nothing was kept.\n");
+    process.exitCode = 130;
+    return;
+  }
+  const content: Fidelity = {
+    ...{ dataset: data, images: measured[0]!.images, original: flags.original, rho, marginExponent },
+    ...(attack && { attack: `${flags.attack} ${formatEpsilon(flags.epsilon)}, ${attack.steps} steps` }),
+    encoders: measured.map(({ images: _, ...found }, i) => ({ encoder: specs[i]!, ...found })),
+  };
+  if (out !== undefined) keepFinding(out, "fidelity", content, { command: process.argv.slice(2), started });
+  print(flags, content);
+}
+
+function attackOf({ attack, epsilon, steps }: Flags): Pgd | Apgd | undefined {
+  if (attack === "none") return undefined;
+  const options = { epsilon, loss: "embedding-l2", ...(steps !== undefined && { steps }) } as const;
+  return attack === "pgd" ? pgd(options) : apgd(options);
+}
+
+function print({ json }: Flags, content: Fidelity): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
+    return;
+  }
+  const { images, dataset, original, attack, rho, marginExponent } = content;
+  process.stdout.write(
+    `${fidelityTable(content)}\n\n${images} images of ${dataset}; embeddings beside those of ${original}, squared l2, medians\n` +
+      `violated: clean distance above ${rho} |phi0(x)|^${marginExponent}${attack === undefined ? "" : `; attacked by ${attack}`}\n`,
+  );
+}

@@ -1,0 +1,1 @@
+export { type FidelityOptions, type MeasuredFidelity, measureFidelity } from "./fidelity.ts";
