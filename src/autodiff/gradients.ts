@@ -33,13 +33,11 @@ export function gradients<const Wrt extends readonly Value[]>(
     const dys = node.outputs.map((output) => cotangents.get(output));
     if (dys.every((dy) => dy === undefined) || !node.inputs.some((input) => needed.has(input))) continue;
     const rule = rules[node.op];
-    if (!rule)
-      throw new AutodiffError(`No derivative rule for operator ${node.op}, on the path ${path(node, loss, needed)}.`);
+    if (!rule) throw new AutodiffError(`No derivative rule for operator ${node.op}, ${path(node, loss, needed)}.`);
     const other = dys.findIndex((dy, i) => i > 0 && dy !== undefined);
     if (other > 0 && node.op !== "Split") {
-      throw new AutodiffError(
-        `${node.op}: only its first output can be differentiated, but the loss uses ${node.outputs[other]}.`,
-      );
+      const which = `${node.outputs[other]}, ${path(node, loss, needed)}`;
+      throw new AutodiffError(`${node.op}: only its first output can be differentiated, but the loss uses ${which}.`);
     }
     const dy = dys.find((cotangent) => cotangent !== undefined)!;
     const pullbacks = rule({ g, x: node.inputs, y: node.outputs[0]!, dy, ys: node.outputs, dys, a: node.attributes });
@@ -80,7 +78,7 @@ function dependents(nodes: readonly Node[], wrt: readonly Value[]): ReadonlySet<
   return needed;
 }
 
-/** `loss <- Mul <- NonZero <- x`. */
+/** `on the path loss <- Mul <- LayerNormalization <- x`: from the loss through the node to a variable. */
 function path(node: Node, loss: Value, needed: ReadonlySet<Value>): string {
   const downwards: string[] = [];
   for (let value = node.inputs.find((input) => needed.has(input)); value; ) {
@@ -88,7 +86,7 @@ function path(node: Node, loss: Value, needed: ReadonlySet<Value>): string {
     downwards.push(origin.kind === "node" ? origin.node.op : value.name);
     value = origin.kind === "node" ? origin.node.inputs.find((input) => needed.has(input)) : undefined;
   }
-  return [...upwards(node, loss), node.op, ...downwards].join(" <- ");
+  return `on the path ${[...upwards(node, loss), node.op, ...downwards].join(" <- ")}`;
 }
 
 function upwards(node: Node, loss: Value): readonly string[] {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { Graph, type Value } from "../graph/index.ts";
-import { operators } from "../graph/operators.ts";
+import { operators } from "../graph/operators/index.ts";
 import { compile, RuntimeError } from "../runtime/index.ts";
-import { type Checks, elementwise, products, reductions, shape } from "../testing/checks/index.ts";
+import { type Checks, elementwise, indexing, products, reductions, shape, windowed } from "../testing/checks/index.ts";
 import { Draw } from "../testing/draw.ts";
 import { checkGradients } from "../testing/gradcheck.ts";
 import { gradients } from "./index.ts";
@@ -13,13 +13,13 @@ import { rules } from "./rules.ts";
 const seed = Number(process.env.LORE_SEED ?? 2024);
 const numRuns = Number(process.env.LORE_RUNS ?? 20);
 /** Operators with many attributes get more cases. */
-const many = new Set(["Conv", "Gather", "Gemm", "MatMul", "Pad", "Slice"]);
+const many = new Set(["AveragePool", "Conv", "ConvTranspose", "Gather", "Gemm", "MatMul", "MaxPool", "Pad", "Slice"]);
 
-const groups: Readonly<Record<string, Checks>> = { elementwise, products, reductions, shape };
-const checks: Checks = { ...elementwise, ...products, ...reductions, ...shape };
+const groups: Readonly<Record<string, Checks>> = { elementwise, products, windowed, reductions, shape, indexing };
+const checks: Checks = { ...elementwise, ...products, ...windowed, ...reductions, ...shape, ...indexing };
 
 /** Graph operators without a rule: these take or give no floats, or occur only as part of another operator's gradient. */
-const withoutRule = ["And", "ConvTranspose", "Not", "Or", "ScatterND"];
+const withoutRule = ["And", "Not", "Or"];
 
 const summary = { cases: 0, float64: 0, float32: 0 };
 

@@ -1,6 +1,7 @@
 import type { Attributes, Graph, Value } from "../graph/index.ts";
-import { int, ints } from "../graph/operators.ts";
+import { int, ints } from "../graph/operators/index.ts";
 import * as vjp from "./structured.ts";
+import * as windows from "./windows.ts";
 
 /** What a rule sees of one node on the way back. Cotangents have the shapes of the outputs they belong to. */
 export interface Step {
@@ -44,6 +45,12 @@ export const rules: Readonly<Record<string, Rule>> = {
   Abs: ({ g, x: [x], dy }) => [() => g.mul(dy, g.sign(x!))],
   Sign: () => [null],
   Floor: () => [null],
+  Ceil: () => [null],
+  Round: () => [null],
+  Sin: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Cos", [x!])[0]!)],
+  Cos: ({ g, x: [x], dy }) => [() => g.neg(g.mul(dy, g.apply("Sin", [x!])[0]!))],
+  // a - b quotient, whose quotient is a step.
+  Mod: ({ g, x: [a, b], y, dy }) => [() => dy, () => g.neg(g.mul(dy, g.div(g.sub(a!, y), b!)))],
   Sqrt: ({ g, y, dy }) => [() => g.div(g.mul(dy, half), y)],
   Reciprocal: ({ g, y, dy }) => [() => g.neg(g.mul(dy, g.mul(y, y)))],
   Exp: ({ g, y, dy }) => [() => g.mul(dy, y)],
@@ -86,10 +93,17 @@ export const rules: Readonly<Record<string, Rule>> = {
     () => (beta === 1 ? dy : g.mul(dy, beta as number)),
   ],
   Conv: (step) => [
-    () => vjp.convImage(step),
-    () => vjp.convWeight(step),
+    () => windows.convImage(step),
+    () => windows.convWeight(step),
     () => step.g.reduceSum(step.dy, { axes: vjp.allBut(1, step.dy.rank) }),
   ],
+  ConvTranspose: (step) => [
+    () => windows.convTransposeImage(step),
+    () => windows.convTransposeWeight(step),
+    () => step.g.reduceSum(step.dy, { axes: vjp.allBut(1, step.dy.rank) }),
+  ],
+  MaxPool: (step) => [() => windows.maxPoolImage(step)],
+  AveragePool: (step) => [() => windows.averagePoolImage(step)],
 
   // Reductions and normalisation
   ReduceSum: (step) => [() => vjp.spread(step)],
@@ -131,6 +145,29 @@ export const rules: Readonly<Record<string, Rule>> = {
   ],
   Slice: (step) => [() => vjp.unslice(step)],
   Gather: ({ g, x: [x, indices], dy, a }) => [() => vjp.ungather(g, x!, indices!, dy, int(a, "axis")), null],
+  GatherElements: ({ g, x: [x, at], dy, a }) => [
+    () => g.apply("ScatterElements", [g.zeros(dy.dtype, x!.shape), at!, dy], { ...a, reduction: "add" })[0]!,
+    null,
+  ],
+  GatherND: ({ g, x: [x, at], dy }) => [
+    () => g.apply("ScatterND", [g.zeros(dy.dtype, x!.shape), at!, dy], { reduction: "add" })[0]!,
+    null,
+  ],
+  // What is written over has no influence, unless updates are added to it.
+  ScatterElements: ({ g, x: [, at, updates], dy, a }) => [
+    () =>
+      a.reduction === "add"
+        ? dy
+        : g.apply("ScatterElements", [dy, at!, g.zeros(dy.dtype, updates!.shape)], { ...a, reduction: "none" })[0]!,
+    null,
+    () => g.apply("GatherElements", [dy, at!], { axis: int(a, "axis") })[0]!,
+  ],
+  ScatterND: ({ g, x: [, at, updates], dy, a }) => [
+    () => (a.reduction === "add" ? dy : g.apply("ScatterND", [dy, at!, g.zeros(dy.dtype, updates!.shape)])[0]!),
+    null,
+    () => g.apply("GatherND", [dy, at!])[0]!,
+  ],
+  CumSum: ({ g, dy, a }) => [() => g.apply("CumSum", [dy], { ...a, reverse: 1 - int(a, "reverse") })[0]!],
   Expand: ({ dy }) => [() => dy],
   Pad: (step) => [() => vjp.unpad(step)],
 };

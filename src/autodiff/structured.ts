@@ -2,7 +2,7 @@
 
 import { gaussian } from "../graph/functions.ts";
 import type { Attributes, Graph, Value } from "../graph/index.ts";
-import { int, ints } from "../graph/operators.ts";
+import { int, ints } from "../graph/operators/index.ts";
 import { product, range } from "../graph/shapes.ts";
 import { AutodiffError } from "./errors.ts";
 import type { Step } from "./rules.ts";
@@ -107,42 +107,6 @@ export function summedTo(g: Graph, x: Value, shape: readonly number[]): Value {
   const extra = x.rank - shape.length;
   const axes = range(x.rank).filter((i) => i < extra || (shape[i - extra] === 1 && x.shape[i] !== 1));
   return axes.length === 0 ? x : g.reshape(g.reduceSum(x, { axes }), shape);
-}
-
-/** The transpose of a convolution is ConvTranspose; output padding restores rows that a stride skipped. */
-export function convImage({ g, x: [image, weight], dy, a }: Step): Value {
-  const spatial = image!.rank - 2;
-  const output_padding = range(spatial).map((i) => {
-    const reach = ints(a, "dilations")[i]! * (weight!.shape[i + 2]! - 1) + 1;
-    const pads = ints(a, "pads")[i]! + ints(a, "pads")[i + spatial]!;
-    return image!.shape[i + 2]! - (ints(a, "strides")[i]! * (dy.shape[i + 2]! - 1) + reach - pads);
-  });
-  return g.apply("ConvTranspose", [dy, weight!], { ...a, output_padding })[0]!;
-}
-
-/**
- * dW[o, c, k] = sum over images n and positions p of dy[n, o, p] x[n, c, p stride + k dilation - pad]: a convolution
- * of the image, channels as batch, with dy as kernel, where stride and dilation change places.
- */
-export function convWeight({ g, x: [image, weight], dy, a }: Step): Value {
-  const group = int(a, "group");
-  const [n, channels, ...size] = image!.shape as [number, number, ...number[]];
-  const perGroup = channels / group;
-  const spatial = range(size.length);
-  // [N, G, C/G, ...] -> [C/G, G N, ...]: channels become images, and each group convolves its own N channels.
-  const grouped = g.reshape(image!, [n, group, perGroup, ...size]);
-  const asImages = g.transpose(grouped, [2, 1, 0, ...spatial.map((i) => i + 3)]);
-  const kernel = g.transpose(dy, [1, 0, ...spatial.map((i) => i + 2)]);
-  const full = g.conv(g.reshape(asImages, [perGroup, group * n, ...size]), kernel, undefined, {
-    strides: ints(a, "dilations"),
-    dilations: ints(a, "strides"),
-    pads: ints(a, "pads"),
-    group,
-  });
-  // A stride that does not divide the image leaves rows no output used; they show up behind the kernel's extent.
-  const extent = weight!.shape.slice(2);
-  const kernelPart = g.slice(full, { starts: spatial.map(() => 0), ends: extent, axes: spatial.map((i) => i + 2) });
-  return g.transpose(kernelPart, [1, 0, ...spatial.map((i) => i + 2)]);
 }
 
 /** x-hat of LayerNormalization, from the statistics its forward pass already has. */

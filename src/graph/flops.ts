@@ -1,5 +1,5 @@
 import { elementCount } from "../onnx/tensor.ts";
-import { int } from "./operators.ts";
+import { int } from "./operators/index.ts";
 import { reachable } from "./reachable.ts";
 import { broadcast, product } from "./shapes.ts";
 import type { Node, Value } from "./value.ts";

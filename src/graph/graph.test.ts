@@ -2,13 +2,21 @@ import fc from "fast-check";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { encodeModel } from "../onnx/encode.ts";
-import { apply, type Checks, elementwise, products, reductions, shape } from "../testing/checks/index.ts";
+import {
+  apply,
+  type Checks,
+  elementwise,
+  indexing,
+  products,
+  reductions,
+  shape,
+  windowed,
+} from "../testing/checks/index.ts";
 import { Draw } from "../testing/draw.ts";
 import { type GradientCase, numbers } from "../testing/gradcheck.ts";
 import { toOnnx } from "./export.ts";
 import { Graph, GraphError, type Value } from "./index.ts";
-import { operators } from "./operators.ts";
-import { range } from "./shapes.ts";
+import { operators } from "./operators/index.ts";
 
 const seed = Number(process.env.LORE_SEED ?? 2024);
 const numRuns = Number(process.env.LORE_RUNS ?? 20);
@@ -21,43 +29,16 @@ const logical =
       draw.broadcasting(operands).map((shape) => draw.truths(shape)),
     );
 
-const convTranspose = (draw: Draw): GradientCase => {
-  const spatial = range(draw.int(1, 3));
-  const [strides, dilations] = [spatial.map(() => draw.int(1, 3)), spatial.map(() => draw.int(1, 2))];
-  const kernel = spatial.map(() => draw.int(2, 3));
-  const group = draw.int(1, 2);
-  const inputs = [
-    draw.real([2, 2 * group, ...spatial.map(() => draw.int(2, 4))]),
-    draw.real([2 * group, draw.int(1, 2), ...kernel]),
-  ];
-  const output_padding = strides.map((stride) => draw.int(0, stride - 1));
-  return apply("ConvTranspose", inputs, {
-    strides,
-    dilations,
-    pads: [...spatial, ...spatial].map(() => draw.int(0, 1)),
-    output_padding,
-    group,
-  });
-};
-
-const scatterND = (draw: Draw): GradientCase => {
-  const data = draw.shape({ minRank: 1 });
-  const [rows, depth] = [draw.int(0, 3), draw.int(1, data.length)];
-  const indices = { dtype: "int64" as const, shape: [rows, depth], data: range(rows * depth).map(() => -1) };
-  const reduction = draw.pick(["none", "add"]);
-  return apply("ScatterND", [draw.real(data), indices, draw.real([rows, ...data.slice(depth)])], { reduction });
-};
-
 const cases: Checks = {
   ...elementwise,
   ...products,
+  ...windowed,
   ...reductions,
   ...shape,
+  ...indexing,
   And: logical("And", 2),
   Or: logical("Or", 2),
   Not: logical("Not", 1),
-  ConvTranspose: convTranspose,
-  ScatterND: scatterND,
 };
 
 /** Runs a case in ONNX Runtime without telling it any shape but the inputs', and compares what all its values are. */

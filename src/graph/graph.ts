@@ -1,6 +1,6 @@
 import { allocate, type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import { GraphError, Mismatch } from "./errors.ts";
-import { operators } from "./operators.ts";
+import { operators } from "./operators/index.ts";
 import { axisIn, range } from "./shapes.ts";
 import { type Attributes, type Node, type Origin, Value, type ValueType } from "./value.ts";
 

@@ -114,8 +114,10 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
     attributes.axes ??= starts.map((_, i) => i);
     attributes.steps ??= starts.map(() => 1);
   },
-  Split: ({ attributes }) => {
+  // Without sizes, the parts are equal, the last one perhaps smaller: how large, the operand's size says.
+  Split: ({ attributes }, { outputs }) => {
     delete attributes.num_outputs;
+    if (attributes.split === undefined) attributes.parts = outputs.length;
   },
   Cast: ({ attributes }) => {
     delete attributes.saturate;
@@ -126,8 +128,8 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
       if (typeof value === "object" && value.length === 0) delete attributes[name];
     }
   },
-  Softmax: lastAxisOnly,
-  LogSoftmax: lastAxisOnly,
+  Softmax: flattenedBefore13,
+  LogSoftmax: flattenedBefore13,
   Dropout: (draft, node) => {
     if (draft.attributes.training_mode || node.outputs[1]) {
       throw new OnnxError(`${describeNode(node)} drops values at random: export the model in evaluation mode`);
@@ -135,11 +137,9 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
     draft.op = "Identity";
     draft.attributes = {};
   },
-  GroupNormalization: (_, node, opset) => {
-    if (opset >= 21) return;
-    throw new OnnxError(
-      `${describeNode(node)} scales groups and not channels before opset 21: convert the model to 21`,
-    );
+  // Before opset 21, it scaled groups and not channels.
+  GroupNormalization: (draft, _, opset) => {
+    if (opset < 21) draft.op = "GroupwiseGroupNormalization";
   },
 };
 
@@ -152,8 +152,13 @@ function canonicalizeReduction({ attributes }: Draft): void {
   else delete attributes.axes;
 }
 
-/** Before opset 13, softmax flattened everything from `axis` on, and the default was 1. */
-function lastAxisOnly(_draft: Draft, node: OnnxNode, opset: number): void {
-  if (opset >= 13 || node.attributes.axis?.value === -1) return;
-  throw new OnnxError(`${describeNode(node)} flattens its axes before opset 13: convert the model to opset 21`);
+/**
+ * Before opset 13, softmax flattened everything from `axis` on, and the default was 1. Whether that is the last axis takes
+ * the operand's rank to say: such a node is called FlatSoftmax here.
+ */
+function flattenedBefore13(draft: Draft, node: OnnxNode, opset: number): void {
+  const { axis } = node.attributes;
+  if (opset >= 13 || axis?.value === -1) return;
+  draft.op = `Flat${node.op}`;
+  draft.attributes.axis = axis ? draft.attributes.axis! : 1;
 }

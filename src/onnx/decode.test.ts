@@ -200,8 +200,6 @@ describe("files that cannot be used", () => {
       throw cause;
     };
     expect(() => decodeModel(file, unreadable)).toThrow(expect.objectContaining({ cause }));
-    expect(() => decodeModel(file, () => external!.subarray(1))).toThrow(
-      /bytes 0 to 8 of "weights.bin", which is 7 bytes/,
-    );
+    expect(() => decodeModel(file, () => external!.subarray(1))).toThrow(/"w".*holds 7 bytes/);
   });
 });

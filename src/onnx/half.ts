@@ -36,3 +36,10 @@ function roundToEven(value: number): number {
   const rest = value - down;
   return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
 }
+
+/** The bfloat16 pattern nearest to `value` (ties to even). */
+export function toBfloat16(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  if (Number.isNaN(value)) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}

@@ -5,8 +5,12 @@ import type { TensorProto } from "./proto.ts";
 import { type DType, elementCount, type Storage, storageClass, type Tensor } from "./tensor.ts";
 import { viewAs } from "./views.ts";
 
-/** Gives the content of an external data file by the location that a model names it by. */
-export type ExternalFiles = (location: string) => Uint8Array;
+/**
+ * Gives bytes of an external data file by the location that a model names it by.
+ *
+ * @param length undefined for all that follow `offset`
+ */
+export type ExternalFiles = (location: string, offset: number, length: number | undefined) => Uint8Array;
 
 /** Reads a tensor; `where` names it in errors. A view of the message's bytes when their alignment allows it. */
 export function decodeTensor(proto: TensorProto, where: string, external: ExternalFiles | undefined): Tensor {
@@ -55,23 +59,12 @@ function externalBytes(proto: TensorProto, where: string, external: ExternalFile
   if (external === undefined) {
     throw new OnnxError(`${where} lies in the external file "${location}": pass a function that gives its bytes`);
   }
-  let file: Uint8Array;
-  try {
-    file = external(location);
-  } catch (cause) {
-    throw new OnnxError(
-      `${where} lies in the external file "${location}", which cannot be read: keep it beside the model`,
-      {
-        cause,
-      },
-    );
-  }
   const offset = Number(entries.get("offset") ?? 0);
-  const length = Number(entries.get("length") ?? file.length - offset);
-  if (!(offset >= 0 && length >= 0 && offset + length <= file.length)) {
-    throw new OnnxError(
-      `${where} is bytes ${offset} to ${offset + length} of "${location}", which is ${file.length} bytes long: is it whole?`,
-    );
+  const length = entries.has("length") ? Number(entries.get("length")) : undefined;
+  try {
+    return external(location, offset, length);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new OnnxError(`${where} lies in the external file "${location}", which cannot be read: ${reason}`, { cause });
   }
-  return new Uint8Array(file.buffer, file.byteOffset + offset, length);
 }

@@ -29,6 +29,8 @@ export function erf(x: number): number {
 
 export const softplus = map((x) => Math.log1p(Math.exp(x)));
 export const erfs = map(erf);
+export const sin = map(Math.sin);
+export const cos = map(Math.cos);
 export const gelu = map((x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)));
 /** ONNX Runtime has this one in float64, but with sqrt(2/pi) rounded to float32. */
 export const geluTanh = map((x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));
@@ -68,4 +70,45 @@ export function conv([x, w, b]: readonly Array64[], a: Attributes, shape: readon
     y[at++] = sum;
   }
   return y;
+}
+
+/** y[n, o, p stride + k dilation - pad] += w[c, o, k] x[n, c, p], channels c and o of one group; plus b[o]. */
+export function convTranspose([x, w, b]: readonly Array64[], a: Attributes, shape: readonly number[]): Float64Array {
+  const [strides, dilations, pads] = [a.strides, a.dilations, a.pads] as readonly (readonly number[])[];
+  const [channels, perGroup, ...kernel] = w!.shape;
+  const groups = shape[1]! / perGroup!;
+  const inGroup = channels! / groups;
+  const y = new Float64Array(product(shape));
+  if (b) for (const [flat, index] of [...indexVectors(shape)].entries()) y[flat] = b.data[index[1]!]!;
+  for (const [n, c, ...p] of indexVectors(x!.shape)) {
+    for (const [o, ...k] of indexVectors([perGroup!, ...kernel])) {
+      const position = p.map((q, i) => q * strides![i]! + k[i]! * dilations![i]! - pads![i]!);
+      if (position.some((q, i) => q < 0 || q >= shape[i + 2]!)) continue;
+      const to = [n!, Math.floor(c! / inGroup) * perGroup! + o!, ...position];
+      y[offset(to, shape)]! += w!.data[offset([c!, o!, ...k], w!.shape)]! * x!.data[offset([n!, c!, ...p], x!.shape)]!;
+    }
+  }
+  return y;
+}
+
+/** The mean over a window's elements within the image, or with `count_include_pad` within image and padding, which is 0. */
+export function averagePool([x]: readonly Array64[], a: Attributes, shape: readonly number[]): Float64Array {
+  const [kernel, strides, dilations, pads] = [
+    a.kernel_shape,
+    a.strides,
+    a.dilations,
+    a.pads,
+  ] as readonly (readonly number[])[];
+  const size = x!.shape.slice(2);
+  return Float64Array.from([...indexVectors(shape)], ([n, c, ...p]) => {
+    let [sum, count] = [0, 0];
+    for (const k of indexVectors(kernel!)) {
+      const position = p.map((q, i) => q * strides![i]! + k[i]! * dilations![i]! - pads![i]!);
+      const isPadding = position.some((q, i) => q < 0 || q >= size[i]!);
+      const isBeyond = position.some((q, i) => q < -pads![i]! || q >= size[i]! + pads![i + size.length]!);
+      if (!isPadding) sum += x!.data[offset([n!, c!, ...position], x!.shape)]!;
+      if (!isPadding || (a.count_include_pad && !isBeyond)) count++;
+    }
+    return sum / count;
+  });
 }

@@ -1,4 +1,5 @@
 import type { Value } from "../value.ts";
+import { withFusedNorms } from "./fused-norms.ts";
 import { withScaledProducts } from "./scaled-products.ts";
 import { withSharedErf } from "./shared-erf.ts";
 import { withSplitProducts } from "./split-products.ts";
@@ -12,6 +13,11 @@ import { withoutUnreadRows } from "./unread.ts";
 /** Passes over a model before it is differentiated: what they save, the derivatives save too. */
 export function leaner(value: Value): Value {
   return withoutUnreadRows(withSplitProducts([value]))[0]!;
+}
+
+/** Passes over a model as a file writes it. */
+export function refined(value: Value): Value {
+  return leaner(withFusedNorms([value])[0]!);
 }
 
 /** Passes over everything that one program computes. */

@@ -1,5 +1,5 @@
 import { elementCount, type Tensor } from "../../onnx/tensor.ts";
-import { int, ints } from "../operators.ts";
+import { int, ints } from "../operators/index.ts";
 import type { Node, Value } from "../value.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";

@@ -1,5 +1,5 @@
 import { elementCount } from "../../onnx/tensor.ts";
-import { int, ints } from "../operators.ts";
+import { int, ints } from "../operators/index.ts";
 import { reachable } from "../reachable.ts";
 import { product, range } from "../shapes.ts";
 import type { Node, Value } from "../value.ts";

@@ -58,6 +58,15 @@ const clip = (draw: Draw): GradientCase => {
   return apply("Clip", [draw.real(draw.shape(), { not })], { ...min, ...max });
 };
 
+/** Of 1.5 and about: no quotient is near a whole number, where the remainder jumps. */
+const remainder = (draw: Draw): GradientCase => {
+  const [a, b] = draw.broadcasting(2);
+  const not = (x: number): boolean => Math.abs(x / 1.5 - Math.round(x / 1.5)) < 0.2;
+  return apply("Mod", [draw.real(a!, { low: -4, high: 4, not }), draw.real(b!, { low: 1.45, high: 1.55 })], {
+    fmod: 1,
+  });
+};
+
 const isZero = (x: number) => x === 0;
 
 export const elementwise: Checks = {
@@ -72,6 +81,11 @@ export const elementwise: Checks = {
   Abs: unary("Abs", { not: isZero }),
   Sign: flat({ not: isZero }, (g, x) => g.sign(x)),
   Floor: flat({ not: Number.isInteger }, (g, x) => g.floor(x)),
+  Ceil: flat({ not: Number.isInteger }, (g, x) => g.apply("Ceil", [x])[0]!),
+  Round: flat({ not: (x) => Number.isInteger(2 * x) }, (g, x) => g.apply("Round", [x])[0]!),
+  Sin: (draw) => ({ ...unary("Sin")(draw), reference: reference.sin, rule64: false }),
+  Cos: (draw) => ({ ...unary("Cos")(draw), reference: reference.cos, rule64: false }),
+  Mod: remainder,
   Sqrt: unary("Sqrt", { low: 0.25, high: 4 }),
   Reciprocal: unary("Reciprocal", { not: (x) => Math.abs(x) < 0.5 }),
   Exp: unary("Exp"),

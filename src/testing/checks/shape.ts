@@ -1,7 +1,7 @@
 import { product, range } from "../../graph/shapes.ts";
 import type { Attributes } from "../../onnx/model.ts";
 import type { Draw } from "../draw.ts";
-import { type GradientCase, numbers } from "../gradcheck.ts";
+import type { GradientCase } from "../gradcheck.ts";
 import { apply, type Checks, onShape, unary } from "./check.ts";
 
 /** To the other float type and on in it. All values are exact in both. */
@@ -75,33 +75,6 @@ const split = (draw: Draw): GradientCase => {
   };
 };
 
-/** Some axes in any order; positions from either end, also beyond the ends; steps both ways. */
-const slice = (draw: Draw, shape: readonly number[]): Attributes => {
-  const axes = draw.shuffled(draw.some(range(shape.length)));
-  const stepping = draw.bool();
-  const position = (axis: number): number => draw.int(-shape[axis]! - 2, shape[axis]! + 2);
-  return {
-    axes: axes.map((axis) => (draw.bool() ? axis - shape.length : axis)),
-    starts: axes.map(position),
-    ends: axes.map((axis) => (draw.int(0, 4) === 0 ? draw.pick([-(2 ** 31), 2 ** 31]) : position(axis))),
-    ...(stepping && { steps: axes.map(() => draw.pick([1, 2, 3, -1, -2, -3])) }),
-  };
-};
-
-/** Indices with repetitions and from either end, known when the graph is built or only when it runs. */
-const gather = (draw: Draw): GradientCase => {
-  const shape = draw.shape({ minRank: 1, maxRank: 3, maxElements: 24 });
-  const axis = draw.axis(shape.length);
-  const indices = draw.indices(draw.shape({ maxRank: 2, maxSize: 3 }), shape.at(axis)!);
-  const x = draw.real(shape);
-  if (draw.bool()) return apply("Gather", [x, indices], { axis });
-  const data = numbers("int64", indices.data) as BigInt64Array;
-  return {
-    inputs: [x],
-    build: (g, [x]) => g.gather(x!, g.constant({ dtype: "int64", shape: indices.shape, data }), axis),
-  };
-};
-
 const expand = (draw: Draw): GradientCase => {
   const [from, to] = draw.broadcasting(2);
   return apply("Expand", [draw.real(from!)], { shape: to! });
@@ -133,8 +106,6 @@ export const shape: Checks = {
   ),
   Concat: concat,
   Split: split,
-  Slice: onShape("Slice", slice, { minRank: 1 }),
-  Gather: gather,
   Expand: expand,
   Pad: onShape("Pad", pad, { minRank: 1, maxElements: 16 }),
 };

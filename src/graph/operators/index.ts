@@ -1,60 +1,12 @@
-import { type DType, elementCount } from "../onnx/tensor.ts";
-import { mismatch } from "./errors.ts";
-import { axesIn, axisIn, broadcast, product, range, sameShape } from "./shapes.ts";
-import type { Attributes, Value, ValueType } from "./value.ts";
+import { type DType, elementCount } from "../../onnx/tensor.ts";
+import { mismatch } from "../errors.ts";
+import { axesIn, axisIn, broadcast, product, range, sameShape } from "../shapes.ts";
+import type { Value, ValueType } from "../value.ts";
+import { gather, gatherElements, gatherND, scatterElements, scatterND, slice } from "./indexing.ts";
+import { first, floatDType, int, ints, type Operator, one, sameDType, two } from "./operator.ts";
+import { averagePool, conv, convTranspose, maxPool } from "./windows.ts";
 
-/**
- * What the graph knows of an operator: how attributes are completed (defaults filled in, axes made non-negative), and
- * the types of its outputs. Operators and attributes are those of ONNX opset 21 in canonical form, where static
- * operands (axes, shapes, pads, slices) are attributes.
- */
-export interface Operator {
-  readonly complete?: (attributes: Attributes, x: readonly Value[]) => Attributes;
-  readonly infer: (x: readonly Value[], attributes: Attributes) => readonly ValueType[];
-}
-
-export const int = (a: Attributes, name: string): number => given(a, name) as number;
-export const ints = (a: Attributes, name: string): readonly number[] => given(a, name) as readonly number[];
-
-function given(a: Attributes, name: string): Attributes[string] {
-  return a[name] ?? mismatch(`needs the attribute ${name}`);
-}
-
-/** Lists of numbers that must go together, one entry an axis. */
-function sameLength(a: Attributes, names: readonly string[], length: number): void {
-  for (const name of names) {
-    if (ints(a, name).length !== length) mismatch(`needs ${length} ${name}, got [${ints(a, name)}]`);
-  }
-}
-
-const floating: readonly DType[] = ["float16", "float32", "float64"];
-
-function one(dtype: DType, shape: readonly number[]): readonly ValueType[] {
-  return [{ dtype, shape }];
-}
-
-function first(x: readonly Value[], count = 1): Value {
-  if (x.length < count) mismatch(`needs ${count} input${count > 1 ? "s" : ""}, got ${x.length}`);
-  return x[0]!;
-}
-
-/** The same inputs, once there are two. */
-function two(x: readonly Value[]): readonly Value[] {
-  first(x, 2);
-  return x;
-}
-
-function sameDType(x: readonly Value[]): DType {
-  const { dtype } = first(x);
-  if (x.some((value) => value.dtype !== dtype)) mismatch("inputs have different element types; cast one");
-  return dtype;
-}
-
-function floatDType(x: readonly Value[]): DType {
-  const dtype = sameDType(x);
-  if (!floating.includes(dtype)) mismatch(`needs a floating-point input, got ${dtype}; cast it`);
-  return dtype;
-}
+export { int, ints, type Operator } from "./operator.ts";
 
 const numeric: Operator = { infer: (x) => one(sameDType([first(x)]), x[0]!.shape) };
 const float: Operator = { infer: (x) => one(floatDType([first(x)]), x[0]!.shape) };
@@ -129,58 +81,6 @@ const gemm: Operator = {
   },
 };
 
-function windowAttributes(a: Attributes, spatial: number, kernel: readonly number[]): Attributes {
-  if (a.auto_pad !== undefined && a.auto_pad !== "NOTSET") mismatch(`auto_pad ${a.auto_pad} must be resolved to pads`);
-  const { auto_pad: _, ...rest } = a;
-  const ones = range(spatial).map(() => 1);
-  const zeros = range(2 * spatial).map(() => 0);
-  const complete = { group: 1, strides: ones, dilations: ones, pads: zeros, ...rest, kernel_shape: kernel };
-  sameLength(complete, ["strides", "dilations"], spatial);
-  sameLength(complete, ["pads"], 2 * spatial);
-  return complete;
-}
-
-const conv: Operator = {
-  complete: (a, x) => windowAttributes(a, first(x, 2).rank - 2, x[1]!.shape.slice(2)),
-  infer: (x, a) => {
-    const dtype = floatDType(x);
-    const [image, weight, bias] = [x[0]!, x[1]!, x[2]];
-    if (image.rank < 3 || weight.rank !== image.rank) mismatch("needs an image [N, C, ...] and a weight of equal rank");
-    const group = int(a, "group");
-    const [channels, out, perGroup] = [image.shape[1]!, weight.shape[0]!, weight.shape[1]!];
-    if (channels !== perGroup * group) mismatch(`image has ${channels} channels, weight takes ${perGroup} x ${group}`);
-    if (out % group !== 0) mismatch(`${out} output channels do not divide into ${group} groups`);
-    if (bias && !sameShape(bias.shape, [out])) mismatch(`bias must have shape [${out}]`);
-    const spatial = image.shape.slice(2).map((size, i) => {
-      const spatialRank = image.rank - 2;
-      const reach = ints(a, "dilations")[i]! * (weight.shape[i + 2]! - 1) + 1;
-      const padded = size + ints(a, "pads")[i]! + ints(a, "pads")[i + spatialRank]!;
-      if (padded < reach) mismatch(`kernel reaches ${reach} pixels, the padded image has ${padded}`);
-      return Math.floor((padded - reach) / ints(a, "strides")[i]!) + 1;
-    });
-    return one(dtype, [image.shape[0]!, out, ...spatial]);
-  },
-};
-
-const convTranspose: Operator = {
-  complete: (a, x) => {
-    const spatial = first(x, 2).rank - 2;
-    return { output_padding: range(spatial).map(() => 0), ...windowAttributes(a, spatial, x[1]!.shape.slice(2)) };
-  },
-  infer: (x, a) => {
-    const dtype = floatDType(x);
-    const [image, weight] = [x[0]!, x[1]!];
-    if (weight.rank !== image.rank || weight.shape[0] !== image.shape[1]) mismatch("weight does not fit the image");
-    const spatialRank = image.rank - 2;
-    const spatial = image.shape.slice(2).map((size, i) => {
-      const reach = ints(a, "dilations")[i]! * (weight.shape[i + 2]! - 1) + 1;
-      const pads = ints(a, "pads")[i]! + ints(a, "pads")[i + spatialRank]!;
-      return ints(a, "strides")[i]! * (size - 1) + ints(a, "output_padding")[i]! + reach - pads;
-    });
-    return one(dtype, [image.shape[0]!, weight.shape[1]! * int(a, "group"), ...spatial]);
-  },
-};
-
 const layerNormalization: Operator = {
   // The axis is kept counted from the end, which is how it is written out before opset 17.
   complete: (a, x) => ({
@@ -214,40 +114,6 @@ const reshape: Operator = {
   },
 };
 
-const slice: Operator = {
-  complete: (a, x) => {
-    const { rank, shape } = first(x);
-    const starts = ints(a, "starts");
-    const axes = ((a.axes as readonly number[] | undefined) ?? range(starts.length)).map((axis) => axisIn(axis, rank));
-    const steps = (a.steps as readonly number[] | undefined) ?? starts.map(() => 1);
-    sameLength({ ...a, axes, steps }, ["ends", "axes", "steps"], starts.length);
-    axesIn(axes, rank);
-    if (steps.includes(0)) mismatch("a step of 0");
-    // ONNX clamps: forwards into [0, size]; backwards into [0, size - 1], and an end before the start of the axis stays
-    // what it is, since -1 would mean the last element.
-    const bound = (position: number, size: number, low: number, high: number) =>
-      Math.min(Math.max(position < 0 ? position + size : position, low), high);
-    return {
-      starts: starts.map((start, i) => bound(start, shape[axes[i]!]!, 0, shape[axes[i]!]! - (steps[i]! < 0 ? 1 : 0))),
-      ends: ints(a, "ends").map((end, i) => {
-        const size = shape[axes[i]!]!;
-        if (steps[i]! > 0) return bound(end, size, 0, size);
-        return end < -size ? -size - 1 : bound(end, size, 0, size - 1);
-      }),
-      axes,
-      steps,
-    };
-  },
-  infer: (x, a) => {
-    const shape = [...x[0]!.shape];
-    ints(a, "axes").forEach((axis, i) => {
-      const span = Math.max(ints(a, "ends")[i]!, -1) - ints(a, "starts")[i]!;
-      shape[axis] = Math.max(0, Math.ceil(span / ints(a, "steps")[i]!));
-    });
-    return one(x[0]!.dtype, shape);
-  },
-};
-
 /** Every operator the graph can hold, by ONNX name. */
 export const operators: Readonly<Record<string, Operator>> = {
   // Element-wise arithmetic
@@ -262,7 +128,12 @@ export const operators: Readonly<Record<string, Operator>> = {
   Abs: numeric,
   Sign: numeric,
   Floor: float,
+  Ceil: float,
+  Round: float,
+  Sin: float,
+  Cos: float,
   Sqrt: float,
+  Mod: { complete: (a) => ({ fmod: 0, ...a }), infer: binary.infer },
   Reciprocal: float,
   Exp: float,
   Log: float,
@@ -299,6 +170,8 @@ export const operators: Readonly<Record<string, Operator>> = {
   Gemm: gemm,
   Conv: conv,
   ConvTranspose: convTranspose,
+  MaxPool: maxPool,
+  AveragePool: averagePool,
 
   // Reductions and normalisation
   ReduceSum: reduction,
@@ -402,23 +275,14 @@ export const operators: Readonly<Record<string, Operator>> = {
     },
   },
   Slice: slice,
-  Gather: {
-    complete: (a, x) => ({ axis: axisIn((a.axis as number) ?? 0, first(x).rank) }),
-    infer: (x, a) => {
-      const [axis, { dtype, shape }] = [int(a, "axis"), first(x, 2)];
-      if (!x[1]!.dtype.startsWith("int")) mismatch("needs int32 or int64 indices");
-      return one(dtype, [...shape.slice(0, axis), ...x[1]!.shape, ...shape.slice(axis + 1)]);
-    },
-  },
-  ScatterND: {
-    complete: (a) => ({ reduction: "none", ...a }),
-    infer: (x) => {
-      const dtype = sameDType([first(x, 3), x[2]!]);
-      const [{ shape }, { shape: at }, updates] = [x[0]!, x[1]!, x[2]!];
-      const rows = [...at.slice(0, -1), ...shape.slice(at.at(-1))];
-      if (!sameShape(updates.shape, rows)) mismatch(`needs updates of shape [${rows}]`);
-      return one(dtype, shape);
-    },
+  Gather: gather,
+  GatherElements: gatherElements,
+  GatherND: gatherND,
+  ScatterElements: scatterElements,
+  ScatterND: scatterND,
+  CumSum: {
+    complete: (a, x) => ({ exclusive: 0, reverse: 0, ...a, axis: axisIn(int(a, "axis"), first(x).rank) }),
+    infer: (x) => one(first(x).dtype, x[0]!.shape),
   },
   Expand: { infer: (x, a) => one(first(x).dtype, broadcast(x[0]!.shape, ints(a, "shape"))) },
   Pad: {

@@ -1,0 +1,26 @@
+import { type Composites, number } from "./use.ts";
+
+/** Element-wise functions. */
+export const activations: Composites = {
+  LeakyRelu: ({ g, x: [x], a }) => [g.where(g.greater(x!, 0), x!, g.mul(x!, number(a, "alpha", 0.01)))],
+  PRelu: ({ g, x: [x, slope] }) => [g.where(g.greater(x!, 0), x!, g.mul(x!, slope!))],
+  Elu: ({ g, x: [x], a }) => {
+    const below = g.where(g.greater(x!, 0), 0, x!);
+    return [g.where(g.greater(x!, 0), x!, g.mul(g.sub(g.exp(below), 1), number(a, "alpha", 1)))];
+  },
+  Celu: ({ g, x: [x], a }) => {
+    const alpha = number(a, "alpha", 1);
+    const below = g.where(g.greater(x!, 0), 0, x!);
+    return [g.where(g.greater(x!, 0), x!, g.mul(g.sub(g.exp(g.div(below, alpha)), 1), alpha))];
+  },
+  Selu: ({ g, x: [x], a }) => {
+    const below = g.where(g.greater(x!, 0), 0, x!);
+    const tail = g.mul(g.sub(g.exp(below), 1), number(a, "alpha", 1.6732632423543772));
+    return [g.mul(g.where(g.greater(x!, 0), x!, tail), number(a, "gamma", 1.0507009873554805))];
+  },
+  HardSigmoid: ({ g, x: [x], a }) => [g.clip(g.add(g.mul(x!, number(a, "alpha", 0.2)), number(a, "beta", 0.5)), 0, 1)],
+  HardSwish: ({ g, x: [x] }) => [g.mul(x!, g.clip(g.add(g.div(x!, 6), 0.5), 0, 1))],
+  Mish: ({ g, x: [x] }) => [g.mul(x!, g.tanh(g.softplus(x!)))],
+  Softsign: ({ g, x: [x] }) => [g.div(x!, g.add(g.abs(x!), 1))],
+  ThresholdedRelu: ({ g, x: [x], a }) => [g.where(g.greater(x!, number(a, "alpha", 1)), x!, 0)],
+};

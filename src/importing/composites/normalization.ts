@@ -1,0 +1,66 @@
+import type { Graph, Value } from "../../graph/index.ts";
+import { range } from "../../graph/shapes.ts";
+import { type Composites, number, overChannels, type Use } from "./use.ts";
+
+/** Normalisations, and softmax as opsets before 13 meant it. */
+export const normalizations: Composites = {
+  // With the statistics of training, which are constants.
+  BatchNormalization: ({ g, x: [x, scale, bias, mean, variance], a }) => {
+    const factor = g.div(scale!, g.sqrt(g.add(variance!, number(a, "epsilon", 1e-5))));
+    const shift = g.sub(bias!, g.mul(mean!, factor));
+    return [g.add(g.mul(x!, overChannels(factor, x!.rank)), overChannels(shift, x!.rank))];
+  },
+  InstanceNormalization: ({ g, x: [x, scale, bias], a }) => {
+    const normalized = standardized(g, x!, range(x!.rank).slice(2), number(a, "epsilon", 1e-5));
+    return [g.add(g.mul(normalized, overChannels(scale!, x!.rank)), overChannels(bias!, x!.rank))];
+  },
+  GroupNormalization: (use) => {
+    const [, scale, bias] = use.x;
+    const normalized = byGroup(use);
+    return [
+      use.g.add(use.g.mul(normalized, overChannels(scale!, normalized.rank)), overChannels(bias!, normalized.rank)),
+    ];
+  },
+  // Before opset 21, scale and bias are one number a group.
+  GroupwiseGroupNormalization: (use) => {
+    const { g, x, a } = use;
+    const perGroup = x[0]!.shape[1]! / number(a, "num_groups", 1);
+    const channels = (value: Value): Value =>
+      overChannels(g.reshape(g.expand(g.unsqueeze(value, [1]), [value.shape[0]!, perGroup]), [-1]), x[0]!.rank);
+    return [g.add(g.mul(byGroup(use), channels(x[1]!)), channels(x[2]!))];
+  },
+  LpNormalization: ({ g, x: [x], a }) => {
+    const over = { axes: [number(a, "axis", -1)], keepDims: true };
+    return [g.div(x!, number(a, "p", 2) === 1 ? g.reduceSum(g.abs(x!), over) : g.reduceL2(x!, over))];
+  },
+  SimplifiedLayerNormalization: ({ g, x: [x, scale], a }) => [
+    g.mul(rootMeanSquareNormalized(g, x!, number(a, "axis", -1), number(a, "epsilon", 1e-5)), scale!),
+  ],
+  FlatSoftmax: (use) => overFlattened(use, (rows) => use.g.softmax(rows)),
+  FlatLogSoftmax: (use) => overFlattened(use, (rows) => use.g.logSoftmax(rows)),
+};
+
+/** (x - mean) / sqrt(variance + epsilon) over these axes. */
+function standardized(g: Graph, x: Value, axes: readonly number[], epsilon: number): Value {
+  const centred = g.sub(x, g.reduceMean(x, { axes, keepDims: true }));
+  const variance = g.reduceMean(g.mul(centred, centred), { axes, keepDims: true });
+  return g.div(centred, g.sqrt(g.add(variance, epsilon)));
+}
+
+function byGroup({ g, x: [x], a }: Use): Value {
+  const rows = g.reshape(x!, [x!.shape[0]!, number(a, "num_groups", 1), -1]);
+  return g.reshape(standardized(g, rows, [2], number(a, "epsilon", 1e-5)), x!.shape);
+}
+
+/** x / sqrt(mean square + epsilon) from an axis on. */
+export function rootMeanSquareNormalized(g: Graph, x: Value, axis: number, epsilon: number): Value {
+  const axes = range(x.rank).slice(axis);
+  return g.div(x, g.sqrt(g.add(g.reduceMean(g.mul(x, x), { axes, keepDims: true }), epsilon)));
+}
+
+/** All axes from `axis` on are one. */
+function overFlattened({ g, x: [x], a }: Use, f: (rows: Value) => Value): readonly Value[] {
+  const axis = number(a, "axis", 1);
+  const isLast = axis === x!.rank - 1 || axis === -1;
+  return [isLast ? f(x!) : g.reshape(f(g.flatten(x!, axis)), x!.shape)];
+}
