@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { randomVitParameters, VitEncoder } from "../models/index.ts";
-import { imageNetNormalization } from "../models/layouts/timm.ts";
+import { normalizations } from "../models/normalizations.ts";
 import { randomStream } from "../random.ts";
 import { type BenchModel, type BenchModelName, benchModels } from "./architectures.ts";
 import { endlessNoise } from "./noise.ts";
@@ -19,7 +19,7 @@ export function benchEncoder(model: BenchModelName | BenchModel, seed: number, i
     name,
     architecture,
     imageSize: size,
-    normalization: imageNetNormalization,
+    normalization: normalizations.imagenet,
     parameters: randomVitParameters(architecture, size, endlessNoise(randomStream(seed, "weights").normal)),
   });
 }

@@ -13,7 +13,7 @@ import {
 } from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, type WeightFlags, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import { type ObjectiveFlags, objectiveOf, withObjectiveFlags } from "./objective.ts";
 import {
@@ -30,7 +30,7 @@ import {
 import { duration, ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, ObjectiveFlags {
+interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, WeightFlags, ObjectiveFlags {
   readonly encoder: string;
   readonly data: string;
   readonly out: string;
@@ -72,6 +72,8 @@ export function trainCommand(): Command {
       parseBytes,
     )
     .option("--recompute", "compute activations again in backward passes: less memory, about a third more time")
+    .option("--trainable <pattern...>", "of an ONNX file: train only weights of such names; * is any characters")
+    .option("--freeze <pattern...>", "of an ONNX file: leave weights of such names as they are")
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
   return withComputeFlags(withImageFlags(withEncoderFlags(command), 64)).action(

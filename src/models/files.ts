@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   closeSync,
   fstatSync,
   fsyncSync,
@@ -35,6 +36,19 @@ export function writeAtomically(path: string, content: FileContent): void {
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });
+    throw new LoreError(`Cannot write ${path}: ${reason(cause)}`, { cause });
+  }
+}
+
+/**
+ * Adds values to a file, each as a line of JSON.
+ *
+ * @throws LoreError when it cannot be written
+ */
+export function appendLines(path: string, values: readonly object[]): void {
+  try {
+    appendFileSync(path, values.map((value) => `${JSON.stringify(value)}\n`).join(""));
+  } catch (cause) {
     throw new LoreError(`Cannot write ${path}: ${reason(cause)}`, { cause });
   }
 }
@@ -92,6 +106,20 @@ export function withFile<T>(path: string, use: (file: RandomAccessFile) => T): T
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * Some bytes of a file.
+ *
+ * @param length undefined for all that follow `offset`
+ * @throws UsageError when the file does not have them
+ */
+export function readRange(path: string, offset: number, length: number | undefined): Uint8Array {
+  return withFile(path, ({ size, read }) => {
+    const end = length === undefined ? size : offset + length;
+    if (offset >= 0 && end >= offset && end <= size) return read(offset, end);
+    throw new UsageError(`${path} has ${size} bytes, and bytes ${offset} to ${end} are wanted: is it whole?`);
+  });
 }
 
 export function readBytes(path: string): Uint8Array {

@@ -11,3 +11,4 @@ export { type LoadOptions, loadEncoder } from "./load.ts";
 export type { CardFacts, MeasuredRobustness, TrainingFacts } from "./saving/card.ts";
 export { encoderModel } from "./saving/encoder-model.ts";
 export { type SaveOptions, saveEncoder } from "./saving/save.ts";
+export { withHead } from "./with-head.ts";

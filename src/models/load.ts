@@ -13,9 +13,10 @@ import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layouts/layout
 import { openClipLayout, openClipVisualLayout, openClipWeights } from "./layouts/open-clip.ts";
 import { openClipConfigName } from "./layouts/open-clip-config.ts";
 import { timmLayout } from "./layouts/timm.ts";
+import { loadOnnxEncoder, type OnnxOptions, onnxFileIn } from "./onnx/load.ts";
 import { readSafetensors } from "./safetensors.ts";
 
-export interface LoadOptions extends LayoutOptions, DownloadOptions {}
+export interface LoadOptions extends LayoutOptions, DownloadOptions, OnnxOptions {}
 
 const layouts: readonly (readonly [whose: string, LayoutReader])[] = [
   ["timm's ViT, DeiT and DINOv2", timmLayout],
@@ -28,7 +29,8 @@ const layouts: readonly (readonly [whose: string, LayoutReader])[] = [
 /**
  * Loads a vision encoder: a hub id, which is downloaded (see `downloadEncoder`), a `.safetensors` file, a folder that
  * holds `model.safetensors` (in one piece or in shards) or `open_clip_model.safetensors`, or a run folder, whose
- * `encoder/` is taken. The layout is read off the tensors' names; see `Layout`.
+ * `encoder/` is taken. The layout is read off the tensors' names; see `Layout`. An `.onnx` file, or a folder without weights
+ * in safetensors that holds one, is taken as it is.
  *
  * @throws UsageError when there is nothing there, or what is there cannot be used
  */
@@ -36,6 +38,8 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
   const isRemote = isHubId(spec);
   const file = weightsFile(isRemote ? await downloadEncoder(spec, options) : spec);
   try {
+    if (file.endsWith(".onnx")) return loadOnnxEncoder(file, { ...options, ...(isRemote && { name: spec }) });
+    refuseOnnxOptions(options);
     const files = { ...openFiles(file), ...(isRemote && { name: spec }) };
     const [, layout] = layouts.find(([, { recognises }]) => recognises(files.tensors)) ?? [];
     if (layout) return layout.read(files, options);
@@ -47,28 +51,34 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
   }
 }
 
+function refuseOnnxOptions({ output, trainable, freeze, normalization }: OnnxOptions): void {
+  const given = Object.entries({ output, trainable, freeze, normalization }).find(([, value]) => value !== undefined);
+  if (given) throw new UsageError(`${given[0]} is for ONNX files; these are weights in safetensors.`);
+}
+
 /** Files of weights in the order of preference: open_clip's first, since timm's folders hold half of a CLIP besides. */
 const weightNames = [...Object.values(openClipWeights), "model.safetensors", "model.safetensors.index.json"];
 
 function weightsFile(spec: string): string {
   if (!existsSync(spec)) {
     throw new UsageError(
-      `No encoder at ${spec}: there is no such file or folder. Give a .safetensors file, a folder that holds model.safetensors, a run folder, or a hub id (owner/name).`,
+      `No encoder at ${spec}: there is no such file or folder. Give a .safetensors or .onnx file, a folder that holds one, a run folder, or a hub id (owner/name).`,
     );
   }
   if (statSync(spec).isFile()) {
-    if (spec.endsWith(".safetensors")) return spec;
+    if (spec.endsWith(".safetensors") || spec.endsWith(".onnx")) return spec;
     if (isPickle(spec)) throw new UsageError(pickleRefusal(spec));
-    throw new UsageError(`Encoder ${spec}: only .safetensors files can be read yet.`);
+    throw new UsageError(`Encoder ${spec}: only .safetensors and .onnx files can be read.`);
   }
-  const candidates = [spec, join(spec, "encoder")].flatMap((folder) => weightNames.map((name) => join(folder, name)));
-  const found = candidates.find((path) => existsSync(path));
+  const folders = [spec, join(spec, "encoder")];
+  const candidates = folders.flatMap((folder) => weightNames.map((name) => join(folder, name)));
+  const found = candidates.find((path) => existsSync(path)) ?? folders.map(onnxFileIn).find((path) => path);
   if (found) return found;
   const pickle = readdirSync(spec).find(isPickle);
   if (pickle !== undefined) throw new UsageError(pickleRefusal(join(spec, pickle)));
   throw new UsageError(
     `Encoder ${spec}: the folder holds neither model.safetensors nor encoder/model.safetensors, nor open_clip's ` +
-      `${openClipWeights["open-clip"]}.`,
+      `${openClipWeights["open-clip"]}, nor an ONNX model.`,
   );
 }
 

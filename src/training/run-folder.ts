@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { readJson, writeAtomically } from "../models/files.ts";
+import { appendLines, readJson, writeAtomically } from "../models/files.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StepMetrics } from "./metrics.ts";
 
@@ -69,7 +69,7 @@ export class RunFolder {
   }
 
   append(metrics: StepMetrics): void {
-    appendFileSync(this.#metrics, `${JSON.stringify(metrics)}\n`);
+    appendLines(this.#metrics, [metrics]);
   }
 
   get #checkpoint(): string {

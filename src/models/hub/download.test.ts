@@ -200,6 +200,23 @@ describe("downloadEncoder", () => {
       for (const [i, value] of wanted.entries()) expect(got[i]).toBeCloseTo(value, 5);
     });
 
+    it("and its vision tower are an encoder where there is nothing in safetensors", async () => {
+      const made = join(hub.home, "made");
+      saveEncoder(tinyClip(), made);
+      const settings = ["config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"];
+      const models = ["model", "text_model", "vision_model", "model_quantized"].map((name) => `onnx/${name}.onnx`);
+      const held = [...settings, ...models.slice(0, 3)].map((name) => [name, readFileSync(join(made, name))]);
+      hub.server.serve({ id: "tests/js", commit, files: { ...Object.fromEntries(held), [models[3]!]: "smaller" } });
+      const encoder = await loadEncoder("tests/js");
+      expect([encoder.layout, encoder.name, encoder.imageSize]).toEqual(["onnx", "tests/js", 8]);
+      const folder = await downloadEncoder("tests/js");
+      expect(readdirSync(join(folder, "onnx")).sort()).toEqual(["text_model.onnx", "vision_model.onnx"]);
+      const [got, wanted] = [await encoder.text!.embed(["red cat"]), await tinyClip().text!.embed(["red cat"])];
+      for (const [i, value] of wanted.entries()) expect(got[i]).toBeCloseTo(value, 5);
+      vi.stubEnv("HF_HUB_OFFLINE", "1");
+      expect(await downloadEncoder("tests/js")).toBe(folder);
+    });
+
     it("is in the snapshot before the weights are, which make it complete", async () => {
       serve("visual_projection.weight");
       // Only large files come from the other host.

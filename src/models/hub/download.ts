@@ -16,15 +16,15 @@ export function isHubId(spec: string): boolean {
 }
 
 /**
- * Downloads what an encoder needs (settings, tokeniser, weights in safetensors, and `onnx/text_model.onnx` where these
- * have no text tower) into the standard cache, and returns the snapshot's folder. What is there is not downloaded again;
+ * Downloads what an encoder needs (settings, tokeniser, weights in safetensors, where there are none an ONNX model, and
+ * `onnx/text_model.onnx` where these have no text tower) into the standard cache, and returns the snapshot's folder. What is there is not downloaded again;
  * what was cut off continues. Honours the variables of Python's `huggingface_hub`: `HF_HOME`, `HF_HUB_CACHE`,
  * `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`, `HF_HUB_ETAG_TIMEOUT`, `HF_HUB_DOWNLOAD_TIMEOUT`. Files come over plain
  * HTTP, whose byte ranges any mirror has, not over xet.
  *
  * @param spec `owner/name` or `owner/name@revision`: a branch, a tag or a full commit; default `main`
- * @throws UsageError when the hub refuses or cannot be reached and the cache has no copy, when the repository has no
- *   weights in safetensors, or when the cache cannot be written; the signal's reason when that ends it
+ * @throws UsageError when the hub refuses or cannot be reached and the cache has no copy, when the repository has neither
+ *   weights in safetensors nor an ONNX model, or when the cache cannot be written; the signal's reason when that ends it
  */
 export async function downloadEncoder(spec: string, options: DownloadOptions = {}): Promise<string> {
   const repository = parseHubId(spec);
@@ -47,7 +47,7 @@ export function parseHubId(spec: string): RepositoryRevision | undefined {
 
 function encoderNeed(id: string): Need {
   return {
-    what: "in safetensors",
+    what: "in safetensors or ONNX",
     mayBeNeeded,
     choose: (files) => chooseFiles(id, files),
     // The ONNX text tower, where the repository has one and its weights do not.

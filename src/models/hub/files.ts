@@ -13,7 +13,8 @@ export interface RepositoryFile {
   readonly hash: string;
 }
 
-const settingsFiles = [
+/** What says how an encoder is used, beside its weights. */
+export const settingsFiles = [
   "config.json",
   "open_clip_config.json",
   "preprocessor_config.json",
@@ -29,13 +30,17 @@ const shardIndex = "model.safetensors.index.json";
 const shard = /^model-\d{5}-of-\d{5}\.safetensors$/;
 const openClipWeights = "open_clip_model.safetensors";
 const textModel = ["onnx/text_model.onnx", "onnx/text_model.onnx_data"];
+/** Encoders of which a repository has ONNX alone, as transformers.js' own are; the vision tower of a CLIP first. */
+const onnxModels = ["onnx/vision_model.onnx", "onnx/model.onnx", "model.onnx"];
+const dataOf = (model: string): string => `${model}_data`;
 
 /**
  * What an encoder needs of a repository's top folder: settings, tokeniser, and the weights once: in transformers' form
  * (one file, else shards), else in open_clip's. A file that is much smaller than another is passed over: timm's
- * repositories of OpenAI's weights hold the vision tower alone beside open_clip's file with both. The weights come last, so that a folder that has them has the rest.
+ * repositories of OpenAI's weights hold the vision tower alone beside open_clip's file with both. Where there are none of
+ * these, the ONNX model of a transformers.js repository. The weights come last, so that a folder that has them has the rest.
  *
- * @throws UsageError when there are no weights in safetensors
+ * @throws UsageError when there are no weights in safetensors and no ONNX model
  */
 export function chooseFiles(id: string, files: readonly RepositoryFile[]): readonly RepositoryFile[] {
   const named = (...names: readonly string[]) => files.filter(({ path }) => names.includes(path));
@@ -46,18 +51,20 @@ export function chooseFiles(id: string, files: readonly RepositoryFile[]): reado
   const most = Math.max(...towers);
   const chosen = choices.find((choice, i) => choice.length > 0 && towers[i]! >= 0.95 * most);
   if (chosen) return [...named(...settingsFiles), ...chosen];
+  const model = onnxModels.find((name) => named(name).length > 0);
+  if (model !== undefined) return [...named(...settingsFiles), ...named(dataOf(model)), ...named(model)];
 
   const names = files.toSorted((a, b) => b.size - a.size).map(({ path }) => path);
   if (names.some(isPickle)) throw new UsageError(pickledRepositoryRefusal(id, names));
   throw new UsageError(
     `It holds no weights that can be read: neither ${weights}, nor ${shardIndex} with its shards, nor ` +
-      `${openClipWeights}; only ${names.join(", ") || "nothing"}.`,
+      `${openClipWeights}, nor ${onnxModels.join(" or ")}; only ${names.join(", ") || "nothing"}.`,
   );
 }
 
 /** Whether an encoder may need a file: those of the top folder, and the text tower. */
 export function mayBeNeeded(path: string): boolean {
-  return !path.includes("/") || textModel.includes(path);
+  return !path.includes("/") || [...textModel, ...onnxModels, ...onnxModels.map(dataOf)].includes(path);
 }
 
 /** The text tower of a transformers.js folder, which stands in where the weights have none. */
@@ -77,7 +84,7 @@ export function holdTextTower(names: readonly string[]): boolean {
 export function holdsWeights(folder: string): boolean {
   const present = (name: string) => existsSync(join(folder, name));
   if (present(weights) || present(openClipWeights)) return true;
-  if (!present(shardIndex)) return false;
+  if (!present(shardIndex)) return onnxModels.some(present);
   const index = readJson(join(folder, shardIndex));
   if (typeof index !== "object" || index === null || !("weight_map" in index)) return false;
   return Object.values(index.weight_map ?? {}).every((name) => typeof name === "string" && present(name));

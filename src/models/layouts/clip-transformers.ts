@@ -2,7 +2,7 @@ import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { Activation } from "../architectures/transformer.ts";
 import { type VitArchitecture, vitShapes } from "../architectures/vit.ts";
-import type { Normalization, Parameters } from "../encoder.ts";
+import type { Parameters } from "../encoder.ts";
 import { type ClipTextArchitecture, clipTextShapes } from "../text/clip-text.ts";
 import { blockFields } from "./blocks.ts";
 import type { Config } from "./config.ts";
@@ -33,12 +33,6 @@ export interface ClipTextParts {
 }
 
 type Tensors = ReadonlyMap<string, Tensor>;
-
-/** Channel statistics that CLIP's images are normalised with. */
-export const clipNormalization: Normalization = {
-  mean: [0.48145466, 0.4578275, 0.40821073],
-  std: [0.26862954, 0.26130258, 0.27577711],
-};
 
 export function isTransformersClip(tensors: Tensors): boolean {
   return tensors.has("vision_model.embeddings.patch_embedding.weight");

@@ -4,6 +4,7 @@ import type { Tensor } from "../../onnx/tensor.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
 import { type FileContent, jsonFile } from "../files.ts";
+import { normalizations } from "../normalizations.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
@@ -11,7 +12,6 @@ import type { TextTower } from "../text/text-tower.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
 import type { ClipParts, ClipTextParts } from "./clip-transformers.ts";
 import {
-  clipNormalization,
   isTransformersClip,
   readTransformersClip,
   transformersClipConfig,
@@ -41,7 +41,7 @@ export function clipEncoder(
     name,
     architecture: vision.architecture,
     imageSize: imageSize ?? vision.imageSize,
-    normalization: normalization ?? clipNormalization,
+    normalization: normalization ?? normalizations.clip,
     parameters: vision.parameters,
     layout,
     ...(text && { text }),

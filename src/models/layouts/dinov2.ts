@@ -3,6 +3,7 @@ import type { Tensor } from "../../onnx/tensor.ts";
 import { type VitArchitecture, VitEncoder, vitShapes } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { type FileContent, jsonFile } from "../files.ts";
+import { normalizations } from "../normalizations.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { blockFields } from "./blocks.ts";
 import { type Config, mlpRatio } from "./config.ts";
@@ -17,7 +18,6 @@ import {
   writeFields,
 } from "./fields.ts";
 import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layout.ts";
-import { imageNetNormalization } from "./timm.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
@@ -69,7 +69,7 @@ function readDinov2(
     architecture,
     // Its images are smaller than those that the positions were last trained with.
     imageSize: options.imageSize ?? cropSize ?? config.count("image_size", grid),
-    normalization: normalization ?? imageNetNormalization,
+    normalization: normalization ?? normalizations.imagenet,
     parameters: readFields(fields, tensors, vitShapes(architecture, grid)),
     layout: "transformers-dinov2",
     ...(head && { head }),

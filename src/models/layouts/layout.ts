@@ -6,9 +6,9 @@ import type { Config } from "./config.ts";
 /**
  * How an encoder's file names and arranges its tensors: timm's vision transformers; transformers' `CLIPModel` and
  * `Dinov2Model`; open_clip's state dict (OpenAI's names), whole or only its `visual.*` part without the prefix, as
- * RobustVLM saves it.
+ * RobustVLM saves it. An encoder that is an ONNX file keeps that file's arrangement.
  */
-export type Layout = "timm" | "transformers-clip" | "transformers-dinov2" | "open-clip" | "open-clip-visual";
+export type Layout = "timm" | "transformers-clip" | "transformers-dinov2" | "open-clip" | "open-clip-visual" | "onnx";
 
 /** What lies where an encoder is loaded from. */
 export interface EncoderFiles {

@@ -4,10 +4,11 @@ import { ConvNextEncoder } from "../architectures/convnext.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
 import { type FileContent, jsonFile } from "../files.ts";
+import { normalizations } from "../normalizations.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { clipEncoder, textTower } from "./clip.ts";
-import { type ClipTextParts, clipNormalization } from "./clip-transformers.ts";
+import type { ClipTextParts } from "./clip-transformers.ts";
 import { type Field, refuseOthers, writeFields } from "./fields.ts";
 import type { EncoderFiles, Layout, LayoutOptions, LayoutReader } from "./layout.ts";
 import { writeLogitScale } from "./logit-scale.ts";
@@ -87,7 +88,7 @@ function readConvNext(files: EncoderFiles, options: LayoutOptions, layout: OpenC
     name,
     architecture,
     imageSize: options.imageSize ?? convNextImageSize(files),
-    normalization: openClipNormalization(config) ?? files.normalization ?? clipNormalization,
+    normalization: openClipNormalization(config) ?? files.normalization ?? normalizations.clip,
     parameters,
     layout,
     ...(text && { text }),

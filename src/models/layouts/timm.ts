@@ -3,12 +3,10 @@ import { describeType, type Tensor } from "../../onnx/tensor.ts";
 import { type VitArchitecture, VitEncoder } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import type { Normalization, Parameters } from "../encoder.ts";
+import { normalizations } from "../normalizations.ts";
 import type { Config } from "./config.ts";
 import { countAfter, floatOfRank } from "./fields.ts";
 import type { LayoutReader } from "./layout.ts";
-
-/** Channel statistics of ImageNet, which DeiT and most of timm's models are trained with. */
-export const imageNetNormalization: Normalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /** timm's transformers have heads of 64 unless their config says otherwise; weights alone do not tell. */
 const headSize = 64;
@@ -35,7 +33,7 @@ export const timmLayout: LayoutReader = {
       name: config.text("architecture") ?? name,
       architecture: vit.architecture,
       imageSize: imageSize ?? vit.imageSize,
-      normalization: mean && std ? { mean, std } : (normalization ?? imageNetNormalization),
+      normalization: mean && std ? { mean, std } : (normalization ?? normalizations.imagenet),
       parameters: vit.parameters,
       ...(vit.head && { head: vit.head }),
     });

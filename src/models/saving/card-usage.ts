@@ -1,4 +1,6 @@
+import { basename } from "node:path";
 import type { Encoder } from "../encoder.ts";
+import type { OnnxEncoder } from "../onnx/encoder.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import { readTextModel } from "./onnx-text-model.ts";
@@ -32,6 +34,8 @@ function snippets(encoder: Encoder): Snippets {
       return { javascript: clipInJavascript(encoder), python: openClip };
     case "open-clip-visual":
       return { javascript: clipInJavascript(encoder), python: clipInPython(encoder) };
+    case "onnx":
+      return onnx(encoder as OnnxEncoder);
   }
 }
 
@@ -63,6 +67,26 @@ const dinov2: Snippets = {
     'embedding = model(**processor(image, return_tensors="pt")).pooler_output',
   ],
 };
+
+function onnx({ file, input, output, imageSize: size }: OnnxEncoder): Snippets {
+  const path = `onnx/${basename(file.path)}`;
+  const shape = input.channels === "first" ? [1, 3, size, size] : [1, size, size, 3];
+  return {
+    javascript: [
+      'import { InferenceSession, Tensor } from "onnxruntime-node";',
+      "",
+      `const session = await InferenceSession.create("${path}");`,
+      `const image = new Tensor("float32", pixels, [${shape.join(", ")}]); // normalised as preprocessor_config.json says`,
+      `const { ${JSON.stringify(output)}: embedding } = await session.run({ ${JSON.stringify(input.name)}: image });`,
+    ],
+    python: [
+      "import onnxruntime",
+      "",
+      `session = onnxruntime.InferenceSession("${path}")`,
+      `embedding = session.run([${JSON.stringify(output)}], {${JSON.stringify(input.name)}: pixels})[0]`,
+    ],
+  };
+}
 
 const openClip = [
   "import open_clip",

@@ -74,6 +74,7 @@ const libraries: Readonly<Record<Layout, string>> = {
   "transformers-dinov2": "transformers",
   "open-clip": "open_clip",
   "open-clip-visual": "transformers",
+  onnx: "onnx",
 };
 
 function frontMatter({ layout, text }: Encoder, training: TrainingFacts | undefined): string {

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { decodeModel } from "../../onnx/decode.ts";
 import { OnnxError } from "../../onnx/errors.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
-import { readBytes } from "../files.ts";
+import { readBytes, readRange } from "../files.ts";
 import type { OnnxText } from "../text/onnx-text.ts";
 
 /**
@@ -11,10 +11,9 @@ import type { OnnxText } from "../text/onnx-text.ts";
  * makes no `text_embeds`.
  */
 export function readTextModel({ path, dataPath }: OnnxText): OnnxModel | undefined {
-  const data = dataPath && readBytes(dataPath);
   try {
-    const model = decodeModel(readBytes(path), (location) => {
-      if (data && location === basename(dataPath)) return data;
+    const model = decodeModel(readBytes(path), (location, offset, length) => {
+      if (dataPath && location === basename(dataPath)) return readRange(dataPath, offset, length);
       throw new OnnxError(`there is no ${location} beside it`);
     });
     const opset = model.opsets.get("") ?? 0;

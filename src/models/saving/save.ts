@@ -11,6 +11,7 @@ import type { CardFacts } from "./card.ts";
 import { cardFiles } from "./card-file.ts";
 import { clipModels } from "./clip-onnx.ts";
 import { dinov2Model, encoderModel } from "./encoder-model.ts";
+import { onnxEncoderFiles } from "./onnx-encoder.ts";
 import { preprocessorConfig } from "./preprocessor-config.ts";
 import { timmFiles } from "./timm-files.ts";
 import { transformersJsFolder } from "./transformers-js.ts";
@@ -33,8 +34,8 @@ export function saveEncoder(encoder: Encoder, folder: string, { card = {} }: Sav
 
 /** One file after the other, so that only one has to be in memory. */
 function* encoderFiles(encoder: Encoder, card: CardFacts): Iterable<SavedFile> {
-  yield* layoutFiles[encoder.layout](encoder);
   yield jsonFile("preprocessor_config.json", preprocessorConfig(encoder));
+  yield* layoutFiles[encoder.layout](encoder);
   yield* cardFiles(encoder, card);
 }
 
@@ -45,6 +46,7 @@ const layoutFiles: Readonly<Record<Layout, (encoder: Encoder) => Iterable<SavedF
   "transformers-clip": (encoder) => transformersJsFolder(writeClip(vit(encoder)), clipModels(encoder)),
   "open-clip": openClip,
   "open-clip-visual": openClip,
+  onnx: onnxEncoderFiles,
 };
 
 /** Both layouts in one folder, as the hub's repositories of open_clip's models are. */

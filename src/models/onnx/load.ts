@@ -1,0 +1,123 @@
+import { existsSync, readdirSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { UsageError } from "../../errors.ts";
+import type { Normalization } from "../encoder.ts";
+import { readJson } from "../files.ts";
+import type { DownloadOptions } from "../hub/download.ts";
+import { settingsFiles } from "../hub/files.ts";
+import { Config } from "../layouts/config.ts";
+import type { LayoutOptions } from "../layouts/layout.ts";
+import { OnnxText } from "../text/onnx-text.ts";
+import type { TextTower } from "../text/text-tower.ts";
+import { findTokenizer } from "../text/tokenizer.ts";
+import type { OnnxEncoder } from "./encoder.ts";
+import { readOnnxFile } from "./file.ts";
+import { matching } from "./glob.ts";
+import { openOnnxEncoder } from "./open.ts";
+
+/** What can be said of an ONNX file that it does not say itself. */
+export interface OnnxOptions {
+  /** The value that is the embedding: an output of the file, or any value between its nodes. */
+  readonly output?: string;
+  /** Only weights that one of these patterns matches are trained; `*` stands for any characters. Default: all. */
+  readonly trainable?: readonly string[];
+  /** Weights that one of these patterns matches are not trained. */
+  readonly freeze?: readonly string[];
+  /** What is done to pixels in [0, 1] before the file's input. Default: what `preprocessor_config.json` says. */
+  readonly normalization?: Normalization;
+}
+
+interface LoadOnnxOptions extends OnnxOptions, Pick<LayoutOptions, "imageSize">, Pick<DownloadOptions, "onWarning"> {
+  /** What tables and run folders call it. Default: the file's or the folder's name. */
+  readonly name?: string;
+}
+
+/** Settings of a saved encoder that its ONNX file cannot hold. */
+export const onnxSettingsName = "lore-encoder.json";
+
+/**
+ * Loads an encoder from an ONNX file, with what lies beside it or in the folder above `onnx/`: `preprocessor_config.json`,
+ * and for a CLIP `text_model.onnx` with a tokeniser.
+ *
+ * @throws UsageError when it cannot be read, or what it needs is neither there nor given
+ */
+export function loadOnnxEncoder(
+  path: string,
+  { name, imageSize, onWarning, ...options }: LoadOnnxOptions,
+): OnnxEncoder {
+  const file = readOnnxFile(path);
+  if (file.quantized)
+    onWarning?.(`${path} is quantised. It is computed, trained and saved in float32, and activations are not rounded.`);
+  const folder = encoderFolderOf(path);
+  const preprocessor = configIn(folder, "preprocessor_config.json");
+  const settings = configIn(folder, onnxSettingsName);
+  const stated = statedSize(preprocessor);
+  const size = imageSize ?? stated;
+  const output = options.output ?? settings.text("output");
+  return openOnnxEncoder(file, {
+    name: name ?? nameOf(path, folder),
+    normalization: options.normalization ?? statedNormalization(preprocessor),
+    isTrained: matching(options.trainable ?? ["*"], options.freeze ?? []),
+    settings: settingsIn(folder, options.normalization === undefined && size === stated),
+    text: (embeddingSize) => textTower(folder, embeddingSize),
+    ...(size !== undefined && { imageSize: size }),
+    ...(output !== undefined && { output }),
+  });
+}
+
+const usualNames = ["vision_model.onnx", "model.onnx"];
+
+/** The ONNX file of an encoder's folder: of a usual name, else the only one that is no text tower; undefined for none. */
+export function onnxFileIn(folder: string): string | undefined {
+  const folders = [join(folder, "onnx"), folder].filter((path) => existsSync(path));
+  const files = folders.flatMap((path) => readdirSync(path).map((name) => join(path, name)));
+  const models = files.filter((path) => path.endsWith(".onnx") && !/text_model/.test(basename(path)));
+  const usual = usualNames.map((name) => models.find((path) => basename(path) === name)).find((path) => path);
+  return usual ?? (models.length === 1 ? models[0] : undefined);
+}
+
+/** Where the settings of an ONNX file lie: in its own folder, or above `onnx/`. */
+function encoderFolderOf(path: string): string {
+  const folder = dirname(resolve(path));
+  return basename(folder) === "onnx" ? dirname(folder) : folder;
+}
+
+/** What goes along with the file; not how images are prepared where that was said anew. */
+function settingsIn(folder: string, asPreparedThere: boolean): readonly string[] {
+  const names = settingsFiles.filter((name) => asPreparedThere || name !== "preprocessor_config.json");
+  return names.map((name) => join(folder, name)).filter((path) => existsSync(path));
+}
+
+function nameOf(path: string, folder: string): string {
+  return usualNames.includes(basename(path)) ? basename(folder) : basename(path, ".onnx");
+}
+
+function configIn(folder: string, name: string): Config {
+  const path = join(folder, name);
+  return new Config(existsSync(path) ? readJson(path) : undefined, name);
+}
+
+function statedSize(preprocessor: Config): number | undefined {
+  const crop = preprocessor.object("crop_size");
+  const size = preprocessor.object("size");
+  if (crop.has("height")) return crop.count("height");
+  return size.has("height") ? size.count("height") : undefined;
+}
+
+function statedNormalization(preprocessor: Config): Normalization {
+  const [mean, std] = [preprocessor.triple("image_mean"), preprocessor.triple("image_std")];
+  if (mean && std) return { mean, std };
+  throw new UsageError(
+    "Nothing says how pixels are normalised before its input: put preprocessor_config.json beside it, or say " +
+      "--normalization imagenet, clip, half or none (in code, normalization).",
+  );
+}
+
+function textTower(folder: string, embeddingSize: number): TextTower | undefined {
+  const path = join(folder, "onnx", "text_model.onnx");
+  const tokenizer = existsSync(path) ? findTokenizer(folder) : undefined;
+  if (!tokenizer) return undefined;
+  const config = configIn(folder, "config.json");
+  const contextLength = config.object("text_config").count("max_position_embeddings", 77);
+  return new OnnxText({ path, tokenizer, embeddingSize, contextLength });
+}

@@ -1,0 +1,103 @@
+import { UsageError } from "../../errors.ts";
+import { GraphError } from "../../graph/errors.ts";
+import { Graph } from "../../graph/index.ts";
+import { weightNames } from "../../importing/weights.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
+import type { Normalization } from "../encoder.ts";
+import type { TextTower } from "../text/text-tower.ts";
+import { embeddingOutput } from "./embedding-output.ts";
+import { OnnxEncoder, type OnnxParts } from "./encoder.ts";
+import type { OnnxFile } from "./file.ts";
+import { imageInput } from "./image-input.ts";
+import { placeRows } from "./rows.ts";
+
+/** What an ONNX file does not say of itself, or need not. */
+export interface OnnxDetails {
+  readonly name: string;
+  /** Side of the square image in pixels. Default: what the file fixes. */
+  readonly imageSize?: number;
+  readonly normalization: Normalization;
+  /** The value that is the embedding. Default: see `embeddingOutput`. */
+  readonly output?: string;
+  /** Whether a weight is trained. Default: all are. */
+  readonly isTrained?: (name: string) => boolean;
+  /** Paths of files that go along when the encoder is saved. Default: none. */
+  readonly settings?: readonly string[];
+  /** The text tower for embeddings of this size. */
+  readonly text?: (embeddingSize: number) => TextTower | undefined;
+}
+
+/**
+ * An encoder made of an ONNX file.
+ *
+ * @throws UsageError when the file has no part that takes images and embeds them, or one that cannot be understood
+ */
+export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncoder {
+  const { isTrained = () => true } = details;
+  const input = imageInput(file.model);
+  const { name: output, head } = embeddingOutput(file.model, details.output);
+  const imageSize = sizeOf(input.side, details.imageSize);
+  const source = { file, input, output, imageSize };
+  const oneAtATime = input.batch === 1 && !takes(source, 2);
+  const { embeddingSize, weights } = attempt(source, oneAtATime ? 1 : 2);
+  const parameters = new Map([...weights].filter(([name]) => isTrained(name)));
+  if (parameters.size === 0)
+    throw new UsageError(`None of its ${weights.size} weights is left to train; they are ${some(weights.keys())}.`);
+  const text = details.text?.(embeddingSize);
+  const { name, normalization, settings = [] } = details;
+  return new OnnxEncoder({
+    ...source,
+    ...{ name, oneAtATime, embeddingSize, normalization, parameters, settings },
+    ...(head && { head }),
+    ...(text && { text }),
+  });
+}
+
+function sizeOf(side: number | undefined, wanted: number | undefined): number {
+  if (side !== undefined && wanted !== undefined && side !== wanted)
+    throw new UsageError(`The file fixes images of ${side} pixels: --image-size ${wanted} cannot be had.`);
+  const size = wanted ?? side;
+  if (size !== undefined) return size;
+  throw new UsageError(
+    "Neither the file nor a preprocessor_config.json beside it says how large images are: say --image-size (in code, imageSize).",
+  );
+}
+
+type Source = Pick<OnnxParts, "file" | "input" | "output" | "imageSize">;
+
+function takes(source: Source, images: number): boolean {
+  try {
+    attempt(source, images);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Builds the graph once: what the embedding is then known to need. */
+function attempt(
+  source: Source,
+  images: number,
+): { readonly embeddingSize: number; readonly weights: ReadonlyMap<string, Tensor<"float32">> } {
+  const graph = new Graph();
+  const { imageSize, file } = source;
+  const names = weightNames(file.model);
+  const weights = new Map<string, Tensor<"float32">>();
+  const pixels = graph.input("the image", "float32", [images, 3, imageSize, imageSize]);
+  try {
+    const rows = placeRows(source, pixels, (name, tensor) => {
+      if (!names.has(name) || tensor.dtype !== "float32") return undefined;
+      weights.set(name, tensor as Tensor<"float32">);
+      return graph.constant(tensor);
+    });
+    return { embeddingSize: rows.shape[1]!, weights };
+  } catch (cause) {
+    if (!(cause instanceof GraphError || cause instanceof UsageError)) throw cause;
+    throw new UsageError(`With images of ${imageSize} pixels its graph cannot be built: ${cause.message}`, { cause });
+  }
+}
+
+function some(names: Iterable<string>): string {
+  const all = [...names];
+  return all.length > 6 ? `${all.slice(0, 6).join(", ")} and ${all.length - 6} more` : all.join(", ");
+}
