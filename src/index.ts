@@ -105,6 +105,7 @@ export {
   type InterpretOptions,
   type InterpretProgress,
   interpret,
+  KeptInterpretation,
   manyTemplates,
   nearestTexts,
   type Similarity,
@@ -123,6 +124,7 @@ export {
   saveEncoder,
   type VitArchitecture,
   VitEncoder,
+  withHead,
 } from "./models/index.ts";
 export {
   type ClassMargin,

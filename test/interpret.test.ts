@@ -93,13 +93,32 @@ test("the same numbers whatever the batch; nothing but JSON with --json; no fold
   expect(existsSync(at("undefined"))).toBe(false);
 });
 
-test("Ctrl-C ends it with 130 and keeps nothing", async () => {
-  const args = ["--encoder", at("tiny"), "--data", "synthetic:3000:test", "--threads", "1", "--out", at("stopped")];
-  const { code, stdout, stderr } = await interrupted(["interpret", ...args], /images, \S+ \[/);
+test("Ctrl-C ends it with 130; what was found of an encoder is kept, and gives the same pictures", async () => {
+  const encoders = ["--encoder", at("tiny"), shapes];
+  const args = [
+    "interpret",
+    ...encoders,
+    ...data,
+    "--towards",
+    "a photo of a circle.",
+    "--images",
+    "1",
+    "--limit",
+    "2",
+  ];
+  const { code, stdout, stderr } = await interrupted(
+    [...args, "--out", at("stopped")],
+    /images, clip-shapes \[|prompts, clip-shapes \[/,
+  );
   expect(code, stderr).toBe(130);
   expect(stdout).toBe("");
-  expect(stderr).toMatch(/Stopped\. Nothing was kept/);
-  expect(existsSync(at("stopped"))).toBe(false);
+  expect(stderr).toMatch(/Stopped\. .*stopped keeps what was found of 1 of 2 encoders/);
+  const again = await lore([...args, "--out", at("stopped")]);
+  expect(again.stderr).not.toMatch(/images, tiny/);
+  await lore([...args, "--out", at("straight")]);
+  for (const name of ["saliency.png", "synthesis.png"])
+    expect(readFileSync(join(at("stopped"), name))).toEqual(readFileSync(join(at("straight"), name)));
+  await expectRefused([...args, "--limit", "3", "--out", at("stopped")], /other settings \(limit\)/);
 });
 
 test("wrong use", async () => {

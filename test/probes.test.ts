@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { readFinding } from "../src/findings/index.ts";
-import { readBytes } from "../src/models/files.ts";
+import type { Evaluation } from "../src/evaluation/index.ts";
+import { type Probes, readFinding } from "../src/findings/index.ts";
 import { saveEncoder } from "../src/models/index.ts";
-import { decodeSafetensors } from "../src/models/safetensors.ts";
+import { readHead } from "../src/probes/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";
+import { interrupted } from "./cli.ts";
 import { expectRefused, lore } from "./in-process.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-probes-"));
@@ -30,7 +31,37 @@ test("a table, a finding and a head; the training images are their own nearest n
   expect(stdout).toMatch(/^60 images of synthetic:60:train, 8 classes; fitted on 60 images of synthetic:60:train$/m);
   expect(stdout).toMatch(/ 100\.0 % +\d+\.\d %$/m);
   expect(readFinding(at("out"))).toMatchObject({ kind: "probes", content: { trainImages: 60, classes: 8 } });
-  expect(decodeSafetensors(readBytes(at("head.safetensors"))).tensors.get("weight")!.shape).toEqual([8, 16]);
+  const { head, folders } = readHead(at("head.safetensors"));
+  expect(head.weight.shape).toEqual([8, 16]);
+
+  // The same head by another way, over classes in another order; the encoder's own head is not asked.
+  const { encoders } = readFinding(at("out")).content as Probes;
+  const evaluated = await lore([
+    ...["evaluate", "--encoder", at("tiny"), "--data", "synthetic:60:train", "--head", at("head.safetensors")],
+    ...["--attack", "pgd", "--steps", "2", "--epsilon", "16/255", "--threads", "1", "--device", "cpu", "--json"],
+  ]);
+  const { clean, classes, attacks } = JSON.parse(evaluated.stdout) as Evaluation;
+  expect(classes).toBe(folders.length);
+  expect(clean).toBeCloseTo(encoders[0]!.linear.accuracy, 12);
+  expect(attacks[0]!.accuracy).toBeLessThan(clean);
+});
+
+test("a head that does not fit is refused", async () => {
+  const evaluate = ["evaluate", "--encoder", at("tiny"), "--head", at("head.safetensors"), "--data"];
+  await expectRefused([...evaluate, "synthetic:8:test:colour"], /fitted on other classes: .* none called/);
+  await expectRefused([...evaluate, "synthetic:8:test", "--templates", "a {}"], /give one of them/);
+  await expectRefused(
+    [...evaluate.with(4, at("tiny/model.safetensors")), "synthetic:8:test"],
+    /no head that lore probe/,
+  );
+});
+
+test("Ctrl-C ends it with 130; the same command goes on with the embeddings made so far", async () => {
+  const many = ["--data", "synthetic:3000:test", ...args.slice(1)];
+  const { code, stdout, stderr } = await interrupted(["probe", ...many], /test images \[/);
+  expect(code, stderr).toBe(130);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(/Stopped\. Embeddings made so far are kept/);
 });
 
 test("other classes are refused", async () => {

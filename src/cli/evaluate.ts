@@ -15,6 +15,8 @@ import { resizing } from "../models/architectures/resized.ts";
 import type { Encoder } from "../models/index.ts";
 import { encoderFolder } from "../models/load.ts";
 import { recordEvaluation } from "../models/saving/card-file.ts";
+import { withHead } from "../models/with-head.ts";
+import { headFor, readHead } from "../probes/index.ts";
 import { describeAttack } from "../report/attack.ts";
 import { evaluationTable } from "../report/evaluation.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
@@ -37,6 +39,7 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, AttackFlags {
   readonly encoder: readonly string[];
   readonly data: string;
   readonly templates?: string;
+  readonly head?: string;
   readonly attackResolution: "encoder" | "native";
   readonly surrogate?: string;
   readonly quantize?: true;
@@ -58,6 +61,7 @@ export function evaluateCommand(): Command {
       "--templates <prompts>",
       'zero-shot: prompts of the class names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}" (default: the data\'s own)',
     )
+    .option("--head <file>", "a linear head that lore probe --save-head wrote, for all of the encoders")
     .addOption(
       new Option("--attack-resolution <which>", "perturb the resized image, or the file's own pixels")
         .choices(["encoder", "native"])
@@ -83,14 +87,15 @@ async function run(flags: Flags): Promise<void> {
   checkTogether(flags, attacks);
   // Before hours of measuring, not after.
   if (card) specs.forEach(encoderFolder);
-  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const opened = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const { head, source } = flags.head === undefined ? { source: opened } : headFor(readHead(flags.head), opened);
   const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const native = flags.attackResolution === "native" ? await nativeSize(source) : undefined;
   const progress = new ProgressLine();
-  const open = async (spec: string): Promise<NamedEncoder> => ({
-    spec,
-    encoder: await openEncoder(spec, flags, progress),
-  });
+  const open = async (spec: string): Promise<NamedEncoder> => {
+    const encoder = await openEncoder(spec, flags, progress);
+    return { spec, encoder: head ? withHead(encoder, head) : encoder };
+  };
   const sized = (encoder: Encoder): Encoder => (native === undefined ? encoder : resizing(encoder, native));
   const surrogate = flags.surrogate === undefined ? undefined : await open(flags.surrogate);
   const encoders: NamedEncoder[] = [];
@@ -146,7 +151,9 @@ async function run(flags: Flags): Promise<void> {
 
 /** @throws UsageError when flags contradict each other */
 function checkTogether(flags: Flags, attacks: readonly unknown[]): void {
-  const { quantize, surrogate, saveAdversarial, examples, out, card } = flags;
+  const { quantize, surrogate, saveAdversarial, examples, out, card, head, templates } = flags;
+  if (head !== undefined && templates !== undefined)
+    throw new UsageError("--head and --templates each say how classes are told apart: give one of them.");
   if (attacks.length === 0) {
     const idle = [
       quantize && "--quantize",

@@ -1,12 +1,16 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Apgd, apgd, type Pgd, pgd } from "../attacks/index.ts";
 import { openSource } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
-import { type MeasuredFidelity, measureFidelity } from "../fidelity/index.ts";
+import { type MeasuredFidelity, measureFidelity, readCaptions } from "../fidelity/index.ts";
 import { type Fidelity, keepFinding } from "../findings/index.ts";
+import type { Margin } from "../objectives/index.ts";
 import { fidelityTable } from "../report/fidelity.ts";
+import { readRun } from "../training/run-folder.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import {
@@ -23,11 +27,12 @@ import { ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
 interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
-  readonly original: string;
+  readonly original?: string;
   readonly encoder: readonly string[];
   readonly data: string;
-  readonly rho: number;
-  readonly marginExponent: number;
+  readonly rho?: number;
+  readonly marginExponent?: number;
+  readonly captions?: string;
   readonly attack: "none" | "pgd" | "apgd";
   readonly epsilon: number;
   readonly steps?: number;
@@ -37,11 +42,22 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
 export function fidelityCommand(): Command {
   const command = new Command("fidelity")
     .description("measure how far embeddings are from the original encoder's, clean and under attack")
-    .requiredOption("--original <encoder>", `the encoder before fine-tuning: ${encoderKinds}`)
+    .option(
+      "--original <encoder>",
+      `the encoder before fine-tuning (default: what the run began with): ${encoderKinds}`,
+    )
     .requiredOption("--encoder <encoder...>", "one or more encoders that came of it")
     .requiredOption("--data <data>", "images, as in lore evaluate; labels are not needed")
-    .option("--rho <x>", "allowed is a squared distance of rho |original embedding|^p", parseNumber, 0.1)
-    .option("--margin-exponent <p>", "p", parseNumber, 2)
+    .option(
+      "--rho <x>",
+      "allowed is a squared distance of rho |original embedding|^p (default: the run's, else 0.1)",
+      parseNumber,
+    )
+    .option("--margin-exponent <p>", "p (default: the run's, else 2)", parseNumber)
+    .option(
+      "--captions <file>",
+      "captions of the images, for text-to-image recall: COCO's annotations, JSON by file name, or two columns (.tsv, .csv)",
+    )
     .addOption(
       new Option("--attack <name>", "moves embeddings away from the original's")
         .choices(["none", "pgd", "apgd"])
@@ -57,27 +73,34 @@ export function fidelityCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
-  const { data, classes, seed, batch, limit, strict, rho, marginExponent, out } = flags;
+  const { data, classes, seed, batch, limit, strict, out } = flags;
+  const { original: originalSpec, rho, marginExponent } = { ...statedByRun(flags.encoder), ...given(flags) };
+  if (originalSpec === undefined)
+    throw new UsageError("--original is missing: none of the encoders is a run folder that names what it began with.");
   if (!(rho > 0)) throw new UsageError(`--rho ${rho} must be greater than 0.`);
   const attack = attackOf(flags);
   const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const captions = flags.captions === undefined ? undefined : readCaptions(flags.captions, source);
+  if (captions && captions.unmatched > 0)
+    process.stderr.write(`Warning: ${captions.unmatched} files of ${flags.captions} are no images of ${data}.\n`);
   const progress = new ProgressLine();
-  const original = await openEncoder(flags.original, flags, progress);
+  const original = await openEncoder(originalSpec, flags, progress);
   const skips = new SkipList();
   const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
   // Under attack the original is what the others are compared with.
-  const specs = attack ? [flags.original, ...flags.encoder] : flags.encoder;
+  const specs = attack ? [originalSpec, ...flags.encoder] : flags.encoder;
   const measured: MeasuredFidelity[] = [];
   try {
     for (const spec of specs) {
-      const encoder = spec === flags.original ? original : await openEncoder(spec, flags, progress);
+      const encoder = spec === originalSpec ? original : await openEncoder(spec, flags, progress);
       const found = await measureFidelity(original, encoder, source, {
         ...(await compileFlags(flags)),
         ...{ rho, marginExponent, batch, seed, signal: stop.signal, onSkip: skips.add },
         ...(attack && { attack }),
+        ...(captions && { captions: captions.byImage }),
         ...(limit !== undefined && { limit }),
         ...(strict && { strict }),
-        onProgress: (done, total) => progress.update(spec, done, total),
+        onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
       });
       measured.push(found);
     }
@@ -89,17 +112,50 @@ async function run(flags: Flags): Promise<void> {
   }
   if (`${skips}`) process.stderr.write(`${skips}\n`);
   if (measured.length < specs.length) {
-    process.stderr.write("Stopped. Nothing was kept.\n");
+    process.stderr.write("Stopped. Embeddings made so far are kept; the same command goes on with them.\n");
     process.exitCode = 130;
     return;
   }
   const content: Fidelity = {
-    ...{ dataset: data, images: measured[0]!.images, original: flags.original, rho, marginExponent },
+    ...{ dataset: data, images: measured[0]!.images, original: originalSpec, rho, marginExponent },
     ...(attack && { attack: `${flags.attack} ${formatEpsilon(flags.epsilon)}, ${attack.steps} steps` }),
     encoders: measured.map(({ images: _, ...found }, i) => ({ encoder: specs[i]!, ...found })),
   };
   if (out !== undefined) keepFinding(out, "fidelity", content, { command: process.argv.slice(2), started });
   print(flags, content);
+}
+
+interface Stated {
+  readonly original?: string;
+  readonly rho: number;
+  readonly marginExponent: number;
+}
+
+/** What the first run folder among the encoders began with and allowed; the paper's constraint where it says nothing. */
+function statedByRun(specs: readonly string[]): Stated {
+  const run = specs.find((spec) => existsSync(join(spec, "run.json")));
+  const usual = { rho: 0.1, marginExponent: 2 };
+  if (run === undefined) return usual;
+  const { flags, objective } = readRun(run) as RunFile;
+  const margin = objective?.constraint?.margin;
+  return {
+    ...usual,
+    ...(flags?.encoder !== undefined && { original: flags.encoder }),
+    ...(margin?.kind === "relative" && { rho: margin.rho, marginExponent: margin.exponent }),
+  };
+}
+
+interface RunFile {
+  readonly flags?: { readonly encoder?: string };
+  readonly objective?: { readonly constraint?: { readonly margin?: Margin } };
+}
+
+function given({ original, rho, marginExponent }: Flags): Partial<Stated> {
+  return {
+    ...(original !== undefined && { original }),
+    ...(rho !== undefined && { rho }),
+    ...(marginExponent !== undefined && { marginExponent }),
+  };
 }
 
 function attackOf({ attack, epsilon, steps }: Flags): Pgd | Apgd | undefined {

@@ -6,9 +6,8 @@ import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import { openTemplates } from "../evaluation/index.ts";
 import { type Interpretability, keepFinding, type Picture } from "../findings/index.ts";
-import { type Interpreted, interpret } from "../interpretability/index.ts";
+import { type Interpreted, interpret, KeptInterpretation } from "../interpretability/index.ts";
 import { writeAtomically } from "../models/files.ts";
-import type { Encoder } from "../models/index.ts";
 import { interpretabilityTables } from "../report/interpretability.ts";
 import { saliencyPicture, synthesisPicture } from "../report/interpretability-pictures.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
@@ -22,6 +21,7 @@ import {
   withImageFlags,
 } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
+import { dataSettings, folderOf, type NamedEncoder } from "./results.ts";
 import { SkipList } from "./skips.ts";
 
 interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
@@ -49,7 +49,10 @@ export function interpretCommand(): Command {
       "make an image towards each of these by gradient ascent; without a text tower, towards the class that it names (default: the first six classes)",
     )
     .option("--images <n>", "images in the picture of saliency and the lists of nearest texts", parseCount, 4)
-    .option("--out <folder>", "keep the results there for lore report, with saliency.png and synthesis.png");
+    .option(
+      "--out <folder>",
+      "keep the results there for lore report, with saliency.png and synthesis.png; go on where an earlier call stopped",
+    );
   return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
 }
 
@@ -60,16 +63,25 @@ async function run(flags: Flags): Promise<void> {
   const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const texts = flags.texts === undefined ? undefined : readTexts(flags.texts);
   const progress = new ProgressLine();
-  const encoders: Encoder[] = [];
-  for (const spec of specs) encoders.push(await openEncoder(spec, flags, progress));
+  const encoders: NamedEncoder[] = [];
+  for (const spec of specs) encoders.push({ spec, encoder: await openEncoder(spec, flags, progress) });
   const { batch, limit, strict, towards, images: shown } = flags;
+  const kept = encoders.map((named) =>
+    out === undefined
+      ? undefined
+      : KeptInterpretation.open(folderOf(out, named.spec, specs), {
+          ...dataSettings(flags, { ...named, source, templates }),
+          ...{ texts, towards, shown },
+        }),
+  );
   const skips = new SkipList();
   const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
   let found: Interpreted | undefined;
   try {
-    found = await interpret(encoders, source, {
+    const opened = encoders.map(({ encoder }) => encoder);
+    found = await interpret(opened, source, {
       ...(await compileFlags(flags)),
-      ...{ batch, seed, shown, signal: stop.signal, onSkip: skips.add },
+      ...{ batch, seed, shown, kept, signal: stop.signal, onSkip: skips.add },
       ...(templates && { templates }),
       ...(texts && { texts }),
       ...(towards && { towards }),
@@ -85,7 +97,11 @@ async function run(flags: Flags): Promise<void> {
   }
   if (`${skips}`) process.stderr.write(`${skips}\n`);
   if (!found) {
-    process.stderr.write("Stopped. Nothing was kept; the same command begins anew.\n");
+    process.stderr.write(
+      out === undefined
+        ? "Stopped. Nothing was kept; with --out FOLDER the same command goes on where it was stopped.\n"
+        : `Stopped. ${out} keeps what was found of ${kept.filter((one) => one?.found).length} of ${specs.length} encoders. Go on with the same command.\n`,
+    );
     process.exitCode = 130;
     return;
   }

@@ -3,9 +3,7 @@ import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import { keepFinding, type Probes } from "../findings/index.ts";
-import { writeAtomically } from "../models/files.ts";
-import { encodeSafetensors } from "../models/safetensors.ts";
-import { type Probed, probe } from "../probes/index.ts";
+import { type Probed, probe, writeHead } from "../probes/index.ts";
 import { probesTable } from "../report/probes.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
@@ -39,7 +37,10 @@ export function probeCommand(): Command {
     .option("--neighbours <k,...>", "numbers of neighbours", parseCounts, [1, 5, 20])
     .option("--limit-train <n>", "fit on this many images, taken class by class in turn", parseCount)
     .option("--out <folder>", "keep the results there for lore report")
-    .option("--save-head <file>", "write the linear probe as safetensors: weight [classes, D] and bias [classes]");
+    .option(
+      "--save-head <file>",
+      "write the linear probe as safetensors, for lore evaluate --head: weight [classes, D] and bias [classes]",
+    );
   return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
 }
 
@@ -89,8 +90,7 @@ async function run(flags: Flags): Promise<void> {
     ...{ train, test: data, trainImages, testImages, classes: count },
     encoders: probed.map(({ linear, neighbours }, i) => ({ encoder: specs[i]!, linear, neighbours })),
   };
-  if (saveHead !== undefined)
-    writeAtomically(saveHead, encodeSafetensors(new Map(Object.entries({ weight: head.weight, bias: head.bias }))));
+  if (saveHead !== undefined) writeHead(saveHead, { head, folders: known.classes!.map(({ folder }) => folder) });
   if (out !== undefined) keepFinding(out, "probes", content, { command: process.argv.slice(2), started });
   print(flags, content);
 }
@@ -100,8 +100,12 @@ function print({ json }: Flags, content: Probes): void {
     process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
     return;
   }
-  const { train, test, trainImages, testImages, classes } = content;
+  const { train, test, trainImages, testImages, classes, encoders } = content;
   process.stdout.write(
     `${probesTable(content)}\n\n${testImages} images of ${test}, ${classes} classes; fitted on ${trainImages} images of ${train}\n`,
   );
+  for (const { encoder } of encoders.filter(({ linear }) => !linear.converged))
+    process.stderr.write(
+      `Warning: ${encoder}: the linear probe did not reach its minimum; its accuracy may be too low.\n`,
+    );
 }

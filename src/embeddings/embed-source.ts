@@ -49,9 +49,14 @@ export async function embedSource(
   options: EmbedSourceOptions = {},
 ): Promise<SourceEmbeddings> {
   const { order = source.items.map((_, i) => i), batch = usualBatch, cache: folder, signal } = options;
-  const { strict = false, onProgress, onSkip } = options;
+  const { strict = false, onProgress } = options;
+  let skipped: SkippedImage | undefined;
+  const onSkip = (skip: SkippedImage): void => {
+    skipped ??= skip;
+    options.onSkip?.(skip);
+  };
   const cache = new EmbeddingCache(folder ?? defaultEmbeddingCache(), keyOf(encoder, options), encoder.embeddingSize);
-  const batches = openBatches(source, { order, batch, size: encoder.imageSize, strict, ...(onSkip && { onSkip }) });
+  const batches = openBatches(source, { order, batch, size: encoder.imageSize, strict, onSkip });
   const parts: (ImageBatch & { readonly embeddings: Float32Array })[] = [];
   let forward: Forward<"embeddings"> | undefined;
   const embed = async (pixels: Float32Array): Promise<Float32Array> => {
@@ -72,7 +77,10 @@ export async function embedSource(
     cache.save();
     await forward?.dispose();
   }
-  if (done === 0) throw new UsageError(`${source.name}: no image could be read, so there is nothing to embed.`);
+  if (done === 0) {
+    const first = skipped ? ` The first, ${skipped.id}: ${skipped.reason}` : "";
+    throw new UsageError(`${source.name}: none of the images could be read.${first}`);
+  }
   return joined(parts, encoder.embeddingSize);
 }
 

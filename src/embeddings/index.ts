@@ -1,1 +1,2 @@
+export { defaultEmbeddingCache, EmbeddingCache, pixelsDigest } from "./cache.ts";
 export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./embed-source.ts";

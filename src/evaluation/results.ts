@@ -1,7 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { writeAtomically } from "../models/files.ts";
+import { appendLines, writeAtomically } from "../models/files.ts";
 import { encodeSafetensors } from "../models/safetensors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { openKept } from "./kept.ts";
@@ -75,7 +75,7 @@ export class ResultsFolder {
   add(records: readonly ImageRecord[]): void {
     const fresh = records.filter((record) => !this.#known.has(keyOf(record)));
     if (fresh.length === 0) return;
-    appendFileSync(join(this.#folder, recordsFile), fresh.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    appendLines(join(this.#folder, recordsFile), fresh);
     for (const record of fresh) this.#known.set(keyOf(record), record);
   }
 

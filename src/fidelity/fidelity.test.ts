@@ -1,4 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
 import { pgd } from "../attacks/index.ts";
 import { synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
@@ -9,7 +12,9 @@ import { measureFidelity } from "./fidelity.ts";
 import { nearestOthers, overlap } from "./neighbours.ts";
 
 const source = synthetic({ count: 24, split: "test" });
-const options = { device: "cpu", threads: 1 } as const;
+const cache = mkdtempSync(join(tmpdir(), "lore-fidelity-"));
+afterAll(() => rmSync(cache, { recursive: true, force: true }));
+const options = { device: "cpu", threads: 1, cache } as const;
 
 /** The same encoder with all embeddings times a number. */
 function scaled(encoder: Encoder, factor: number): Encoder {
@@ -94,6 +99,31 @@ describe("fidelity", () => {
     });
     // From a clean distance of one norm: away from the original, the attack only adds to it.
     expect(other.attacked!.relative.low).toBeGreaterThan(other.clean.relative.high);
+  });
+
+  it("goes on after a stop, and comes to the same", async () => {
+    const attack = pgd({ epsilon: 4 / 255, steps: 2, loss: "embedding-l2" });
+    // More images than are attacked at a time.
+    const many = synthetic({ count: 140, split: "test" });
+    const at = (folder: string, more: object = {}) =>
+      measureFidelity(tinyEncoder(), tinyEncoder(), many, { ...options, cache: join(cache, folder), attack, ...more });
+    const whole = await at("whole");
+    const stop = new AbortController();
+    const phases: string[] = [];
+    const onProgress = ({ phase, done }: { readonly phase: string; readonly done: number }): void => {
+      phases.push(`${phase} ${done}`);
+      if (phase === "attacked") stop.abort(new Error("enough"));
+    };
+    await expect(at("half", { signal: stop.signal, onProgress })).rejects.toThrow("enough");
+    expect(phases.at(-1)).toBe("attacked 128");
+    expect(await at("half")).toEqual(whole);
+  });
+
+  it("refuses captions without a text tower", async () => {
+    const captions = new Map([[0, ["a circle"]]]);
+    await expect(measureFidelity(tinyEncoder(), tinyEncoder(), source, { ...options, captions })).rejects.toThrow(
+      /no text tower/,
+    );
   });
 
   it("refuses encoders whose embeddings do not compare, and a single image", async () => {

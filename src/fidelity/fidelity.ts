@@ -1,15 +1,16 @@
 import type { Apgd, Pgd } from "../attacks/index.ts";
-import { balancedSubset, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
+import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
+import { embedSource } from "../embeddings/index.ts";
 import { UsageError } from "../errors.ts";
-import { compileEmbedder } from "../evaluation/embed.ts";
-import { usualBatch } from "../evaluation/forward.ts";
-import { attackEmbeddings } from "../evaluation/index.ts";
+import { zeroShotClassifier } from "../evaluation/index.ts";
 import type { FidelityOf } from "../findings/index.ts";
 import type { Encoder } from "../models/index.ts";
 import { thresholds } from "../objectives/constraint.ts";
 import type { CompileOptions } from "../runtime/index.ts";
+import { attackedEmbeddings } from "./attacked.ts";
 import { driftOf, squaredDistances } from "./drift.ts";
 import { nearestOthers, overlap } from "./neighbours.ts";
+import { recallAt } from "./recall.ts";
 
 export interface FidelityOptions extends CompileOptions {
   /** Allowed is d <= rho |phi0(x)|^marginExponent (paper, equation 5). Defaults 0.1 and 2. */
@@ -17,35 +18,45 @@ export interface FidelityOptions extends CompileOptions {
   readonly marginExponent?: number;
   /** Moves embeddings away from the original's of the clean image; its loss is on embeddings. Default: clean images only. */
   readonly attack?: Pgd | Apgd;
+  /** Captions of images, by their places in the source's items: for text-to-image recall. Default: none. */
+  readonly captions?: ReadonlyMap<number, readonly string[]>;
   /** Images to use, taken class by class in turn. Default: all. */
   readonly limit?: number;
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
+  /** Folder that keeps embeddings from one run to the next. Default: `lore-vision/embeddings` in the user's cache. */
+  readonly cache?: string;
   readonly strict?: boolean;
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: (progress: {
+    readonly phase: "original" | "clean" | "attacked" | "captions";
+    readonly done: number;
+    readonly total: number;
+  }) => void;
 }
 
 export interface MeasuredFidelity extends Omit<FidelityOf, "encoder"> {
   readonly images: number;
 }
 
-/** Images are read, embedded and attacked so many at a time; a multiple of any usual batch. */
-const chunkSize = 128;
 /** How many neighbours a list has. */
 const neighbourCount = 10;
+/** Text-to-image recall is measured at these. */
+const recallCounts = [1, 5, 10];
 /** Of clean distance over what is allowed; beyond the last is open. */
 const edges = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 
 /**
  * How faithful an encoder's embeddings are to the original's: distances and cosines on clean and on attacked images, what
  * they are of what the constraint allows, and how many of an image's nearest neighbours (cosine, among the same images)
- * stay its neighbours. Attacked images search among clean ones, as in an index.
+ * stay its neighbours. Attacked images search among clean ones, as in an index. With captions, the share of them whose image
+ * is among the nearest to the caption's embedding: all images clean, or all attacked. Embeddings are kept on disk, so that an
+ * interrupted measurement goes on where it was.
  *
- * @throws UsageError when the encoders take images, or give embeddings, of different sizes, or fewer than two images can
- *   be read
+ * @throws UsageError when the encoders take images, or give embeddings, of different sizes, when fewer than two images can be
+ *   read, or when there are captions and no text tower
  */
 export async function measureFidelity(
   original: Encoder,
@@ -56,7 +67,7 @@ export async function measureFidelity(
   checkSame(original, encoder);
   const { rho = 0.1, marginExponent = 2 } = options;
   const size = original.embeddingSize;
-  const { reference, clean, attacked } = await embeddings(original, encoder, source, options);
+  const { reference, clean, attacked, indices } = await embeddings(original, encoder, source, options);
   const images = reference.length / size;
   if (images < 2) throw new UsageError(`${source.name}: fidelity needs at least two images that can be read.`);
 
@@ -65,6 +76,7 @@ export async function measureFidelity(
   const k = Math.min(neighbourCount, images - 1);
   const expected = nearestOthers(reference, reference, size, k);
   const kept = (queries: Float32Array): number => overlap(expected, nearestOthers(queries, clean, size, k));
+  const recall = await recallOf(encoder, { clean, attacked, indices }, options);
   return {
     images,
     clean: driftOf(reference, clean, size),
@@ -72,6 +84,7 @@ export async function measureFidelity(
     violationRate: shares.filter((share) => share > 1).length / images,
     histogram: { edges, counts: edges.map((edge, i) => countBetween(shares, edge, edges[i + 1] ?? Infinity)) },
     neighbours: { k, clean: kept(clean), ...(attacked && { attacked: kept(attacked) }) },
+    ...(recall && { recall }),
   };
 }
 
@@ -87,6 +100,8 @@ interface Embeddings {
   readonly reference: Float32Array;
   readonly clean: Float32Array;
   readonly attacked: Float32Array | undefined;
+  /** [n]: places in the source's items. */
+  readonly indices: readonly number[];
 }
 
 async function embeddings(
@@ -95,49 +110,44 @@ async function embeddings(
   source: ImageSource,
   options: FidelityOptions,
 ): Promise<Embeddings> {
-  const { limit = source.items.length, batch = usualBatch, seed = 0, strict, attack, signal } = options;
+  const { limit = source.items.length, seed = 0, attack, onProgress, onSkip, ...rest } = options;
   const order = balancedSubset(source, limit, seed);
-  const compileOptions = { ...options, batch };
-  const originals = await compileEmbedder(original, order.length, compileOptions);
-  const ours = await compileEmbedder(encoder, order.length, compileOptions);
-  const chunks: { reference: Float32Array; clean: Float32Array; attacked: Float32Array | undefined }[] = [];
-  let done = 0;
-  try {
-    for await (const { pixels, count } of openBatches(source, {
-      ...{ order, size: encoder.imageSize, batch: chunkSize },
-      ...(strict && { strict }),
-      ...(options.onSkip && { onSkip: options.onSkip }),
-    })) {
-      signal?.throwIfAborted();
-      const { embeddings: reference } = await originals.run(pixels);
-      const { embeddings: clean } = await ours.run(pixels);
-      const goal = { kind: "away", reference } as const;
-      const perturbed =
-        attack && (await attackEmbeddings(encoder, pixels, { ...compileOptions, attack, goal, seed: seed + done }));
-      const attacked = perturbed && (await ours.run(perturbed.perturbed)).embeddings;
-      chunks.push({ reference, clean, attacked });
-      done += count;
-      options.onProgress?.(done, order.length);
-    }
-  } finally {
-    await originals.dispose();
-    await ours.dispose();
-  }
-  return {
-    reference: joined(chunks.map(({ reference }) => reference)),
-    clean: joined(chunks.map(({ clean }) => clean)),
-    attacked: attack && joined(chunks.map(({ attacked }) => attacked!)),
-  };
+  const { embeddings: reference, indices } = await embedSource(original, source, {
+    ...{ ...rest, order },
+    ...(onSkip && { onSkip }),
+    onProgress: (progress) => onProgress?.({ phase: "original", ...progress }),
+  });
+  const { embeddings: clean } = await embedSource(encoder, source, {
+    ...{ ...rest, order: indices },
+    onProgress: (progress) => onProgress?.({ phase: "clean", ...progress }),
+  });
+  const attacked =
+    attack &&
+    (await attackedEmbeddings(encoder, source, {
+      ...{ ...rest, attack, order: indices, reference, seed },
+      onProgress: (done, total) => onProgress?.({ phase: "attacked", done, total }),
+    }));
+  return { reference, clean, attacked, indices };
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+async function recallOf(
+  encoder: Encoder,
+  { clean, attacked, indices }: Omit<Embeddings, "reference">,
+  { captions, onProgress, ...options }: FidelityOptions,
+): Promise<FidelityOf["recall"]> {
+  if (!captions) return undefined;
+  const pairs = indices.flatMap((image, row) => (captions.get(image) ?? []).map((caption) => [caption, row] as const));
+  if (pairs.length === 0) throw new UsageError("None of the images that are measured has a caption.");
+  const { weight } = await zeroShotClassifier(
+    encoder,
+    pairs.map(([caption]) => caption),
+    ["{}"],
+    { ...options, onProgress: (done, total) => onProgress?.({ phase: "captions", done, total }) },
+  );
+  const texts = { texts: weight.data, owners: pairs.map(([, row]) => row) };
+  const at = (images: Float32Array): readonly number[] => recallAt(texts, images, encoder.embeddingSize, recallCounts);
+  const [found, under] = [at(clean), attacked && at(attacked)];
+  return recallCounts.map((k, i) => ({ k, clean: found[i]!, ...(under && { attacked: under[i]! }) }));
 }
 
 function countBetween(values: Float64Array, low: number, high: number): number {

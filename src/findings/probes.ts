@@ -2,7 +2,13 @@
 export interface ProbedEncoder {
   readonly encoder: string;
   /** Multinomial logistic regression; `regularization` is the l2 strength that held-out images chose. */
-  readonly linear: { readonly accuracy: number; readonly trainAccuracy: number; readonly regularization: number };
+  readonly linear: {
+    readonly accuracy: number;
+    readonly trainAccuracy: number;
+    readonly regularization: number;
+    /** Whether the fit reached its minimum. */
+    readonly converged: boolean;
+  };
   /** Nearest neighbours by cosine, one entry a number of neighbours. */
   readonly neighbours: readonly { readonly k: number; readonly accuracy: number }[];
 }

@@ -1,5 +1,6 @@
 export { alignment, nearestTexts } from "./alignment.ts";
 export { type Interpreted, interpret } from "./interpret.ts";
+export { KeptInterpretation } from "./kept.ts";
 export type { View } from "./one.ts";
 export type { InterpretOptions, InterpretProgress } from "./options.ts";
 export { gini } from "./saliency.ts";

@@ -2,7 +2,7 @@ import { balancedSubset, type ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Interpretability } from "../findings/interpretability.ts";
 import type { Encoder } from "../models/encoder.ts";
-import { interpretOne, type View } from "./one.ts";
+import { type InterpretedOne, interpretOne, type View } from "./one.ts";
 import type { InterpretOptions } from "./options.ts";
 import { manyTemplates } from "./templates.ts";
 import { plainTexts } from "./towards.ts";
@@ -32,9 +32,15 @@ export async function interpret(
   const { templates = manyTemplates(), texts = plainTexts(source), seed = 0, shown = 4 } = options;
   const { towards = plainTexts(source).slice(0, usualTowards) } = options;
   const order = balancedSubset(source, options.limit ?? source.items.length, seed);
-  const found: Awaited<ReturnType<typeof interpretOne>>[] = [];
-  for (const encoder of encoders)
-    found.push(await interpretOne(encoder, source, { ...options, templates, texts, towards, shown, seed, order }));
+  const found: InterpretedOne[] = [];
+  for (const [i, encoder] of encoders.entries()) {
+    const kept = options.kept?.[i];
+    const one =
+      kept?.found ??
+      (await interpretOne(encoder, source, { ...options, templates, texts, towards, shown, seed, order }));
+    if (kept && !kept.found) kept.keep(one);
+    found.push(one);
+  }
   const [first] = found;
   if (!first) throw new UsageError("At least one encoder is needed.");
   return {

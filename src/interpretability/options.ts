@@ -3,6 +3,8 @@ import type { ZeroShotOptions } from "../evaluation/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 
+import type { KeptInterpretation } from "./kept.ts";
+
 export interface InterpretOptions extends Pick<ZeroShotOptions, "cache">, CompileOptions {
   /** Templates of the alignment, `{}` for the class's name. Default: the 150 that ship with the project. */
   readonly templates?: readonly string[];
@@ -17,6 +19,8 @@ export interface InterpretOptions extends Pick<ZeroShotOptions, "cache">, Compil
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
+  /** One an encoder: keeps what was found, and gives what was found before. Default: nothing is kept. */
+  readonly kept?: readonly (KeptInterpretation | undefined)[];
   readonly strict?: boolean;
   /** Ends the measurement, which rejects with the signal's reason. */
   readonly signal?: AbortSignal;

@@ -19,6 +19,8 @@ const maxIterations = 1000;
 export interface LinearProbe {
   readonly head: LinearClassifier;
   readonly regularization: number;
+  /** False when the minimum was not reached: in 1000 steps, or as near as rounding lets. */
+  readonly converged: boolean;
 }
 
 /**
@@ -46,8 +48,8 @@ export async function linearProbe(data: Labelled, classes: number, options: FitO
       regularization = strength;
     });
   }
-  const point = await fitLogistic(data, classes, regularization, options);
-  return { head: headOf(point.point, classes, data.size), regularization };
+  const { point, converged } = await fitLogistic(data, classes, regularization, options);
+  return { head: headOf(point, classes, data.size), regularization, converged };
 }
 
 /** The minimum for one strength; points as in `LogisticLoss`. */

@@ -53,13 +53,14 @@ export async function probe(
   const found = await embed(test, limit, "test images");
   const measured = { ...found, labels: found.labels.map((label) => classes[label]!) };
   onProgress?.({ phase: "classifiers", done: 0, total: 1 });
-  const { head, regularization } = await linearProbe(known, train.classes!.length, options);
+  const { head, regularization, converged } = await linearProbe(known, train.classes!.length, options);
   const predictions = await nearestNeighbours(known, measured, neighbours, options);
   return {
     linear: {
       accuracy: accuracyOf(predictLinear(head, measured), measured.labels),
       trainAccuracy: accuracyOf(predictLinear(head, known), known.labels),
       regularization,
+      converged,
     },
     neighbours: neighbours.map((k, i) => ({ k, accuracy: accuracyOf(predictions[i]!, measured.labels) })),
     head,

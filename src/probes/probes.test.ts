@@ -57,3 +57,32 @@ test("neighbours are by cosine, and near ones weigh more", async () => {
   expect([...one!]).toEqual([0, 1]);
   expect([...three!], "two far ones do not outvote a near one").toEqual([0, 1]);
 });
+
+/*
+ * scikit-learn 1.4 in float64 on the same points; its C is 1 / (images strength), and the penalty the same:
+ *   LogisticRegression(C=1 / (40 * 0.01), tol=1e-10, max_iter=100000).fit(X, y)
+ */
+const published = {
+  loss: 0.29033988822,
+  weight: [
+    1.17659, -2.48684, -1.25855, 1.24574, -2.08308, 1.55529, -1.12656, -1.23565, 0.90649, 0.93155, 2.38511, -0.01009,
+  ],
+  // Up to a constant, which changes no probability.
+  bias: [0.86312, 0.4396, -1.30272],
+};
+
+test("the fit is scikit-learn's", async () => {
+  const [count, size, classes] = [40, 4, 3];
+  const labels = Int32Array.from({ length: count }, (_, i) => i % classes);
+  const embeddings = Float32Array.from({ length: count * size }, (_, at) => {
+    const [i, j] = [Math.floor(at / size), at % size];
+    return Math.sin(1.7 * i + 0.9 * j * j) + (j === labels[i] ? 1.2 : 0);
+  });
+  const { point, value } = await fitLogistic({ embeddings, labels, size }, classes, 0.01, { threads: 1 });
+  expect(value).toBeCloseTo(published.loss, 7);
+  // A gradient of up to 1e-5 over a curvature of at least the strength, 1e-2.
+  for (const [i, w] of published.weight.entries()) expect(Math.abs(point[i]! - w)).toBeLessThan(1e-3);
+  const bias = point.slice(classes * size);
+  const mean = bias.reduce((a, b) => a + b) / classes;
+  for (const [c, b] of published.bias.entries()) expect(Math.abs(bias[c]! - mean - b)).toBeLessThan(1e-3);
+});

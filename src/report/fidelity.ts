@@ -1,8 +1,30 @@
 import type { Fidelity, Spread } from "../findings/index.ts";
 import { percent, textTable } from "./table.ts";
 
-/** A row an encoder: medians of distance and cosine, violations, neighbours kept. */
-export function fidelityTable({ encoders, attack }: Fidelity): string {
+/** A row an encoder: medians of distance and cosine, violations, neighbours kept; a second table of recall. */
+export function fidelityTable(found: Fidelity): string {
+  const recall = recallTable(found);
+  return [driftTable(found), ...(recall === undefined ? [] : [recall])].join("\n\n");
+}
+
+function recallTable({ encoders, attack }: Fidelity): string | undefined {
+  const first = encoders[0]!.recall;
+  if (!first) return undefined;
+  const header = first.flatMap(({ k }) => [
+    `text to image, recall at ${k}`,
+    ...(attack === undefined ? [] : ["attacked"]),
+  ]);
+  const rows = encoders.map(({ encoder, recall = [] }) => [
+    encoder,
+    ...recall.flatMap(({ clean, attacked }) => [
+      percent(clean),
+      ...(attacked === undefined ? [] : [percent(attacked)]),
+    ]),
+  ]);
+  return textTable(["encoder", ...header], rows);
+}
+
+function driftTable({ encoders, attack }: Fidelity): string {
   const k = encoders[0]!.neighbours.k;
   const columns = ["distance", "relative", "cosine"];
   const header = [

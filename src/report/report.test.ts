@@ -129,7 +129,7 @@ it("calls encoders by as little as tells them apart, and knows the run of each",
   const finding = { ...sampleFinding("probes"), kind: "probes" as const, content };
   const of = names.map((encoder) => ({
     encoder,
-    ...{ linear: { accuracy: 1, trainAccuracy: 1, regularization: 1 }, neighbours: [] },
+    ...{ linear: { accuracy: 1, trainAccuracy: 1, regularization: 1, converged: true }, neighbours: [] },
   }));
   const cast = castOf({
     runs: [run("runs/y", 3, 0.2)],

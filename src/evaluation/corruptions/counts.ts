@@ -1,5 +1,5 @@
-import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import { appendLines } from "../../models/files.ts";
 import { openKept } from "../kept.ts";
 import { type Condition, conditionName } from "./conditions.ts";
 
@@ -55,6 +55,6 @@ export class CorruptionCounts {
   add(condition: Condition, count: Count): void {
     const line: Line = { condition: conditionName(condition), ...count };
     this.#known.set(line.condition, count);
-    if (this.#folder !== undefined) appendFileSync(join(this.#folder, file), `${JSON.stringify(line)}\n`);
+    if (this.#folder !== undefined) appendLines(join(this.#folder, file), [line]);
   }
 }

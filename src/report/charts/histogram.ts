@@ -28,7 +28,7 @@ export function histogramFigure({ title, note, name, encoders }: Histogram): str
     note,
     option: {
       xAxis: xAxis({ name, min: edges[0] ?? 0, max: (edges.at(-1) ?? 0) + width, format: tidy }),
-      yAxis: yAxis({ name: "images, %", min: 0, max: 10 * Math.ceil(10 * Math.max(0.1, ...shares.flat())) }),
+      yAxis: yAxis({ name: "images, %", min: 0, ...upTo(100 * Math.max(...shares.flat())) }),
       series: encoders.map(({ member, edges: own }, i) => {
         const points = own.map((edge, j) => [edge, inPercent(shares[i]![j] ?? 0)] as const);
         const end = [(own.at(-1) ?? 0) + width, points.at(-1)?.[1] ?? 0] as const;
@@ -58,4 +58,10 @@ export function histogramFigure({ title, note, name, encoders }: Histogram): str
       ]),
     },
   });
+}
+
+/** An axis that ends on a line, and has two to six of them. */
+function upTo(percent: number): { readonly max: number; readonly interval: number } {
+  const interval = percent > 50 ? 20 : 10;
+  return { max: interval * Math.max(2, Math.ceil(percent / interval)), interval };
 }

@@ -169,19 +169,19 @@ function fidelity({ dataset, images, original, rho, attack, encoders }: Fidelity
     title: `Fidelity to ${original}, ${images} images of ${dataset}`,
     measures: [
       {
-        title: "cosine, clean",
+        title: "median cosine, clean",
         better: "more",
         show: cosine,
-        values: encoders.map(({ encoder, clean }) => [encoder, clean.cosine.mean] as const),
+        values: encoders.map(({ encoder, clean }) => [encoder, clean.cosine.median] as const),
       },
       ...(attack === undefined
         ? []
         : [
             {
-              title: `cosine, ${attack}`,
+              title: `median cosine, ${attack}`,
               better: "more" as const,
               show: cosine,
-              values: encoders.map(({ encoder, attacked }) => [encoder, attacked?.cosine.mean] as const),
+              values: encoders.map(({ encoder, attacked }) => [encoder, attacked?.cosine.median] as const),
             },
           ]),
       {
