@@ -118,10 +118,12 @@ export {
 export {
   type Classifier,
   type Encoder,
+  type Float16Copy,
   type LoadOptions,
   loadEncoder,
   type Parameters,
   saveEncoder,
+  saveFloat16Copies,
   type VitArchitecture,
   VitEncoder,
   withHead,

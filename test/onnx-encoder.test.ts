@@ -46,9 +46,10 @@ test("a ConvNet's file: its last linear layer is the head; trained, it is the sa
 
   const trained = await lore([
     ...["train", ...net, "--method", "lore", "--epsilon", "4/255", "--attack-steps", "2", "--batch", "8"],
-    ...["--limit", "16", "--freeze", "bn*", "--learning-rate", "1e-2", "--out", at("run")],
+    ...["--limit", "16", "--freeze", "bn*", "--learning-rate", "1e-2", "--out", at("run"), "--float16-copy"],
   ]);
   expect(trained.code, trained.stderr).toBe(0);
+  expect(trained.stderr).toMatch(/onnx\/net_fp16\.onnx: its outputs differ by 0\.\d+ % from/);
   const [before, after] = [read(at("net.onnx")), read(at("run/encoder/onnx/net.onnx"))];
   const changed = [...before.graph.initializers.keys()].filter(
     (name) => `${before.graph.initializers.get(name)!.data}` !== `${after.graph.initializers.get(name)!.data}`,
@@ -59,7 +60,7 @@ test("a ConvNet's file: its last linear layer is the head; trained, it is the sa
     graph: { ...before.graph, initializers: 0 },
   });
 
-  // The run folder is an encoder, and says by itself how pixels are normalised.
+  // The run folder is an encoder, its float16 copy notwithstanding, and says by itself how pixels are normalised.
   const again = await loadEncoder(at("run"));
   const pixels = randomImages(3, { size: 16 });
   const { head } = again;

@@ -67,14 +67,25 @@ export function loadOnnxEncoder(
 
 const usualNames = ["vision_model.onnx", "model.onnx"];
 
-/** The ONNX file of an encoder's folder: of a usual name, else the only one that is no text tower; undefined for none. */
+/** How transformers.js marks files of the same model in other element types. */
+const variant = /_(fp16|int8|uint8|quantized|q4|q4f16|bnb4)\.onnx$/;
+
+/**
+ * The ONNX file of an encoder's folder: of a usual name, else the only one that is neither a text tower nor another's copy
+ * in a smaller element type; undefined for none.
+ */
 export function onnxFileIn(folder: string): string | undefined {
   const folders = [join(folder, "onnx"), folder].filter((path) => existsSync(path));
   const files = folders.flatMap((path) => readdirSync(path).map((name) => join(path, name)));
-  const models = files.filter((path) => path.endsWith(".onnx") && !/text_model/.test(basename(path)));
+  const models = files.filter((path) => isVision(basename(path)) && !isCopy(path, files));
   const usual = usualNames.map((name) => models.find((path) => basename(path) === name)).find((path) => path);
   return usual ?? (models.length === 1 ? models[0] : undefined);
 }
+
+const isVision = (name: string): boolean => name.endsWith(".onnx") && !name.includes("text_model");
+
+const isCopy = (path: string, files: readonly string[]): boolean =>
+  variant.test(path) && files.includes(path.replace(variant, ".onnx"));
 
 /** Where the settings of an ONNX file lie: in its own folder, or above `onnx/`. */
 function encoderFolderOf(path: string): string {

@@ -1,0 +1,47 @@
+import { elementTypeOf } from "./dtype.ts";
+import type { OnnxAttribute, OnnxGraph, OnnxNode, ValueInfo } from "./model.ts";
+import type { DType, Tensor } from "./tensor.ts";
+
+/** One element type instead of another. */
+export interface Retyping {
+  readonly from: DType;
+  readonly to: DType;
+  /** A tensor of `from` as one of `to`. */
+  readonly convert: (tensor: Tensor) => Tensor;
+}
+
+/** A graph in which everything of one element type is of another: tensors, inputs, outputs, and what casts give. */
+export function retyped(graph: OnnxGraph, retyping: Retyping): OnnxGraph {
+  const tensor = (old: Tensor): Tensor => (old.dtype === retyping.from ? retyping.convert(old) : old);
+  const info = (old: ValueInfo): ValueInfo => (old.dtype === retyping.from ? { ...old, dtype: retyping.to } : old);
+  const attribute = (name: string, old: OnnxAttribute): OnnxAttribute => {
+    switch (old.kind) {
+      case "tensor":
+        return { kind: "tensor", value: tensor(old.value) };
+      case "graph":
+        return { kind: "graph", value: retyped(old.value, retyping) };
+      case "int":
+        if (!elementTypes.has(name) || old.value !== elementTypeOf(retyping.from)) return old;
+        return { kind: "int", value: elementTypeOf(retyping.to) };
+      default:
+        return old;
+    }
+  };
+  const node = (old: OnnxNode): OnnxNode => ({
+    ...old,
+    attributes: Object.fromEntries(
+      Object.entries(old.attributes).map(([name, value]) => [name, attribute(name, value)]),
+    ),
+  });
+  return {
+    name: graph.name,
+    nodes: graph.nodes.map(node),
+    inputs: graph.inputs.map(info),
+    outputs: graph.outputs.map(info),
+    initializers: new Map([...graph.initializers].map(([name, value]) => [name, tensor(value)])),
+    ...(graph.valueInfo && { valueInfo: graph.valueInfo.map(info) }),
+  };
+}
+
+/** Attributes that name an element type: what a Cast or a random node gives. */
+const elementTypes: ReadonlySet<string> = new Set(["to", "dtype", "output_dtype"]);
