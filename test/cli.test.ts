@@ -97,6 +97,7 @@ describe("lore evaluate", () => {
     );
     await expectRefused(evaluate("--image-size", "10"), /Image size 10.*multiple.*4/);
     await expectRefused(evaluate("--wrong"), /unknown option '--wrong'/);
+    await expectRefused(evaluate("--epsilon", "1/255", "2/255"), /too many arguments[\s\S]*written with commas/);
   });
 });
 

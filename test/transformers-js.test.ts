@@ -20,7 +20,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { preprocess } from "../src/data/resize.ts";
 import { Graph } from "../src/graph/index.ts";
 import { classify as logitsOf } from "../src/models/classifier.ts";
-import { type Encoder, frozenWeights, loadEncoder, saveEncoder } from "../src/models/index.ts";
+import { type Encoder, frozenWeights, loadEncoder, saveEncoder, saveFloat16Copies } from "../src/models/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/models/safetensors.ts";
 import { OnnxText } from "../src/models/text/onnx-text.ts";
 import { randomStream } from "../src/random.ts";
@@ -166,6 +166,20 @@ describe("a saved CLIP in transformers.js", () => {
     const ours = await embed(clip, ourPixels(picture, 8), "pixels");
     expect(largestDifference(result.data as Float32Array, ours)).toBeLessThan(rounding);
     await features.dispose();
+  });
+
+  test("with dtype fp16 it takes the float16 copy, whose embeddings are close", async () => {
+    const copied = saved(clip);
+    await saveFloat16Copies(copied, clip.imageSize);
+    const model = await CLIPVisionModelWithProjection.from_pretrained(copied, { ...session, dtype: "fp16" });
+    const images = randomImages(2, { low: -2, high: 2 });
+    const { image_embeds: embeddings } = await model({ pixel_values: new Tensor("float32", images, [2, 3, 8, 8]) });
+    const ours = await embed(clip, images, "normalized");
+    const difference = largestDifference(embeddings.data, ours) / Math.max(...ours.map(Math.abs));
+    // Some layers, each rounded to 11 bits (5e-4); in float32 it would be a hundredth of this.
+    expect(difference).toBeLessThan(1e-2);
+    expect(difference).toBeGreaterThan(1e-5);
+    await model.dispose();
   });
 
   test("loaded again it is the same, and saved again every file is", async () => {

@@ -50,12 +50,17 @@ export async function lore(args: readonly string[]): Promise<number> {
 }
 
 function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof CommanderError) {
+    if (error.code === "commander.excessArguments") process.stderr.write(`${severalValues}\n`);
+    return error.exitCode === 0 ? 0 : 2;
+  }
   process.stderr.write(
     error instanceof LoreError ? `lore: ${error.message}\n` : `lore: unexpected error\n${describe(error)}\n`,
   );
   return error instanceof UsageError ? 2 : 1;
 }
+
+const severalValues = "Several values of an option that takes a list are written with commas: --epsilon 1/255,2/255.";
 
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
