@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { gradients } from "../autodiff/index.ts";
 import { toOnnx } from "../graph/export.ts";
-import { Graph, GraphError } from "../graph/index.ts";
+import { Graph, GraphError, type Value } from "../graph/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { compile } from "../runtime/index.ts";
 import { importModel } from "./import-model.ts";
@@ -33,6 +33,11 @@ async function valueAndGradient(x: ReturnType<typeof network>["x"], y: ReturnTyp
   return copy;
 }
 
+/** What an output is computed by, from the output back. */
+function opsBehind({ origin }: Value): readonly string[] {
+  return origin.kind === "node" ? [origin.node.op, ...origin.node.inputs.flatMap(opsBehind)] : [origin.kind];
+}
+
 describe("importModel", () => {
   for (const opset of [13, 15, 17, 18, 20, 21]) {
     test(`a file of opset ${opset} gives the graph's values and gradients`, async () => {
@@ -55,6 +60,15 @@ describe("importModel", () => {
   test("an operator that the graph does not know is named", () => {
     const model = toOnnx({ y: network().y });
     const nodes = model.graph.nodes.map((node, i) => (i === 0 ? { ...node, op: "Unheard" } : node));
-    expect(() => importModel({ ...model, graph: { ...model.graph, nodes } })).toThrow(/Unheard/);
+    expect(() => importModel({ ...model, graph: { ...model.graph, nodes } })).toThrow(/Unheard is not supported/);
+    const lstm = model.graph.nodes.map((node, i) => (i === 0 ? { ...node, op: "LSTM", inputs: ["x", ""] } : node));
+    expect(() => importModel({ ...model, graph: { ...model.graph, nodes: lstm } })).toThrow(/LSTM is not supported/);
+  });
+
+  test("nodes may stand in any order, as ONNX Runtime takes them", () => {
+    const model = toOnnx({ y: network().y });
+    const reversed = importModel({ ...model, graph: { ...model.graph, nodes: [...model.graph.nodes].reverse() } });
+    const ops = (imported: ReturnType<typeof importModel>) => opsBehind(imported.outputs.get("y")!);
+    expect(ops(reversed)).toEqual(ops(importModel(model)));
   });
 });

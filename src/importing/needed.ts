@@ -1,18 +1,65 @@
+import { GraphError } from "../graph/errors.ts";
 import type { OnnxGraph, OnnxNode } from "../onnx/index.ts";
+import { describe } from "./describe.ts";
 
-/** The nodes that these values depend on, in the file's order. */
+/**
+ * The nodes that these values depend on, each behind those that it reads from: the file's order, where that is one. (Some
+ * converters append casts at the end, and ONNX Runtime takes that.)
+ *
+ * @throws GraphError when nodes read each other in a circle
+ */
 export function neededNodes({ nodes }: OnnxGraph, wanted: readonly string[]): readonly OnnxNode[] {
   const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const needed = closure(wanted, producers);
+  const placed = new Set<OnnxNode>();
+  for (const node of nodes) if (needed.has(node)) placeBehindItsSources(node, producers, placed);
+  return [...placed];
+}
+
+type Producers = ReadonlyMap<string, OnnxNode>;
+
+function closure(wanted: readonly string[], producers: Producers): ReadonlySet<OnnxNode> {
   const needed = new Set<OnnxNode>();
   const open = [...wanted];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const node = producers.get(name);
     if (!node || needed.has(node)) continue;
     needed.add(node);
-    open.push(...node.inputs, ...captured(node));
+    open.push(...read(node));
   }
-  return nodes.filter((node) => needed.has(node));
+  return needed;
 }
+
+/** Depth first, with a list for the stack: graphs are deeper than calls may be. */
+function placeBehindItsSources(last: OnnxNode, producers: Producers, placed: Set<OnnxNode>): void {
+  const path = new Set<OnnxNode>();
+  const stack = [last];
+  for (let node = stack.at(-1); node; node = stack.at(-1)) {
+    const sources = placed.has(node) ? [] : missing(node, producers, placed);
+    if (sources.length === 0) {
+      placed.add(node);
+      path.delete(node);
+      stack.pop();
+      continue;
+    }
+    path.add(node);
+    const circular = sources.find((source) => path.has(source));
+    if (circular)
+      throw new GraphError(
+        `The graph is cyclic: ${describe(node)} reads from ${describe(circular)}, which depends on it.`,
+      );
+    stack.push(...sources);
+  }
+}
+
+function missing(node: OnnxNode, producers: Producers, placed: ReadonlySet<OnnxNode>): readonly OnnxNode[] {
+  return read(node).flatMap((name) => {
+    const source = producers.get(name);
+    return source && !placed.has(source) ? [source] : [];
+  });
+}
+
+const read = (node: OnnxNode): readonly string[] => [...node.inputs, ...captured(node)];
 
 /** What the branches of an `If` read; their own values are among the names, which no node outside bears. */
 function captured(node: OnnxNode): readonly string[] {

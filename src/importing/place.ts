@@ -1,8 +1,10 @@
 import { GraphError, Mismatch } from "../graph/errors.ts";
 import type { Graph, Value } from "../graph/index.ts";
+import { operators } from "../graph/operators/index.ts";
 import { canonicalize, constantValue, type OnnxModel, type OnnxNode } from "../onnx/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { composites } from "./composites/index.ts";
+import { describe } from "./describe.ts";
 import { evaluate, type Known, knownOf, tensorOf } from "./known.ts";
 import { neededNodes } from "./needed.ts";
 
@@ -52,7 +54,7 @@ class Placer {
     const tensor = known ? tensorOf(known) : this.#tensors.get(name);
     const found =
       this.#values.get(name) ?? (tensor && ((!known && this.#weight(name, tensor)) || this.#graph.constant(tensor)));
-    if (!found) throw new GraphError(`${reader} reads ${name}, which no node before it computes.`);
+    if (!found) throw new GraphError(`${reader} reads ${name}, which neither an input, a weight nor a node gives.`);
     this.#values.set(name, found);
     return found;
   }
@@ -88,7 +90,10 @@ class Placer {
   ): readonly Value[] {
     const composite = composites[domain === "" ? op : `${domain}:${op}`];
     if (composite) return this.#written(node, () => composite({ g: this.#graph, x, a: attributes }));
-    if (domain !== "") throw new GraphError(`${describe(node)}: the operator ${domain}:${op} is unknown.`);
+    if (domain !== "" || !(op in operators))
+      throw new GraphError(
+        `${describe(node)}: the operator ${domain && `${domain}:`}${op} is not supported (docs/OPERATORS.md lists those that are).`,
+      );
     if (x.includes(undefined)) throw new GraphError(`${describe(node)}: one of its inputs is left out.`);
     return this.#graph.apply(op, x as readonly Value[], attributes);
   }
@@ -151,8 +156,4 @@ class Placer {
     const known = this.#known.get(name);
     return known ? tensorOf(known) : this.#tensors.get(name);
   };
-}
-
-function describe({ op, name, outputs }: OnnxNode): string {
-  return `${op} ${name || outputs[0] || ""}`.trim();
 }

@@ -38,3 +38,10 @@ test("bfloat16 is the upper half of a float32", () => {
   expect([...widenBfloat16(Uint16Array.of(0x3f80, 0xc000, 0x7f80))]).toEqual([1, -2, Number.POSITIVE_INFINITY]);
   expect([...widenHalf(Uint16Array.of(0x3c00, 0xc000))]).toEqual([1, -2]);
 });
+
+test("many halves are widened as few are", () => {
+  const patterns = Uint16Array.from({ length: 70000 }, (_, i) => i & 0xffff);
+  const widened = widenHalf(patterns);
+  expect(widened).toHaveLength(70000);
+  expect(patterns.filter((pattern, i) => !Object.is(widened[i], fromHalf(pattern)))).toHaveLength(0);
+});

@@ -21,7 +21,18 @@ export function fromHalf(bits: number): number {
 
 /** float32 values of IEEE half patterns. */
 export function widenHalf(patterns: Uint16Array): Float32Array {
-  return Float32Array.from(patterns, fromHalf);
+  const widened = new Float32Array(patterns.length);
+  // By a table for all patterns: files of half precision have hundreds of millions of weights.
+  const values = patterns.length > 65536 ? everyHalf() : undefined;
+  for (let i = 0; i < patterns.length; i++) widened[i] = values ? values[patterns[i]!]! : fromHalf(patterns[i]!);
+  return widened;
+}
+
+let table: Float32Array | undefined;
+
+function everyHalf(): Float32Array {
+  table ??= Float32Array.from({ length: 65536 }, (_, pattern) => fromHalf(pattern));
+  return table;
 }
 
 /** float32 values of bfloat16 patterns: the upper half of a float32. */

@@ -1,8 +1,9 @@
 import { scalarTensor } from "../../onnx/constants.ts";
 import { OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
+import { describe } from "../describe.ts";
 import { dequantized } from "./dequantize.ts";
-import { describe, Writer } from "./writer.ts";
+import { Writer } from "./writer.ts";
 
 /**
  * A quantised model as one of float32: weights as the numbers that their integers stand for, activations not rounded. Of

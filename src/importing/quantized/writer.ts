@@ -1,5 +1,6 @@
 import { OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
+import { describe } from "../describe.ts";
 import { heldTensors } from "../weights.ts";
 import { dequantized, type Quantization } from "./dequantize.ts";
 
@@ -77,8 +78,4 @@ export class Writer {
     if (!this.#absorbed.has(node)) return undefined;
     return node.inputs.find((name) => this.#producers.get(name)?.op === "Cast");
   }
-}
-
-export function describe({ op, name, outputs }: OnnxNode): string {
-  return `${op} ${name || outputs[0] || ""}`.trim();
 }
