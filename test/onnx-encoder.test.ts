@@ -75,6 +75,11 @@ test("a ConvNet's file: its last linear layer is the head; trained, it is the sa
     // float32 through three layers, in another order.
     expect(own).toBeCloseTo(logit, 4);
   }
+
+  // The original is opened as it was for training, without saying it again.
+  const compared = await lore(["fidelity", "--encoder", at("run"), "--data", "synthetic:8:test", ...compute, "--json"]);
+  expect(compared.code, compared.stderr).toBe(0);
+  expect(JSON.parse(compared.stdout).original).toBe(at("net.onnx"));
 });
 
 test("a transformers.js folder without safetensors: image_embeds, zero-shot, and it stays such a folder", async () => {

@@ -30,6 +30,16 @@ export function withEncoderFlags(command: Command): Command {
     );
 }
 
+/** Those of a command's flags that say how its encoder is opened. */
+export function encoderFlags({ imageSize, activation, output, normalization }: EncoderFlags): EncoderFlags {
+  return {
+    ...(imageSize !== undefined && { imageSize }),
+    ...(activation && { activation }),
+    ...(output !== undefined && { output }),
+    ...(normalization && { normalization }),
+  };
+}
+
 /** Which weights of an ONNX file are trained. */
 export interface WeightFlags {
   readonly trainable?: readonly string[];

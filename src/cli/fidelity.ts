@@ -11,7 +11,7 @@ import { type Fidelity, keepFinding } from "../findings/index.ts";
 import type { Margin } from "../objectives/index.ts";
 import { fidelityTable } from "../report/fidelity.ts";
 import { readRun } from "../training/run-folder.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { type EncoderFlags, encoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import {
   type ComputeFlags,
@@ -74,7 +74,8 @@ export function fidelityCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
   const { data, classes, seed, batch, limit, strict, out } = flags;
-  const { original: originalSpec, rho, marginExponent } = { ...statedByRun(flags.encoder), ...given(flags) };
+  const stated = statedByRun(flags.encoder);
+  const { original: originalSpec, rho, marginExponent } = { ...stated, ...given(flags) };
   if (originalSpec === undefined)
     throw new UsageError("--original is missing: none of the encoders is a run folder that names what it began with.");
   if (!(rho > 0)) throw new UsageError(`--rho ${rho} must be greater than 0.`);
@@ -84,7 +85,8 @@ async function run(flags: Flags): Promise<void> {
   if (captions && captions.unmatched > 0)
     process.stderr.write(`Warning: ${captions.unmatched} files of ${flags.captions} are no images of ${data}.\n`);
   const progress = new ProgressLine();
-  const original = await openEncoder(originalSpec, flags, progress);
+  const asTrained = originalSpec === stated.original ? stated.openedWith : {};
+  const original = await openEncoder(originalSpec, { ...asTrained, ...flags }, progress);
   const skips = new SkipList();
   const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
   // Under attack the original is what the others are compared with.
@@ -127,6 +129,8 @@ async function run(flags: Flags): Promise<void> {
 
 interface Stated {
   readonly original?: string;
+  /** What had to be said of it. */
+  readonly openedWith?: EncoderFlags;
   readonly rho: number;
   readonly marginExponent: number;
 }
@@ -140,13 +144,13 @@ function statedByRun(specs: readonly string[]): Stated {
   const margin = objective?.constraint?.margin;
   return {
     ...usual,
-    ...(flags?.encoder !== undefined && { original: flags.encoder }),
+    ...(flags?.encoder !== undefined && { original: flags.encoder, openedWith: encoderFlags(flags) }),
     ...(margin?.kind === "relative" && { rho: margin.rho, marginExponent: margin.exponent }),
   };
 }
 
 interface RunFile {
-  readonly flags?: { readonly encoder?: string };
+  readonly flags?: EncoderFlags & { readonly encoder?: string };
   readonly objective?: { readonly constraint?: { readonly margin?: Margin } };
 }
 

@@ -36,7 +36,7 @@ function page(): string {
   return [
     "# Operators",
     "",
-    "What can be imported and differentiated, of ONNX opsets 11 to 21. This page is made from the tables in `src/graph/operators/`,",
+    "What can be imported and differentiated, of ONNX opsets 7 to 21. This page is made from the tables in `src/graph/operators/`,",
     "`src/autodiff/rules.ts` and `src/importing/` by a test, which fails when it is out of date; `npx vitest run -u operators-page`",
     "writes it anew. Every rule is checked against central differences, every operator that is written out in others against",
     "ONNX Runtime's own kernel, value and derivative.",

@@ -9,7 +9,7 @@ import type { Tensor } from "./tensor.ts";
 type Draft = { op: string; inputs: string[]; attributes: Record<string, AttributeValue> };
 
 /**
- * Brings a node of an opset from 11 to 24 into canonical form. (22 to 24 only widened element types of the operators here.)
+ * Brings a node of an opset from 7 to 24 into canonical form. (22 to 24 only widened element types of the operators here.)
  *
  * @param constant the value of an input that is known, undefined for one that is computed.
  * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant` and
@@ -21,12 +21,14 @@ export function canonicalize(
   constant: (name: string) => Tensor | undefined,
 ): CanonicalNode {
   const domain = node.domain === "ai.onnx" ? "" : node.domain;
-  const facts = factsOf(node.op, domain);
-  if (domain === "") checkOpset(opset, 11, 24);
+  // Before opset 11, Resize was Upsample under another name.
+  const op = node.op === "Resize" && opset < 11 ? "Upsample" : node.op;
+  const facts = factsOf(op, domain);
+  if (domain === "") checkOpset(opset, 7, 24);
   if (domain === "" && (node.op === "Constant" || node.op === "ConstantOfShape")) {
     throw new OnnxError(`${describeNode(node)} is a constant and not an operation: use constantValue for its tensor`);
   }
-  const draft: Draft = { op: node.op, inputs: [...node.inputs], attributes: {} };
+  const draft: Draft = { op, inputs: [...node.inputs], attributes: {} };
   for (const [name, attribute] of Object.entries(node.attributes)) {
     draft.attributes[name] = plainValue(node, facts, opset, name, attribute);
   }
@@ -38,7 +40,7 @@ export function canonicalize(
   if (operands.length > 0) draft.inputs.length = Math.min(draft.inputs.length, ...operands.map(({ input }) => input));
   while (draft.inputs.at(-1) === "") draft.inputs.pop();
   draft.attributes = { ...facts.defaults, ...draft.attributes };
-  if (domain === "") rewrites[node.op]?.(draft, node, opset);
+  if (domain === "") rewrites[op]?.(draft, node, opset);
   return { op: draft.op, domain, inputs: draft.inputs, outputs: node.outputs, attributes: draft.attributes };
 }
 
@@ -127,6 +129,20 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
       const value = attributes[name];
       if (typeof value === "object" && value.length === 0) delete attributes[name];
     }
+  },
+  Upsample: (draft) => {
+    draft.op = "Resize";
+    const { scales } = draft.attributes;
+    const shrinks = typeof scales === "object" && scales.some((scale) => Number(scale) < 1);
+    draft.attributes = {
+      ...factsOf("Resize", "").defaults,
+      ...draft.attributes,
+      ...{ coordinate_transformation_mode: "asymmetric", nearest_mode: shrinks ? "ceil" : "floor" },
+    };
+  },
+  BatchNormalization: ({ attributes }, node) => {
+    if (attributes.spatial === 0) throw new OnnxError(`${describeNode(node)} normalises every pixel by itself`);
+    delete attributes.spatial;
   },
   Softmax: flattenedBefore13,
   LogSoftmax: flattenedBefore13,

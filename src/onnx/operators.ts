@@ -14,7 +14,7 @@ export interface StaticOperand {
   readonly since?: number;
 }
 
-/** What is particular about an operator in opsets 11 to 21. An operator without an entry is the same in all of them. */
+/** What is particular about an operator in opsets 7 to 21. An operator without an entry is the same in all of them. */
 export interface OperatorFacts {
   /** The first opset that has the operator, or has it with its present meaning. */
   readonly since?: number;
@@ -113,6 +113,7 @@ export const operators: Readonly<Record<string, OperatorFacts>> = {
     },
     added: { antialias: 18, keep_aspect_ratio_policy: 18, axes: 18 },
   },
+  Upsample: { operands: [{ attribute: "scales", input: 1, type: "float32s" }], defaults: { mode: "nearest" } },
 
   // Reductions.
   ReduceSum: reduction(13),

@@ -265,6 +265,18 @@ const cases: readonly Case[] = [
     },
     attributes: { num_heads: 2 },
   },
+
+  // As opsets before 11 had them.
+  { op: "Upsample", opset: 7, shapes: [image], attributes: { scales: [1, 1, 2, 3] }, kinks: "inside" },
+  { op: "Upsample", opset: 9, shapes: [image], constants: { 1: floats(1, 1, 2, 1.5) }, attributes: { mode: "linear" } },
+  { op: "Resize", opset: 10, shapes: [image], constants: { 1: floats(1, 1, 2, 3) }, attributes: { mode: "nearest" } },
+  { op: "Resize", opset: 10, shapes: [image], constants: { 1: floats(1, 1, 0.5, 0.4) }, kinks: "inside" },
+  { op: "Slice", opset: 9, shapes: [image], attributes: { starts: [1, -3], ends: [3, 100], axes: [1, 3] } },
+  { op: "Pad", opset: 10, shapes: [image], attributes: { pads: [0, 0, 1, 2, 0, 0, 0, 1] } },
+  {
+    ...{ op: "BatchNormalization", opset: 7, shapes: [image, [4], [4]], attributes: { spatial: 1, epsilon: 1e-3 } },
+    constants: { 3: floats(0.1, -0.2, 0.3, 0), 4: floats(1, 0.5, 2, 3) },
+  },
 ];
 
 function inputsOf({ op, shapes, low = -2, kinks = [] }: Case): Feeds {
