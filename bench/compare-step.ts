@@ -1,18 +1,21 @@
 /**
  * The judge of training speed: times our training step and the same step in PyTorch (bench/peer/lore_step.py)
  * alternately, each time in a process of its own, with as many threads, and prints medians, ranges, peak memory, their
- * ratios, and how near our step comes to the rate of its matrix products alone.
+ * ratios, and how near our step comes to the rate of its matrix products alone. On a GPU with --device: memory is then still
+ * the processes' own, not the device's.
  *
  *     npx tsx bench/compare-step.ts --peer "chroot /srv/peer python3" --json before.json
+ *     npx tsx bench/compare-step.ts --device webgpu --precision float16 --case vit-b-32:64:1 vit-b-32:256:1
  *     npx tsx bench/compare-step.ts --table before.json after.json
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { BenchOptions, BenchResult } from "../src/bench/index.ts";
 import { parseCount } from "../src/cli/options.ts";
 import { UsageError } from "../src/errors.ts";
 import { writeAtomically } from "../src/models/files.ts";
+import type { Device } from "../src/runtime/index.ts";
 import { thisMachine } from "./machine.ts";
 import { main } from "./main.ts";
 import { compileOnce } from "./once.ts";
@@ -20,13 +23,24 @@ import { findPeer, type Peer, peerOption, runPeer } from "./peer.ts";
 import { ProcessError } from "./process.ts";
 import { alternate } from "./rounds.ts";
 import { defaultCases, describeCase, parseCase, type StepCase } from "./step-cases.ts";
-import { changeTable, type PeerStep, type StepComparison, type StepRound, stepTable } from "./step-table.ts";
+import {
+  changeTable,
+  type PeerDevice,
+  type PeerStep,
+  type Precision,
+  type StepComparison,
+  type StepRound,
+  stepTable,
+} from "./step-table.ts";
 
 interface Flags {
   readonly case?: readonly StepCase[];
   readonly rounds: number;
   readonly repeats: number;
   readonly threads: number;
+  readonly device: Device;
+  readonly peerDevice?: PeerDevice;
+  readonly precision: Precision;
   readonly peer: string;
   readonly plainPeer?: true;
   readonly json?: string;
@@ -43,6 +57,14 @@ const command = new Command("compare-step")
   .option("--rounds <n>", "processes a side and case, ours and the peer's in turn", parseCount, 3)
   .option("--repeats <n>", "counted steps a process, after one to warm up", parseCount, 3)
   .option("--threads <n>", "of both sides", parseCount, availableParallelism())
+  .addOption(new Option("--device <name>", "of our side").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+  .addOption(
+    new Option("--peer-device <name>", "of PyTorch's side (default: cuda where ours is a GPU)").choices([
+      "cpu",
+      "cuda",
+    ]),
+  )
+  .addOption(new Option("--precision <name>", "of both sides").choices(["float32", "float16"]).default("float32"))
   .addOption(peerOption())
   .option("--plain-peer", "PyTorch as people write it, not tuned")
   .option("--json <file>", "keep what is measured; written after every round")
@@ -57,18 +79,27 @@ async function run(flags: Flags): Promise<void> {
     process.stdout.write(tables(flags.table.map(readComparison)));
     return;
   }
-  const { rounds, repeats, threads, json } = flags;
+  const { rounds, repeats, threads, json, device, precision } = flags;
+  const peerDevice = flags.peerDevice ?? (device === "cpu" ? "cpu" : "cuda");
   const peer = await findPeer(flags.peer);
   const tuned = !flags.plainPeer;
   const once = compileOnce();
   const measured: StepRound[] = [];
-  const comparison: StepComparison = { machine: thisMachine(), threads, repeats, tuned, rounds: measured };
+  const comparison: StepComparison = {
+    machine: thisMachine(),
+    threads,
+    repeats,
+    tuned,
+    device,
+    precision,
+    rounds: measured,
+  };
   for (const one of flags.case ?? defaultCases.map(parseCase)) {
-    const settings = { ...one, threads, repeats };
+    const settings = { ...one, threads, repeats, precision };
     await alternate(
       rounds,
-      () => once<BenchResult>("step", { ...settings, method: "lore", seed: 0 } satisfies BenchOptions),
-      () => peerStep(peer, settings, tuned),
+      () => once<BenchResult>("step", { ...settings, device, method: "lore", seed: 0 } satisfies BenchOptions),
+      () => peerStep(peer, { ...settings, device: peerDevice }, tuned),
       (round) => {
         measured.push({ case: one, ...round });
         if (json !== undefined) writeAtomically(json, `${JSON.stringify(comparison, undefined, 1)}\n`);
@@ -84,11 +115,13 @@ async function run(flags: Flags): Promise<void> {
 interface Settings extends StepCase {
   readonly threads: number;
   readonly repeats: number;
+  readonly device: PeerDevice;
+  readonly precision: Precision;
 }
 
 async function peerStep(peer: Peer, settings: Settings, tuned: boolean): Promise<PeerStep> {
-  const { model, imageSize, batch, stepsPerBatch, threads, repeats } = settings;
-  const flags = { model, "image-size": imageSize, batch, "steps-per-batch": stepsPerBatch, threads, repeats };
+  const { imageSize, stepsPerBatch, ...named } = settings;
+  const flags = { ...named, "image-size": imageSize, "steps-per-batch": stepsPerBatch };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const step = await runPeer<PeerStep>(peer, "lore_step.py", [
     ...args,
@@ -96,7 +129,7 @@ async function peerStep(peer: Peer, settings: Settings, tuned: boolean): Promise
     "--step-only",
     "--json",
   ]);
-  for (const name of ["imageSize", "batch", "stepsPerBatch", "threads"] as const)
+  for (const name of ["imageSize", "batch", "stepsPerBatch", "threads", "device", "precision"] as const)
     if (step[name] !== settings[name])
       throw new ProcessError(`The peer timed another step: its ${name} is ${step[name]}, not ${settings[name]}.`);
   return step;

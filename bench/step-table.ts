@@ -1,9 +1,13 @@
 import type { BenchResult } from "../src/bench/index.ts";
 import { type Spread, spreadOf } from "../src/bench/timing.ts";
+import type { Device } from "../src/runtime/index.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { digits, gib, markdownTable, spreadCell } from "./markdown.ts";
 import { overall, type Round, ratioOf } from "./rounds.ts";
 import { describeCase, type StepCase } from "./step-cases.ts";
+
+export type PeerDevice = "cpu" | "cuda";
+export type Precision = "float32" | "float16";
 
 /** What `bench/peer/lore_step.py --step-only --json` prints, as far as it is used. */
 export interface PeerStep {
@@ -11,13 +15,15 @@ export interface PeerStep {
   readonly batch: number;
   readonly stepsPerBatch: number;
   readonly threads: number;
+  readonly device: PeerDevice;
+  readonly precision: Precision;
   readonly secondsPerStep: number;
   readonly secondsPerStepMin: number;
   readonly secondsPerStepMax: number;
   readonly peakMemoryBytes: number;
   /** PyTorch's version. */
   readonly torch: string;
-  /** The SIMD instructions that PyTorch uses. */
+  /** The SIMD instructions that PyTorch uses, or the GPU. */
   readonly capability: string;
 }
 
@@ -30,6 +36,9 @@ export interface StepComparison {
   /** Counted steps of each process. */
   readonly repeats: number;
   readonly tuned: boolean;
+  /** Ours. */
+  readonly device: Device;
+  readonly precision: Precision;
   readonly rounds: readonly StepRound[];
 }
 
@@ -119,12 +128,13 @@ function peerSpread({ secondsPerStep, secondsPerStepMin, secondsPerStepMax }: Pe
   return { median: secondsPerStep, min: secondsPerStepMin, max: secondsPerStepMax };
 }
 
-function settingsOf({ machine, threads, repeats, tuned, rounds }: StepComparison): string {
+function settingsOf({ machine, threads, repeats, tuned, device, precision, rounds }: StepComparison): string {
   const peer = rounds[0]?.peer;
   const names = new Set(rounds.map((round) => describeCase(round.case)));
   return [
     describeMachine(machine),
     peer && `PyTorch ${peer.torch} (${peer.capability}), ${tuned ? "tuned" : "as people write it"}`,
+    `ours on ${device}, both in ${precision}`,
     `${threads} threads; ${rounds.length / Math.max(names.size, 1)} rounds of ${repeats} counted steps a side`,
   ]
     .filter((text) => text !== undefined)

@@ -73,12 +73,14 @@ describe("stepTable", () => {
       ...{ cpu: "a processor", cores: 2, memoryBytes: 2 ** 34, versions: { node: "v20" } },
       ...{ commit: "abc", started: "2026-01-02T03:04:05Z" },
     },
-    ...{ threads: 2, repeats: 3, tuned: true, rounds },
+    ...{ threads: 2, repeats: 3, tuned: true, device: "webgpu", precision: "float32", rounds },
   });
 
   it("has a row a case: seconds, ratios, memory, share of the matrix products' rate", () => {
     const lines = stepTable(comparison(round(4, 8), round(5, 8), round(4, 10))).split("\n");
-    expect(lines[0]).toContain("PyTorch 2.6.0 (AVX2), tuned; 2 threads; 3 rounds of 3 counted steps a side");
+    expect(lines[0]).toContain(
+      "PyTorch 2.6.0 (AVX2), tuned; ours on webgpu, both in float32; 2 threads; 3 rounds of 3 counted steps a side",
+    );
     // 200 GFLOP in 4 s is 50 GFLOP/s, half of 100; in 5 s 0.4.
     expect(lines.at(-1)).toBe(
       "| small at 32, batch 64, K = 1 | 4.00 (3.00-6.00) | 8.00 (7.00-11.0) | 0.500 (0.400-0.625) " +

@@ -1,4 +1,4 @@
-"""Time one LORE-like training step of a vision transformer in PyTorch, in float32 on the CPU.
+"""Time one LORE-like training step of a vision transformer in PyTorch, on the CPU or a GPU.
 
 This is the yardstick that lore-vision's speed is compared with; nothing in the library uses it. The encoder has random
 weights and the images are noise: only the work matters, and the work is that of a real step.
@@ -16,9 +16,13 @@ by a linear layer (a strided convolution's gradient is slow on CPUs), and glibc 
 back to the system, which otherwise costs page faults for every large temporary; AdamW is PyTorch's fused one.
 Attention is F.scaled_dot_product_attention: on CPUs it was faster than product, softmax, product at all these sizes.
 
+--device cuda runs it on a GPU, in float32 without TF32, or with --precision float16 under torch.autocast, as mixed
+precision is written there (no loss scaling, which costs little); each timed piece ends when the device is done.
+
 Reported are medians: a step; and, on B images, a forward pass, a forward pass with the gradient of the image, and a
 forward pass with the gradients of all parameters (the image's own not included). --step-only leaves these parts out.
-Peak memory is the process's up to the end of the last step, before the parts are timed.
+Peak memory is the process's up to the end of the last step, before the parts are timed; on a GPU also what tensors took
+there at most.
 
 bench/compare-step.ts runs this beside our own step, with --tuned.
 """
@@ -64,6 +68,8 @@ def parse_arguments():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps-per-batch", type=int, default=1, metavar="K", help="primal steps a batch")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("float32", "float16"), default="float32")
     parser.add_argument("--repeats", type=int, default=5, help="timed repetitions after one to warm up")
     parser.add_argument("--tuned", action="store_true", help="linear patches, memory kept by malloc, fused AdamW")
     parser.add_argument("--step-only", action="store_true", help="time the whole step and none of its parts")
@@ -72,6 +78,8 @@ def parse_arguments():
     for name in ("batch", "steps_per_batch", "threads", "repeats"):
         if getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if options.precision == "float16" and options.device == "cpu":
+        parser.error("--precision float16 needs --device cuda")
     options.image_size = options.image_size or MODELS[options.model].image
     patch = MODELS[options.model].patch
     if options.image_size < 1 or options.image_size % patch != 0:
@@ -172,12 +180,18 @@ class Encoder(nn.Module):
 
 
 def squared_distance(z, z0):
-    return (z - z0).square().sum(dim=1)
+    return (z.float() - z0.float()).square().sum(dim=1)
+
+
+def autocast():
+    return torch.autocast(options.device, dtype=torch.float16, enabled=options.precision == "float16")
 
 
 def image_gradient(encoder, images, z0):
     images = images.detach().requires_grad_()
-    return torch.autograd.grad(squared_distance(encoder(images), z0).sum(), images)[0]
+    with autocast():
+        loss = squared_distance(encoder(images), z0).sum()
+    return torch.autograd.grad(loss, images)[0]
 
 
 def pgd(encoder, x, z0):
@@ -189,16 +203,17 @@ def pgd(encoder, x, z0):
 
 
 def lore_step(encoder, reference, optimizer, x, multipliers, primal_steps):
-    with torch.no_grad():
+    with torch.no_grad(), autocast():
         z0 = reference(x)
     encoder.requires_grad_(False)
     x_adv = pgd(encoder, x, z0)
     encoder.requires_grad_(True)
 
-    threshold = RHO * z0.square().sum(dim=1)
+    threshold = RHO * z0.float().square().sum(dim=1)
     both = torch.cat([x_adv, x])
     for _ in range(primal_steps):
-        z_adv, z_clean = encoder(both).chunk(2)
+        with autocast():
+            z_adv, z_clean = encoder(both).chunk(2)
         adversarial = squared_distance(z_adv, z0).mean()
         constraint = (multipliers * (squared_distance(z_clean, z0) - threshold)).mean()
         optimizer.zero_grad(set_to_none=True)
@@ -206,23 +221,31 @@ def lore_step(encoder, reference, optimizer, x, multipliers, primal_steps):
         optimizer.step()
 
 
+def finish():
+    """Waits until the device has done what it was given."""
+    if options.device == "cuda":
+        torch.cuda.synchronize()
+
+
 def seconds_of(work):
     """Of each repetition, after one to warm up."""
     work()
+    finish()
     seconds = []
     for _ in range(options.repeats):
         start = time.perf_counter()
         work()
+        finish()
         seconds.append(time.perf_counter() - start)
     return seconds
 
 
 def seconds_of_parts(encoder, x):
     """Medians of what a step consists of."""
-    far = torch.randn(options.batch, MODELS[options.model].width)  # stands in for z0
+    far = torch.randn(options.batch, MODELS[options.model].width, device=options.device)  # stands in for z0
 
     def forward():
-        with torch.no_grad():
+        with torch.no_grad(), autocast():
             encoder(x)
 
     def forward_and_image_gradient():
@@ -230,7 +253,9 @@ def seconds_of_parts(encoder, x):
 
     def forward_and_all_gradients():
         encoder.zero_grad(set_to_none=True)
-        squared_distance(encoder(x), far).mean().backward()
+        with autocast():
+            loss = squared_distance(encoder(x), far).mean()
+        loss.backward()
 
     encoder.requires_grad_(False)
     parts = {
@@ -245,13 +270,17 @@ def seconds_of_parts(encoder, x):
 def main():
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("lore_step.py: PyTorch finds no CUDA device here.")
     shape = MODELS[options.model]
     encoder = Encoder(shape, options.image_size, linear_patches=options.tuned)
     reference = Encoder(shape, options.image_size, linear_patches=options.tuned).requires_grad_(False)
     reference.load_state_dict(encoder.state_dict())
+    encoder.to(options.device)
+    reference.to(options.device)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-5, weight_decay=1e-4, fused=options.tuned)
-    x = torch.rand(options.batch, 3, options.image_size, options.image_size)
-    multipliers = torch.ones(options.batch)
+    x = torch.rand(options.batch, 3, options.image_size, options.image_size, device=options.device)
+    multipliers = torch.ones(options.batch, device=options.device)
 
     def step():
         lore_step(encoder, reference, optimizer, x, multipliers, options.steps_per_batch)
@@ -259,6 +288,8 @@ def main():
     steps = seconds_of(step)
     seconds_per_step = statistics.median(steps)
     peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    on_gpu = options.device == "cuda"
+    gpu = {"devicePeakMemoryBytes": torch.cuda.max_memory_allocated()} if on_gpu else {}
     parts = {} if options.step_only else seconds_of_parts(encoder, x)
 
     result = {
@@ -267,6 +298,8 @@ def main():
         "batch": options.batch,
         "stepsPerBatch": options.steps_per_batch,
         "threads": options.threads,
+        "device": options.device,
+        "precision": options.precision,
         "tuned": options.tuned,
         "secondsPerStep": seconds_per_step,
         "imagesPerSecond": options.batch / seconds_per_step,
@@ -274,18 +307,21 @@ def main():
         "secondsPerStepMax": max(steps),
         **parts,
         "peakMemoryBytes": peak_memory,
+        **gpu,
         "torch": torch.__version__,
-        "capability": torch.backends.cpu.get_cpu_capability(),
+        "capability": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),
     }
     if options.json:
         print(json.dumps(result))
         return
     print(f"{options.model}, {options.image_size} pixels, batch {options.batch}, K={options.steps_per_batch}, "
-          f"{options.threads} threads, {'tuned' if options.tuned else 'as people write it'}, PyTorch {torch.__version__}")
+          f"{options.threads} threads, {options.device}, {options.precision}, {'tuned' if options.tuned else 'as people write it'}, PyTorch {torch.__version__}")
     print(f"{'secondsPerStep':30} {seconds_per_step:8.3f} s   {result['imagesPerSecond']:.2f} images/s")
     for name, seconds in parts.items():
         print(f"{name:30} {seconds:8.3f} s")
     print(f"{'peak memory':30} {peak_memory / 1e9:8.2f} GB")
+    for name, size in gpu.items():
+        print(f"{name:30} {size / 1e9:8.2f} GB")
 
 
 if __name__ == "__main__":
