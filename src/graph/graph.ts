@@ -222,12 +222,12 @@ export class Graph {
   reduceMax = (x: Value, options: ReduceOptions = {}): Value => this.#reduce("ReduceMax", x, options);
   reduceMin = (x: Value, options: ReduceOptions = {}): Value => this.#reduce("ReduceMin", x, options);
   reduceL2 = (x: Value, options: ReduceOptions = {}): Value => this.#reduce("ReduceL2", x, options);
-  /** Index of the largest element, int64; the first of equals. */
   /** The k largest along an axis in descending order, and where they stand (int64). */
   topK = (x: Value, k: number, axis = -1): readonly [values: Value, indices: Value] => {
     const [values, indices] = this.apply("TopK", [x], { k, axis });
     return [values!, indices!];
   };
+  /** Index of the largest element, int64; the first of equals. */
   argMax = (x: Value, axis = -1): Value => this.#unary("ArgMax", x, { axis, keepdims: 0 });
   /** Normalises over the last axes from `axis` on, then scales and shifts. */
   layerNormalization(x: Value, scale: Value, bias?: Value, { axis = -1, epsilon = 1e-5 } = {}): Value {

@@ -4,7 +4,9 @@ import type { Value } from "../graph/index.ts";
 import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
 import { withHalfProducts } from "../graph/passes/half-products.ts";
 import { compilable } from "../graph/passes/index.ts";
+import { withParallelKernels } from "../graph/passes/parallel-kernels.ts";
 import { encodeModel } from "../onnx/encode.ts";
+import type { OnnxModel } from "../onnx/model.ts";
 import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
 import type { Binding, Device } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
@@ -164,7 +166,7 @@ export async function openSession(
   options: CompileOptions,
   kept: readonly string[] = [],
 ): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
-  const model = toOnnx(optimized(outputs, options));
+  const model = modelOf(outputs, options);
   const locations = Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const]));
   const settings = { ...sessionOptions(options), ...(kept.length > 0 && { preferredOutputLocation: locations }) };
   const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
@@ -174,15 +176,20 @@ export async function openSession(
   return { session, inputs: model.graph.inputs as readonly Port[] };
 }
 
-function optimized(
-  outputs: Readonly<Record<string, Value>>,
-  { device = "cpu", precision }: CompileOptions,
-): Readonly<Record<string, Value>> {
-  const leaner = compilable(Object.values(outputs));
-  const portable = device === "webgpu" ? withClippedSigns(leaner) : leaner;
-  const values =
-    precision === "float16" ? withHalfProducts(portable, device === "cpu" ? "float32" : "float16") : portable;
+/** What ONNX Runtime is given to compile. */
+export function modelOf(outputs: Readonly<Record<string, Value>>, options: CompileOptions): OnnxModel {
+  return toOnnx(optimized(outputs, options));
+}
+
+function optimized(outputs: Readonly<Record<string, Value>>, options: CompileOptions): Readonly<Record<string, Value>> {
+  const values = forDevice(compilable(Object.values(outputs)), options);
   return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]!]));
+}
+
+function forDevice(values: readonly Value[], { device = "cpu", threads, precision }: CompileOptions): readonly Value[] {
+  const known = device === "webgpu" ? withClippedSigns(values) : values;
+  if (precision === "float16") return withHalfProducts(known, device === "cpu" ? "float32" : "float16");
+  return device === "cpu" && threads !== 1 ? withParallelKernels(known) : known;
 }
 
 /** What ONNX Runtime is told for these options. */
