@@ -43,6 +43,7 @@ interface Flags {
   readonly precision: Precision;
   readonly peer: string;
   readonly plainPeer?: true;
+  readonly laterEpochs?: true;
   readonly json?: string;
   readonly table?: readonly string[];
 }
@@ -67,6 +68,7 @@ const command = new Command("compare-step")
   .addOption(new Option("--precision <name>", "of both sides").choices(["float32", "float16"]).default("float32"))
   .addOption(peerOption())
   .option("--plain-peer", "PyTorch as people write it, not tuned")
+  .option("--later-epochs", "our step as after the first epoch: original embeddings from the cache")
   .option("--json <file>", "keep what is measured; written after every round")
   .option(
     "--table <file...>",
@@ -83,6 +85,7 @@ async function run(flags: Flags): Promise<void> {
   const peerDevice = flags.peerDevice ?? (device === "cpu" ? "cpu" : "cuda");
   const peer = await findPeer(flags.peer);
   const tuned = !flags.plainPeer;
+  const cachedOriginal = flags.laterEpochs === true;
   const once = compileOnce();
   const measured: StepRound[] = [];
   const comparison: StepComparison = {
@@ -90,6 +93,7 @@ async function run(flags: Flags): Promise<void> {
     threads,
     repeats,
     tuned,
+    cachedOriginal,
     device,
     precision,
     rounds: measured,
@@ -98,7 +102,14 @@ async function run(flags: Flags): Promise<void> {
     const settings = { ...one, threads, repeats, precision };
     await alternate(
       rounds,
-      () => once<BenchResult>("step", { ...settings, device, method: "lore", seed: 0 } satisfies BenchOptions),
+      () =>
+        once<BenchResult>("step", {
+          ...settings,
+          device,
+          cachedOriginal,
+          method: "lore",
+          seed: 0,
+        } satisfies BenchOptions),
       () => peerStep(peer, { ...settings, device: peerDevice }, tuned),
       (round) => {
         measured.push({ case: one, ...round });

@@ -36,6 +36,8 @@ export interface StepComparison {
   /** Counted steps of each process. */
   readonly repeats: number;
   readonly tuned: boolean;
+  /** Our original embeddings came from the cache, as after the first epoch; false where absent. */
+  readonly cachedOriginal?: boolean;
   /** Ours. */
   readonly device: Device;
   readonly precision: Precision;
@@ -128,13 +130,22 @@ function peerSpread({ secondsPerStep, secondsPerStepMin, secondsPerStepMax }: Pe
   return { median: secondsPerStep, min: secondsPerStepMin, max: secondsPerStepMax };
 }
 
-function settingsOf({ machine, threads, repeats, tuned, device, precision, rounds }: StepComparison): string {
+function settingsOf({
+  machine,
+  threads,
+  repeats,
+  tuned,
+  cachedOriginal,
+  device,
+  precision,
+  rounds,
+}: StepComparison): string {
   const peer = rounds[0]?.peer;
   const names = new Set(rounds.map((round) => describeCase(round.case)));
   return [
     describeMachine(machine),
     peer && `PyTorch ${peer.torch} (${peer.capability}), ${tuned ? "tuned" : "as people write it"}`,
-    `ours on ${device}, both in ${precision}`,
+    `ours on ${device}${cachedOriginal ? ", after the first epoch" : ""}, both in ${precision}`,
     `${threads} threads; ${rounds.length / Math.max(names.size, 1)} rounds of ${repeats} counted steps a side`,
   ]
     .filter((text) => text !== undefined)

@@ -73,13 +73,13 @@ describe("stepTable", () => {
       ...{ cpu: "a processor", cores: 2, memoryBytes: 2 ** 34, versions: { node: "v20" } },
       ...{ commit: "abc", started: "2026-01-02T03:04:05Z" },
     },
-    ...{ threads: 2, repeats: 3, tuned: true, device: "webgpu", precision: "float32", rounds },
+    ...{ threads: 2, repeats: 3, tuned: true, cachedOriginal: true, device: "webgpu", precision: "float32", rounds },
   });
 
   it("has a row a case: seconds, ratios, memory, share of the matrix products' rate", () => {
     const lines = stepTable(comparison(round(4, 8), round(5, 8), round(4, 10))).split("\n");
     expect(lines[0]).toContain(
-      "PyTorch 2.6.0 (AVX2), tuned; ours on webgpu, both in float32; 2 threads; 3 rounds of 3 counted steps a side",
+      "PyTorch 2.6.0 (AVX2), tuned; ours on webgpu, after the first epoch, both in float32; 2 threads; 3 rounds of 3 counted steps a side",
     );
     // 200 GFLOP in 4 s is 50 GFLOP/s, half of 100; in 5 s 0.4.
     expect(lines.at(-1)).toBe(

@@ -28,6 +28,8 @@ export interface BenchOptions extends CompileOptions {
   readonly microBatch?: number;
   /** Compute activations again in backward passes; the operations counted stay those of a step that keeps them. */
   readonly recompute?: boolean;
+  /** Original embeddings come from the cache, as in every epoch after the first; default false. */
+  readonly cachedOriginal?: boolean;
   /** Counted steps, after one to warm up. */
   readonly repeats: number;
   readonly seed: number;
@@ -106,12 +108,15 @@ async function stepSeconds(
   options: BenchOptions & { readonly microBatch: number },
   onStep: () => void,
 ): Promise<Spread> {
-  const { batch, repeats, seed } = options;
-  const step = await TrainingStep.create(encoder, objective, { ...options, weightDecay });
+  const { batch, repeats, seed, cachedOriginal = false } = options;
+  const images = Array.from({ length: batch }, (_, i) => i);
+  // The step to warm up fills the cache.
+  const cache = cachedOriginal && { images, referenceCache: {} };
+  const step = await TrainingStep.create(encoder, objective, { ...options, weightDecay, ...cache });
   const pixels = noise(batch * 3 * encoder.imageSize ** 2, randomStream(seed, "pixels").uniform);
   let key = 0;
   const seconds = await secondsOf(async () => {
-    await step.run(pixels, [seed, "attack", key++], () => learningRate);
+    await step.run(pixels, [seed, "attack", key++], () => learningRate, undefined, images);
     onStep();
   }, repeats);
   await step.dispose();
@@ -126,12 +131,12 @@ class Work {
   readonly #parts: number;
   readonly #options: CompileOptions;
 
-  constructor(encoder: Encoder, objective: Objective, microBatch: number, parts: number, options: CompileOptions) {
+  constructor(encoder: Encoder, objective: Objective, microBatch: number, parts: number, options: BenchOptions) {
     const dual = objective.constraint?.dual;
     const omega = dual ? dualParameters(dual, encoder.embeddingSize, 0) : new Map();
     this.#encoder = encoder;
     this.#graphs = trainingGraphs(encoder, objective, microBatch, omega);
-    this.#runs = runsPerBatch(objective);
+    this.#runs = { ...runsPerBatch(objective), ...(options.cachedOriginal && { reference: 0 }) };
     this.#parts = parts;
     this.#options = options;
   }

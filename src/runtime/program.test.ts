@@ -178,4 +178,14 @@ describe("what a program refuses", () => {
     await expect(compile({ y: erf })).rejects.toThrow(RuntimeError);
     await expect(compile({ y: erf })).rejects.toThrow(/ONNX Runtime cannot run this graph on cpu: .*Erf/);
   });
+
+  test("a device whose libraries are not there, saying how to get them", async () => {
+    const compiling = compile({ y: affine().y }, { device: "cuda" });
+    const outcome = await compiling.then(
+      (program) => program.dispose(),
+      (error: unknown) => error,
+    );
+    // On a machine that has them there is nothing to say.
+    if (outcome !== undefined) expect(String(outcome)).toMatch(/on cuda: .*onnxruntime-node\/script\/install\.js/);
+  });
 });

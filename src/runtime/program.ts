@@ -154,6 +154,11 @@ export function compilerFor(binding: Binding) {
   };
 }
 
+/** They are too large for npm's registry. */
+const cudaLibraries =
+  "CUDA needs Linux x64, CUDA 12, cuDNN 9, and libraries of ONNX Runtime that its package fetches with " +
+  "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js";
+
 /**
  * A session of the part of a graph that the outputs depend on, and the inputs it takes.
  *
@@ -171,7 +176,9 @@ export async function openSession(
   const settings = { ...sessionOptions(options), ...(kept.length > 0 && { preferredOutputLocation: locations }) };
   const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new RuntimeError(`ONNX Runtime cannot run this graph on ${options.device ?? "cpu"}: ${reason}`, { cause });
+    const device = options.device ?? "cpu";
+    const hint = device === "cuda" ? ` ${cudaLibraries}` : "";
+    throw new RuntimeError(`ONNX Runtime cannot run this graph on ${device}: ${reason}.${hint}`, { cause });
   });
   return { session, inputs: model.graph.inputs as readonly Port[] };
 }

@@ -2,7 +2,7 @@ import { type FixedSteps, type InnerAttack, lowResolutionSteps } from "../attack
 import { UsageError } from "../errors.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
 import type { Encoder } from "../models/encoder.ts";
-import { type Device, keepsTensors } from "../runtime/index.ts";
+import type { Device } from "../runtime/index.ts";
 import { checkKept } from "./previous-deltas.ts";
 
 /** @throws UsageError when a run cannot have the inner attack, before anything is made for it */
@@ -16,7 +16,7 @@ export function checkAttack(
   }: { readonly images: number; readonly epochs: number; readonly device?: Device | undefined },
 ): void {
   if (lowResolutionSteps(attack) > 0) lowResolution(encoder);
-  if (keepsTensors(device)) residentAttack(attack);
+  if (device !== undefined && device !== "cpu") residentAttack(attack);
   if (attack.start !== "previous") return;
   if (epochs === 1) {
     throw new UsageError("The attack cannot start at the last epoch's perturbations when there is one epoch only.");

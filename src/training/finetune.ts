@@ -106,6 +106,7 @@ export async function finetune(
   const step = await TrainingStep.create(encoder, objective, {
     ...options,
     ...parts,
+    batch,
     weightDecay: settings.weightDecay,
     seed,
     images: subset,

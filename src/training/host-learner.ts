@@ -3,8 +3,8 @@ import type { Parameters } from "../models/encoder.ts";
 import { gradientName, type Objective } from "../objectives/index.ts";
 import { compile, discard, type Program } from "../runtime/index.ts";
 import type { AdamW } from "./adamw.ts";
-import type { Learner } from "./learner.ts";
-import { NonFiniteError } from "./non-finite.ts";
+import { descendStepwise, type Learner, type Stepwise } from "./learner.ts";
+import { checkNorm } from "./non-finite.ts";
 import { addInPlace, feedsOf, sumOfSquares } from "./parameters.ts";
 import { arraysOf, type Part } from "./part.ts";
 import type { TrainingGraphs } from "./training-graphs.ts";
@@ -14,7 +14,7 @@ import type { StepOptions } from "./training-step.ts";
 type Gradient = ReadonlyMap<string, Float32Array>;
 
 /** A learner in host memory: programs read the weights' arrays in place, the optimiser changes them in place. */
-export class HostLearner implements Learner {
+export class HostLearner implements Learner, Stepwise {
   readonly #original: Parameters;
   readonly #parameters: Parameters;
   readonly #optimizer: AdamW;
@@ -71,6 +71,10 @@ export class HostLearner implements Learner {
     await perturbBatch(this.#programs, this.#objective.attack, part.clean, feeds, part.adversarial);
   }
 
+  descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void> {
+    return descendStepwise(this, parts, rates, onFirst);
+  }
+
   async primal(parts: readonly Part[]): Promise<number> {
     let loss = 0;
     for (const part of parts) {
@@ -101,7 +105,7 @@ export class HostLearner implements Learner {
   #clipScale(): number {
     const squares = [...this.#gradient.values()].map(sumOfSquares);
     const norm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
-    if (!Number.isFinite(norm)) throw new NonFiniteError(`The gradient's norm is ${norm}.`);
+    checkNorm(norm);
     return norm > this.#clipGradient ? this.#clipGradient / norm : 1;
   }
 

@@ -1,3 +1,4 @@
+import { checkLoss } from "./non-finite.ts";
 import type { Part } from "./part.ts";
 
 /** What makes an attack's random start: the same key, the same start. */
@@ -19,14 +20,14 @@ export interface Learner {
    * Needs the original embeddings.
    */
   perturb(part: Part): Promise<void>;
-  /** Loss of the whole batch, all of whose parts are perturbed. Its gradient stays with the learner. */
-  primal(parts: readonly Part[]): Promise<number>;
   /**
-   * One step of the optimiser with the latest gradient.
+   * The optimiser's steps on a batch, all of whose parts are perturbed.
    *
-   * @throws NonFiniteError when the gradient is not finite; weights and moments are then as before
+   * @param rates learning rates, one a step
+   * @param onFirst called with the batch's loss when the parts hold the distances at the weights of before the first step
+   * @throws NonFiniteError when a loss or a gradient is not finite; weights and moments are then those of a step before it
    */
-  update(learningRate: number): Promise<void>;
+  descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void>;
   /** The batch's images are done with. */
   release(parts: readonly Part[]): void;
   /** Brings weights and moments to the arrays in host memory that the learner was created with. */
@@ -34,4 +35,31 @@ export interface Learner {
   /** Those arrays were changed: go on from them. */
   push(): void;
   dispose(): Promise<void>;
+}
+
+/** A learner whose loss and optimiser are programs of their own. */
+export interface Stepwise {
+  /** Loss of the whole batch. Its gradient stays with the learner. */
+  primal(parts: readonly Part[]): Promise<number>;
+  /**
+   * One step of the optimiser with the latest gradient.
+   *
+   * @throws NonFiniteError when the gradient is not finite; weights and moments are then as before
+   */
+  update(learningRate: number): Promise<void>;
+}
+
+/** `Learner.descend`, a step after the other. */
+export async function descendStepwise(
+  learner: Stepwise,
+  parts: readonly Part[],
+  rates: readonly number[],
+  onFirst: (loss: number) => void,
+): Promise<void> {
+  for (const [k, rate] of rates.entries()) {
+    const loss = await learner.primal(parts);
+    checkLoss(loss);
+    if (k === 0) onFirst(loss);
+    await learner.update(rate);
+  }
 }

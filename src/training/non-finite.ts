@@ -4,3 +4,13 @@ import { LoreError } from "../errors.ts";
 export class NonFiniteError extends LoreError {
   override readonly name = "NonFiniteError";
 }
+
+/** @throws NonFiniteError */
+export function checkLoss(loss: number): void {
+  if (!Number.isFinite(loss)) throw new NonFiniteError(`The loss is ${loss}.`);
+}
+
+/** @throws NonFiniteError */
+export function checkNorm(norm: number): void {
+  if (!Number.isFinite(norm)) throw new NonFiniteError(`The gradient's norm is ${norm}.`);
+}

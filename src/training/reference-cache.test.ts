@@ -152,7 +152,7 @@ describe("in training", () => {
       encoder,
       objective,
       { ...usual, ...(referenceCache && { referenceCache }) },
-      resident,
+      resident ? "device" : "host",
     );
     const calls: number[] = [];
     for (const [epoch, batches] of epochs.entries()) {

@@ -1,14 +1,14 @@
 import { ascentScalars, type FixedSteps, lowResolutionSteps } from "../attacks/index.ts";
 import type { Parameters } from "../models/encoder.ts";
 import { gradientName } from "../objectives/index.ts";
-import { allocate, type Tensor } from "../onnx/tensor.ts";
+import { allocate } from "../onnx/tensor.ts";
 import type { DeviceFeeds, DeviceTensor } from "../runtime/index.ts";
 import type { AdamW } from "./adamw.ts";
 import { adamWRates, asScalars } from "./adamw-formula.ts";
-import { momentNames, nextName } from "./adamw-graph.ts";
-import type { Learner } from "./learner.ts";
-import { NonFiniteError } from "./non-finite.ts";
-import { feedsOf } from "./parameters.ts";
+import { nextName } from "./adamw-graph.ts";
+import { giveBack, takeLearned } from "./learned.ts";
+import { descendStepwise, type Learner, type Stepwise } from "./learner.ts";
+import { checkNorm } from "./non-finite.ts";
 import { arraysOf, type Part } from "./part.ts";
 import { type ResidentPrograms, residentPrograms } from "./resident-programs.ts";
 import { otherName, sumName } from "./sum-graph.ts";
@@ -27,7 +27,7 @@ type Resident = ReadonlyMap<string, DeviceTensor>;
  * A learner in a device's memory: weights, moments, gradients and images stay there. Images go up once a batch;
  * embeddings and distances come back.
  */
-export class ResidentLearner implements Learner {
+export class ResidentLearner implements Learner, Stepwise {
   readonly #parameters: Parameters;
   readonly #optimizer: AdamW;
   readonly #attack: FixedSteps;
@@ -110,6 +110,10 @@ export class ResidentLearner implements Learner {
     return adversarial;
   }
 
+  descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void> {
+    return descendStepwise(this, parts, rates, onFirst);
+  }
+
   async primal(parts: readonly Part[]): Promise<number> {
     const state = await this.#state();
     let loss = 0;
@@ -140,10 +144,11 @@ export class ResidentLearner implements Learner {
     const given = { ...learned, ...Object.fromEntries(this.#gradient), ...scalars };
     const { norm, ...next } = await this.#programs.optimizer.run(given);
     disposeAll(this.#gradient.values());
-    const length = floats(norm!)[0]!;
-    if (!Number.isFinite(length)) {
+    try {
+      checkNorm(floats(norm!)[0]!);
+    } catch (error) {
       disposeAll(Object.values(next));
-      throw new NonFiniteError(`The gradient's norm is ${length}.`);
+      throw error;
     }
     disposeAll(Object.values(learned));
     this.#learned = new Map(Object.keys(learned).map((name) => [name, next[nextName(name)]!]));
@@ -162,12 +167,9 @@ export class ResidentLearner implements Learner {
   /** Parameters and moments as programs take them. */
   async #state(): Promise<Readonly<Record<string, DeviceTensor>>> {
     if (!this.#learned) {
-      const moments = this.#optimizer.state();
-      const arrays: Record<string, Float32Array> = feedsOf(this.#parameters);
-      for (const name of [...this.#parameters.keys()].flatMap(momentNames))
-        arrays[name] = moments.get(name)!.data as Float32Array;
+      const { arrays, steps } = takeLearned(this.#parameters, this.#optimizer);
       this.#learned = await this.#programs.learned.upload(arrays);
-      this.#steps = Number(moments.get("steps")!.data[0]);
+      this.#steps = steps;
     }
     return Object.fromEntries(this.#learned);
   }
@@ -175,10 +177,7 @@ export class ResidentLearner implements Learner {
   async pull(): Promise<void> {
     if (!this.#learned) return;
     const arrays = await this.#programs.learned.download(this.#learned);
-    for (const [name, { data }] of this.#parameters) data.set(arrays.get(name)!);
-    const moments = [...arrays].map(([name, data]) => [name, { data } as Tensor] as const);
-    const steps: Tensor = { dtype: "float64", shape: [], data: Float64Array.of(this.#steps) };
-    this.#optimizer.restore(new Map([...moments, ["steps", steps]]));
+    giveBack(this.#parameters, this.#optimizer, arrays, this.#steps);
   }
 
   push(): void {

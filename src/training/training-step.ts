@@ -2,22 +2,22 @@ import { type InnerAttack, startingPoints } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
 import { classThresholds, dualParameters, type Objective, thresholds } from "../objectives/index.ts";
-import { type CompileOptions, compile, keepsTensors } from "../runtime/index.ts";
+import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "./adamw.ts";
-import { residentAttack } from "./attack-support.ts";
 import { DualVariable } from "./dual-variable.ts";
-import { HostLearner } from "./host-learner.ts";
 import type { Key, Learner } from "./learner.ts";
+import { createLearner, type LearnerKind, usualLearner } from "./learners.ts";
 import type { BatchResult } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
 import { type Part, splitBatch, summarize } from "./part.ts";
 import { PreviousDeltas } from "./previous-deltas.ts";
 import { type CacheOptions, ReferenceCache } from "./reference-cache.ts";
-import { ResidentLearner } from "./resident-learner.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
 export interface StepOptions extends CompileOptions {
+  /** Images a step at most. Default: any number. */
+  readonly batch?: number;
   /** Images that go through the encoder at a time; a batch of several gives the same result as one large batch. */
   readonly microBatch: number;
   /** Compute activations again in backward passes instead of keeping them: less memory, more time. Default false. */
@@ -74,26 +74,27 @@ export class TrainingStep {
   }
 
   /**
-   * @param resident whether weights and moments stay in the device's memory between programs. Default: where the binding
-   *   can keep them there
+   * @param kind where weights and moments are between programs. Default: what costs the device least
    */
   static async create(
     encoder: Encoder,
     objective: Objective,
     options: StepOptions,
-    resident = keepsTensors(options.device),
+    kind: LearnerKind = usualLearner(options),
   ): Promise<TrainingStep> {
     const previous = previousDeltas(encoder, objective.attack, options);
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
     const { recompute = false } = options;
-    const reference = resident ? "constants" : "inputs";
+    const reference = kind === "host" ? "inputs" : "constants";
     const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, { recompute, reference });
     const parameters = cloneParameters(encoder.parameters);
     const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
-    const learner = resident
-      ? await ResidentLearner.create(parameters, optimizer, residentAttack(objective.attack), graphs, options)
-      : await HostLearner.create(encoder.parameters, parameters, optimizer, objective, graphs, options);
+    const learner = await createLearner(
+      kind,
+      { original: encoder.parameters, parameters, optimizer, objective, graphs },
+      options,
+    );
     // A few small products: not worth a device's round trips, nor float16's rounding.
     const small = { ...options, device: "cpu", precision: "float32" } as const;
     const multipliers = dual && new DualVariable(dual, omega, await compile(graphs.dual!, small));
@@ -131,12 +132,10 @@ export class TrainingStep {
     try {
       for (const part of parts) await this.#prepare(part, key, images.slice(part.start, part.start + part.count));
       let first: BatchResult | undefined;
-      for (let k = 0; k < this.#objective.stepsPerBatch; k++) {
-        const loss = await this.#learner.primal(parts);
-        if (!Number.isFinite(loss)) throw new NonFiniteError(`The loss is ${loss}.`);
-        first ??= summarize(parts, loss, this.#objective);
-        await this.#learner.update(learningRate(k));
-      }
+      const rates = Array.from({ length: this.#objective.stepsPerBatch }, (_, k) => learningRate(k));
+      await this.#learner.descend(parts, rates, (loss) => {
+        first = summarize(parts, loss, this.#objective);
+      });
       await this.#dual?.ascend(parts);
       return first!;
     } finally {

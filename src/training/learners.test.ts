@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
+import { type LearnerKind, usualLearner } from "./learners.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { type StepOptions, TrainingStep } from "./training-step.ts";
 
@@ -20,11 +21,13 @@ const objectives: Readonly<Record<string, Objective>> = {
 };
 const rates = () => 1e-3;
 
-/** A step whose tensors are a device's, on the CPU, whose binding gives them out in host memory. */
-function create(objective: Objective, resident: boolean, options: Partial<StepOptions> = {}): Promise<TrainingStep> {
+/** Of any kind on the CPU, whose binding gives a device's tensors out in host memory. */
+function create(objective: Objective, kind: LearnerKind, options: Partial<StepOptions> = {}): Promise<TrainingStep> {
   const usual = { microBatch: 5, weightDecay: 1e-2, seed: 0, threads: 1 };
-  return TrainingStep.create(encoder, objective, { ...usual, ...options }, resident);
+  return TrainingStep.create(encoder, objective, { ...usual, ...options }, kind);
 }
+
+const oneProgram = "host, one program a batch";
 
 const copied = (state: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
   new Map([...state].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
@@ -45,44 +48,48 @@ function distance(a: ReadonlyMap<string, Tensor>, b: ReadonlyMap<string, Tensor>
   return Math.max(...perTensor);
 }
 
-describe("a learner in a device's memory", () => {
-  // Both run the same programs on the gradient's side: only AdamW adds up the gradient's norm in another order. An
-  // attack's step doubles the difference where it turns a pixel's sign.
+describe.each([
+  { kind: "device", microBatches: [5, 2] },
+  // Five images in a part of eight: three places are padding.
+  { kind: oneProgram, microBatches: [5, 8] },
+] as const)("a learner: $kind", ({ kind, microBatches }) => {
+  // All run the same nodes on the gradient's side: only AdamW adds up the gradient's norm in another order. An attack's
+  // step doubles the difference where it turns a pixel's sign.
   test.each(Object.entries(objectives))("%s: the host's weights and metrics", async (_, objective) => {
-    for (const microBatch of [5, 2]) {
-      const [host, resident] = [
-        await create(objective, false, { microBatch }),
-        await create(objective, true, { microBatch }),
+    for (const microBatch of microBatches) {
+      const [host, other] = [
+        await create(objective, "host", { microBatch }),
+        await create(objective, kind, { microBatch }),
       ];
       for (const key of ["first", "second"]) {
         const wanted = await host.run(pixels, [key], rates, labels);
-        const got = await resident.run(pixels, [key], rates, labels);
+        const got = await other.run(pixels, [key], rates, labels);
         expect(Object.keys(got)).toEqual(Object.keys(wanted));
         for (const [name, value] of Object.entries(wanted))
           expect(Math.abs(got[name as keyof typeof got]! - value), name).toBeLessThan(1e-4 * Math.abs(value) + 1e-7);
       }
-      await resident.pull();
-      expect(distance(host.state(), resident.state())).toBeLessThan(1e-4);
+      await other.pull();
+      expect(distance(host.state(), other.state())).toBeLessThan(1e-4);
       await host.dispose();
-      await resident.dispose();
+      await other.dispose();
     }
   });
 
   test("clips the gradient to the limit", async () => {
-    const [host, resident] = [
-      await create(objectives["LORE, K = 3"]!, false, { clipGradient: 0.01 }),
-      await create(objectives["LORE, K = 3"]!, true, { clipGradient: 0.01 }),
+    const [host, other] = [
+      await create(objectives["LORE, K = 3"]!, "host", { clipGradient: 0.01 }),
+      await create(objectives["LORE, K = 3"]!, kind, { clipGradient: 0.01 }),
     ];
-    for (const step of [host, resident]) await step.run(pixels, ["key"], rates);
-    await resident.pull();
-    expect(distance(host.state(), resident.state())).toBeLessThan(1e-4);
+    for (const step of [host, other]) await step.run(pixels, ["key"], rates);
+    await other.pull();
+    expect(distance(host.state(), other.state())).toBeLessThan(1e-4);
     await host.dispose();
-    await resident.dispose();
+    await other.dispose();
   });
 
   test("goes on from a restored state, its own and the host's", async () => {
     const objective = objectives["LORE, K = 3"]!;
-    const steps = [await create(objective, true), await create(objective, true), await create(objective, false)];
+    const steps = [await create(objective, kind), await create(objective, kind), await create(objective, "host")];
     const [one, other, host] = steps as [TrainingStep, TrainingStep, TrainingStep];
     await one.run(pixels, ["first"], rates);
     await one.pull();
@@ -97,7 +104,7 @@ describe("a learner in a device's memory", () => {
   });
 
   test("keeps the weights of before a gradient that is not finite", async () => {
-    const step = await create(objectives["FARE with momentum"]!, true);
+    const step = await create(objectives["FARE with momentum"]!, kind);
     await step.run(pixels, ["key"], rates);
     await step.pull();
     const before = copied(step.state());
@@ -112,13 +119,28 @@ describe("a learner in a device's memory", () => {
     expect(step.state()).toEqual(before);
     await step.dispose();
   });
+
+  test.each([
+    ["APGD's schedule", { ...attack, schedule: "apgd" }],
+    ["the last epoch's perturbations", { ...attack, start: "previous" }],
+  ] as const)("refuses an attack that needs its images in host memory between steps: %s", async (name, given) => {
+    const creating = create(fare({ epsilon, attack: given }), kind, { images: [0, 1] });
+    await expect(creating).rejects.toThrow(UsageError);
+    await expect(creating).rejects.toThrow(new RegExp(`${name}|schedule`, "i"));
+  });
 });
 
-test.each([
-  ["APGD's schedule", { ...attack, schedule: "apgd" }],
-  ["the last epoch's perturbations", { ...attack, start: "previous" }],
-] as const)("attacks that need images in host memory between steps are refused: %s", async (name, given) => {
-  const creating = create(fare({ epsilon, attack: given }), true, { images: [0, 1] });
-  await expect(creating).rejects.toThrow(UsageError);
-  await expect(creating).rejects.toThrow(new RegExp(`${name}|schedule`, "i"));
+test("one program a batch takes a batch of one part", async () => {
+  const step = await create(objectives["LORE, K = 3"]!, oneProgram, { microBatch: 2 });
+  await expect(step.run(pixels, ["key"], rates)).rejects.toThrow(RangeError);
+  await step.dispose();
+});
+
+test("a device's learner: its own memory where the binding can name it, else as few crossings as the parts allow", () => {
+  const options = { weightDecay: 0, seed: 0, microBatch: 8 };
+  expect(usualLearner(options)).toBe("host");
+  expect(usualLearner({ ...options, device: "webgpu", batch: 8 })).toBe("device");
+  expect(usualLearner({ ...options, device: "cuda", batch: 8 })).toBe(oneProgram);
+  expect(usualLearner({ ...options, device: "cuda", batch: 9 })).toBe("host");
+  expect(usualLearner({ ...options, device: "cuda" })).toBe("host");
 });

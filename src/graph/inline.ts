@@ -1,0 +1,35 @@
+import type { Graph } from "./graph.ts";
+import { reachable } from "./reachable.ts";
+import type { Value } from "./value.ts";
+
+/**
+ * The outputs of one graph computed in another: the program of both is then one. Nodes are made anew, constants keep their
+ * memory.
+ *
+ * @param given values of `graph` in place of inputs, by the inputs' names
+ * @param input makes or finds the value of `graph` for every other input
+ */
+export function inlined<Name extends string>(
+  graph: Graph,
+  outputs: Readonly<Record<Name, Value>>,
+  given: Readonly<Record<string, Value>>,
+  input: (declared: Value) => Value,
+): Readonly<Record<Name, Value>> {
+  const entries = Object.entries<Value>(outputs);
+  const { nodes, sources } = reachable(entries.map(([, value]) => value));
+  const made = new Map<Value, Value>();
+  for (const source of sources) {
+    const { origin } = source;
+    if (origin.kind === "constant") made.set(source, graph.constant(origin.tensor));
+    else made.set(source, given[source.name] ?? input(source));
+  }
+  for (const { op, inputs, attributes, outputs: old } of nodes) {
+    const applied = graph.apply(
+      op,
+      inputs.map((value) => made.get(value)!),
+      attributes,
+    );
+    for (const [i, value] of applied.entries()) made.set(old[i]!, value);
+  }
+  return Object.fromEntries(entries.map(([name, value]) => [name, made.get(value)!])) as Record<Name, Value>;
+}

@@ -1,0 +1,71 @@
+import { type FixedSteps, lowResolutionSteps } from "../attacks/index.ts";
+import { Graph, type Value } from "../graph/index.ts";
+import { inlined } from "../graph/inline.ts";
+import type { Parameters } from "../models/encoder.ts";
+import type { AdamWOptions } from "./adamw-formula.ts";
+import { adamWGraph, momentNames, nextName } from "./adamw-graph.ts";
+import type { Outputs, TrainingGraphs } from "./training-graphs.ts";
+
+export interface BatchGraphOptions extends AdamWOptions {
+  /** K */
+  readonly stepsPerBatch: number;
+  readonly clipGradient?: number;
+}
+
+/** Where a step's own loss, gradient norm or rate stands among the graph's outputs or inputs; `step` from 0. */
+export const ofStep = (name: string, step: number): string => `${name} of step ${step}`;
+
+/** Clean distances after all but the last optimiser step. */
+export const lastCleanDistance = "last cleanDistance";
+
+/**
+ * All that happens to a batch whose original embeddings, thresholds and multipliers are known, as one graph: every step of
+ * the inner attack from the input `adversarial`, then K times loss, gradient and AdamW.
+ *
+ * Inputs: those of the phases' graphs, under their names, but for `velocity`, which starts at zero, and AdamW's rates, which
+ * are those `ofStep` k. Outputs: parameters and moments of after the last step (`next <input>`); `loss` and `norm`
+ * `ofStep` k; `advDistance`, `advLoss` and `cleanDistance` at the weights of before the first step, where the phases give
+ * them; with a constraint `lastCleanDistance`.
+ */
+export function batchGraph(
+  parameters: Parameters,
+  { ascent, lowResolutionAscent, distance, primal }: TrainingGraphs,
+  attack: FixedSteps,
+  options: BatchGraphOptions,
+): Outputs {
+  const g = new Graph();
+  const declared = new Map<string, Value>();
+  const input = ({ name, dtype, shape }: Pick<Value, "name" | "dtype" | "shape">): Value => {
+    const value = declared.get(name) ?? g.input(name, dtype, shape);
+    declared.set(name, value);
+    return value;
+  };
+  const call = (outputs: Outputs, given: Outputs): Outputs => inlined(g, outputs, given, input);
+
+  const low = lowResolutionSteps(attack);
+  let moving: Outputs = attack.momentum > 0 ? { velocity: g.zeros("float32", ascent.next!.shape) } : {};
+  for (let i = 0; i < attack.steps; i++) {
+    const { next, nextVelocity } = call(i < low ? lowResolutionAscent! : ascent, moving);
+    moving = { adversarial: next!, ...(nextVelocity && { velocity: nextVelocity }) };
+  }
+  const { adversarial } = moving;
+
+  const optimizer = adamWGraph(parameters, options, options.clipGradient);
+  const learnedNames = [...parameters.keys()].flatMap((name) => [name, ...momentNames(name)]);
+  let learned: Outputs = {};
+  const outputs: Record<string, Value> = distance ? { ...call(distance, {}) } : {};
+  for (let k = 0; k < options.stepsPerBatch; k++) {
+    const result = call(primal, { ...learned, adversarial: adversarial! });
+    const { loss, advDistance, advLoss, cleanDistance } = result;
+    if (k === 0) Object.assign(outputs, { advDistance }, advLoss && { advLoss }, cleanDistance && { cleanDistance });
+    if (cleanDistance) outputs[lastCleanDistance] = cleanDistance;
+    const rates = ["stepSize", "correction", "keep"].map(
+      (name) => [name, input({ name: ofStep(name, k), dtype: "float32", shape: [] })] as const,
+    );
+    const { norm, ...next } = call(optimizer, { ...learned, ...result, ...Object.fromEntries(rates) });
+    learned = Object.fromEntries(learnedNames.map((name) => [name, next[nextName(name)]!]));
+    Object.assign(outputs, { [ofStep("loss", k)]: loss, [ofStep("norm", k)]: norm });
+  }
+  for (const [name, value] of Object.entries(learned)) outputs[nextName(name)] = value;
+  return outputs;
+}
