@@ -50,14 +50,15 @@ async function run({ case: cases = usualCases.map(parseCase), repeats, threads, 
     for (const phase of ["ascent", "primal"] as const) {
       const { operators, nodes: all } = await profile(graphs[phase], { threads }, repeats);
       const title = `${describeCase(one)}: ${phases[phase]} of ${images} images`;
-      const tables = [table("operator", operators), table("node", all.slice(0, nodes))];
+      const total = operators.reduce((sum, { seconds }) => sum + seconds, 0);
+      const tables = [table("operator", operators, total), table("node", all.slice(0, nodes), total)];
       process.stdout.write(`\n## ${title}\n\n${tables.join("\n\n")}\n`);
     }
   }
 }
 
-function table(name: string, times: readonly KernelTime[]): string {
-  const total = times.reduce((sum, { seconds }) => sum + seconds, 0);
+/** @param total seconds of the whole program */
+function table(name: string, times: readonly KernelTime[], total: number): string {
   const rows = times.map(({ what, count, seconds, flops }) => [
     what,
     count.toFixed(0),

@@ -11,7 +11,7 @@ import { decodeSafetensors } from "../src/models/safetensors.ts";
 import { dualGraph, gradientName, paperDual, primalGraph, thresholds } from "../src/objectives/index.ts";
 import { allocate, type Tensor } from "../src/onnx/tensor.ts";
 import { compile } from "../src/runtime/index.ts";
-import { AdamW } from "../src/training/adamw.ts";
+import { AdamW } from "../src/training/adamw/adamw.ts";
 import { describeWithData, sharedData } from "./shared.ts";
 
 /*

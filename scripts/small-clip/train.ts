@@ -16,7 +16,7 @@ import { ClipText, clipTextShapes } from "../../src/models/text/clip-text.ts";
 import { clipTokenizer } from "../../src/models/text/tokenizer.ts";
 import { gradientName } from "../../src/objectives/index.ts";
 import { randomStream, shuffle } from "../../src/random.ts";
-import { AdamW } from "../../src/training/adamw.ts";
+import { AdamW } from "../../src/training/adamw/adamw.ts";
 import { feedsOf, joinStates, stateOf } from "../../src/training/parameters.ts";
 import { learningRateAt } from "../../src/training/schedule.ts";
 import { saveAsset } from "./asset.ts";

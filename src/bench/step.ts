@@ -5,7 +5,7 @@ import { dualParameters, fare, gradientName, lore, type Objective } from "../obj
 import { elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
-import { AdamW } from "../training/adamw.ts";
+import { AdamW } from "../training/adamw/adamw.ts";
 import { usualMicroBatch } from "../training/micro-batch.ts";
 import { type Outputs, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";

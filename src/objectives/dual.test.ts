@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
-import { AdamW } from "../training/adamw.ts";
+import { AdamW } from "../training/adamw/adamw.ts";
 import type { Dual } from "./constraint.ts";
 import { dualGraph, dualParameters } from "./dual.ts";
 import { gradientName } from "./primal.ts";

@@ -1,7 +1,7 @@
 import type { Parameters } from "../models/encoder.ts";
 import { type Dual, gradientName } from "../objectives/index.ts";
 import type { Program } from "../runtime/index.ts";
-import { AdamW } from "./adamw.ts";
+import { AdamW } from "./adamw/adamw.ts";
 import { addInPlace, feedsOf } from "./parameters.ts";
 import { arraysOf, type Part } from "./part.ts";
 

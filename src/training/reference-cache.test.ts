@@ -6,10 +6,10 @@ import { LoreError, UsageError } from "../errors.ts";
 import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { HostLearner } from "./host-learner.ts";
+import { HostLearner } from "./learners/host.ts";
+import { ResidentLearner } from "./learners/resident.ts";
 import { type Part, splitBatch } from "./part.ts";
 import { type CacheOptions, cacheBytes, ReferenceCache } from "./reference-cache.ts";
-import { ResidentLearner } from "./resident-learner.ts";
 import { TrainingStep } from "./training-step.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lore-cache-"));

@@ -3,10 +3,10 @@ import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
 import { classThresholds, dualParameters, type Objective, thresholds } from "../objectives/index.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
-import { AdamW } from "./adamw.ts";
+import { AdamW } from "./adamw/adamw.ts";
 import { DualVariable } from "./dual-variable.ts";
-import type { Key, Learner } from "./learner.ts";
-import { createLearner, type LearnerKind, usualLearner } from "./learners.ts";
+import { createLearner, type LearnerKind, usualLearner } from "./learners/create.ts";
+import type { Key, Learner } from "./learners/learner.ts";
 import type { BatchResult } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
@@ -90,11 +90,8 @@ export class TrainingStep {
     const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, { recompute, reference });
     const parameters = cloneParameters(encoder.parameters);
     const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
-    const learner = await createLearner(
-      kind,
-      { original: encoder.parameters, parameters, optimizer, objective, graphs },
-      options,
-    );
+    const lesson = { original: encoder.parameters, parameters, optimizer, objective, graphs };
+    const learner = await createLearner(kind, lesson, options);
     // A few small products: not worth a device's round trips, nor float16's rounding.
     const small = { ...options, device: "cpu", precision: "float32" } as const;
     const multipliers = dual && new DualVariable(dual, omega, await compile(graphs.dual!, small));

@@ -1,19 +1,18 @@
-import { ascentScalars, type FixedSteps, lowResolutionSteps } from "../attacks/index.ts";
-import type { Parameters } from "../models/encoder.ts";
-import { gradientName } from "../objectives/index.ts";
-import { allocate } from "../onnx/tensor.ts";
-import type { DeviceFeeds, DeviceTensor } from "../runtime/index.ts";
-import type { AdamW } from "./adamw.ts";
-import { adamWRates, asScalars } from "./adamw-formula.ts";
-import { nextName } from "./adamw-graph.ts";
+import { ascentScalars, type FixedSteps, lowResolutionSteps } from "../../attacks/index.ts";
+import type { Parameters } from "../../models/encoder.ts";
+import { gradientName } from "../../objectives/index.ts";
+import { allocate } from "../../onnx/tensor.ts";
+import type { DeviceFeeds, DeviceTensor } from "../../runtime/index.ts";
+import type { AdamW } from "../adamw/adamw.ts";
+import { adamWRates, asScalars } from "../adamw/formula.ts";
+import { nextName } from "../adamw/graph.ts";
+import { checkNorm } from "../non-finite.ts";
+import { arraysOf, type Part } from "../part.ts";
+import type { StepOptions } from "../training-step.ts";
 import { giveBack, takeLearned } from "./learned.ts";
-import { descendStepwise, type Learner, type Stepwise } from "./learner.ts";
-import { checkNorm } from "./non-finite.ts";
-import { arraysOf, type Part } from "./part.ts";
+import { descendStepwise, type Learner, type Lesson, type Stepwise } from "./learner.ts";
 import { type ResidentPrograms, residentPrograms } from "./resident-programs.ts";
 import { otherName, sumName } from "./sum-graph.ts";
-import type { TrainingGraphs } from "./training-graphs.ts";
-import type { StepOptions } from "./training-step.ts";
 
 interface Images {
   readonly clean: DeviceTensor;
@@ -40,8 +39,7 @@ export class ResidentLearner implements Learner, Stepwise {
   readonly #images = new Map<Part, Images>();
 
   private constructor(
-    parameters: Parameters,
-    optimizer: AdamW,
+    { parameters, optimizer }: Lesson,
     attack: FixedSteps,
     options: StepOptions,
     programs: ResidentPrograms,
@@ -53,15 +51,9 @@ export class ResidentLearner implements Learner, Stepwise {
     this.#programs = programs;
   }
 
-  static async create(
-    parameters: Parameters,
-    optimizer: AdamW,
-    attack: FixedSteps,
-    graphs: TrainingGraphs,
-    options: StepOptions,
-  ): Promise<ResidentLearner> {
-    const programs = await residentPrograms(parameters, graphs, options);
-    return new ResidentLearner(parameters, optimizer, attack, options, programs);
+  static async create(lesson: Lesson, attack: FixedSteps, options: StepOptions): Promise<ResidentLearner> {
+    const programs = await residentPrograms(lesson.parameters, lesson.graphs, options);
+    return new ResidentLearner(lesson, attack, options, programs);
   }
 
   async reference(part: Part): Promise<Float32Array | undefined> {

@@ -1,14 +1,13 @@
-import { type InnerPrograms, perturbBatch } from "../attacks/index.ts";
-import type { Parameters } from "../models/encoder.ts";
-import { gradientName, type Objective } from "../objectives/index.ts";
-import { compile, discard, type Program } from "../runtime/index.ts";
-import type { AdamW } from "./adamw.ts";
-import { descendStepwise, type Learner, type Stepwise } from "./learner.ts";
-import { checkNorm } from "./non-finite.ts";
-import { addInPlace, feedsOf, sumOfSquares } from "./parameters.ts";
-import { arraysOf, type Part } from "./part.ts";
-import type { TrainingGraphs } from "./training-graphs.ts";
-import type { StepOptions } from "./training-step.ts";
+import { type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
+import type { Parameters } from "../../models/encoder.ts";
+import { gradientName, type Objective } from "../../objectives/index.ts";
+import { compile, discard, type Program } from "../../runtime/index.ts";
+import type { AdamW } from "../adamw/adamw.ts";
+import { checkNorm } from "../non-finite.ts";
+import { addInPlace, feedsOf, sumOfSquares } from "../parameters.ts";
+import { arraysOf, type Part } from "../part.ts";
+import type { StepOptions } from "../training-step.ts";
+import { descendStepwise, type Learner, type Lesson, type Stepwise } from "./learner.ts";
 
 /** The gradient of a batch's loss by parameter. */
 type Gradient = ReadonlyMap<string, Float32Array>;
@@ -24,10 +23,7 @@ export class HostLearner implements Learner, Stepwise {
   #gradient: Gradient = new Map();
 
   private constructor(
-    original: Parameters,
-    parameters: Parameters,
-    optimizer: AdamW,
-    objective: Objective,
+    { original, parameters, optimizer, objective }: Lesson,
     clipGradient: number,
     programs: Programs,
   ) {
@@ -39,14 +35,8 @@ export class HostLearner implements Learner, Stepwise {
     this.#programs = programs;
   }
 
-  static async create(
-    original: Parameters,
-    parameters: Parameters,
-    optimizer: AdamW,
-    objective: Objective,
-    { reference, ascent, lowResolutionAscent, lastLook, primal, distance }: TrainingGraphs,
-    options: StepOptions,
-  ): Promise<HostLearner> {
+  static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
+    const { reference, ascent, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
     const programs = {
       reference: await compile(reference, options),
       ascent: await compile(ascent, options),
@@ -55,7 +45,7 @@ export class HostLearner implements Learner, Stepwise {
       primal: await compile(primal, options),
       distance: distance && (await compile(distance, options)),
     };
-    return new HostLearner(original, parameters, optimizer, objective, options.clipGradient ?? Infinity, programs);
+    return new HostLearner(lesson, options.clipGradient ?? Infinity, programs);
   }
 
   async reference({ clean, original }: Part): Promise<Float32Array | undefined> {

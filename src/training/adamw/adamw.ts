@@ -1,7 +1,7 @@
-import type { Parameters } from "../models/encoder.ts";
-import type { Tensor } from "../onnx/tensor.ts";
-import { type Loop, simdLoop } from "../simd/index.ts";
-import { type AdamWOptions, adamWRates, adamWUpdate } from "./adamw-formula.ts";
+import type { Parameters } from "../../models/encoder.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
+import { type Loop, simdLoop } from "../../simd/index.ts";
+import { type AdamWOptions, adamWRates, adamWUpdate } from "./formula.ts";
 
 interface Moments {
   readonly first: Float32Array;

@@ -1,4 +1,4 @@
-import { Graph, type Value } from "../graph/index.ts";
+import { Graph, type Value } from "../../graph/index.ts";
 
 /** The second operand's input. */
 export const otherName = (name: string): string => `other ${name}`;

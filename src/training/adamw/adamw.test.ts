@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Parameters } from "../models/encoder.ts";
-import { randomStream } from "../random.ts";
+import type { Parameters } from "../../models/encoder.ts";
+import { randomStream } from "../../random.ts";
 import { AdamW } from "./adamw.ts";
 
 const random = randomStream("adamw");

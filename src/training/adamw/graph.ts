@@ -1,7 +1,7 @@
-import { Graph, type Value } from "../graph/index.ts";
-import type { Parameters } from "../models/encoder.ts";
-import { gradientName } from "../objectives/index.ts";
-import { type AdamWOptions, adamWUpdate } from "./adamw-formula.ts";
+import { Graph, type Value } from "../../graph/index.ts";
+import type { Parameters } from "../../models/encoder.ts";
+import { gradientName } from "../../objectives/index.ts";
+import { type AdamWOptions, adamWUpdate } from "./formula.ts";
 
 /** Where the graph reads and writes a parameter's moments. */
 export const momentNames = (name: string): readonly [first: string, second: string] => [

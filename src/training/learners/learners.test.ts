@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../errors.ts";
-import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
-import type { Tensor } from "../onnx/tensor.ts";
-import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { type LearnerKind, usualLearner } from "./learners.ts";
-import { NonFiniteError } from "./non-finite.ts";
-import { type StepOptions, TrainingStep } from "./training-step.ts";
+import { UsageError } from "../../errors.ts";
+import { fare, lore, type Objective, tecoa } from "../../objectives/index.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
+import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
+import { NonFiniteError } from "../non-finite.ts";
+import { type StepOptions, TrainingStep } from "../training-step.ts";
+import { type LearnerKind, usualLearner } from "./create.ts";
 
 const encoder = tinyEncoder();
 const epsilon = 8 / 255;

@@ -1,5 +1,9 @@
-import { checkLoss } from "./non-finite.ts";
-import type { Part } from "./part.ts";
+import type { Parameters } from "../../models/encoder.ts";
+import type { Objective } from "../../objectives/index.ts";
+import type { AdamW } from "../adamw/adamw.ts";
+import { checkLoss } from "../non-finite.ts";
+import type { Part } from "../part.ts";
+import type { TrainingGraphs } from "../training-graphs.ts";
 
 /** What makes an attack's random start: the same key, the same start. */
 export type Key = readonly (number | string)[];
@@ -35,6 +39,17 @@ export interface Learner {
   /** Those arrays were changed: go on from them. */
   push(): void;
   dispose(): Promise<void>;
+}
+
+/** What every learner needs. */
+export interface Lesson {
+  /** Weights of the frozen original. */
+  readonly original: Parameters;
+  /** Weights in training, in arrays that the learner changes. */
+  readonly parameters: Parameters;
+  readonly optimizer: AdamW;
+  readonly objective: Objective;
+  readonly graphs: TrainingGraphs;
 }
 
 /** A learner whose loss and optimiser are programs of their own. */

@@ -1,16 +1,15 @@
-import { ascentScalars, type FixedSteps } from "../attacks/index.ts";
-import type { Parameters } from "../models/encoder.ts";
-import { compile, discard, type Program } from "../runtime/index.ts";
-import type { AdamW } from "./adamw.ts";
-import { adamWRates, asScalars } from "./adamw-formula.ts";
-import { nextName } from "./adamw-graph.ts";
+import { ascentScalars, type FixedSteps } from "../../attacks/index.ts";
+import type { Parameters } from "../../models/encoder.ts";
+import { compile, discard, type Program } from "../../runtime/index.ts";
+import type { AdamW } from "../adamw/adamw.ts";
+import { adamWRates, asScalars } from "../adamw/formula.ts";
+import { nextName } from "../adamw/graph.ts";
+import { checkLoss, checkNorm } from "../non-finite.ts";
+import { arraysOf, type Part } from "../part.ts";
+import type { StepOptions } from "../training-step.ts";
 import { batchGraph, lastCleanDistance, ofStep } from "./batch-graph.ts";
 import { giveBack, takeLearned } from "./learned.ts";
-import type { Learner } from "./learner.ts";
-import type { Lesson } from "./learners.ts";
-import { checkLoss, checkNorm } from "./non-finite.ts";
-import { arraysOf, type Part } from "./part.ts";
-import type { StepOptions } from "./training-step.ts";
+import type { Learner, Lesson } from "./learner.ts";
 
 /**
  * A learner with one program for all that happens to a batch of one part, for devices whose memory the binding cannot name:

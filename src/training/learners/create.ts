@@ -1,0 +1,27 @@
+import { keepsTensors } from "../../runtime/index.ts";
+import { residentAttack } from "../attack-support.ts";
+import type { StepOptions } from "../training-step.ts";
+import { BatchLearner } from "./batch.ts";
+import { HostLearner } from "./host.ts";
+import type { Learner, Lesson } from "./learner.ts";
+import { ResidentLearner } from "./resident.ts";
+
+/**
+ * Where weights and moments are between programs: in host memory, each phase of a step a program of its own; in the
+ * device's; or in host memory, with one program for all that happens to a batch, so that they cross to the device and back
+ * once.
+ */
+export type LearnerKind = "host" | "device" | "host, one program a batch";
+
+/** What costs the device least: its own memory where the binding can name it, else few crossings. */
+export function usualLearner({ device = "cpu", batch = Infinity, microBatch }: StepOptions): LearnerKind {
+  if (device === "cpu") return "host";
+  if (keepsTensors(device)) return "device";
+  return batch <= microBatch ? "host, one program a batch" : "host";
+}
+
+export async function createLearner(kind: LearnerKind, lesson: Lesson, options: StepOptions): Promise<Learner> {
+  if (kind === "host") return HostLearner.create(lesson, options);
+  const attack = residentAttack(lesson.objective.attack);
+  return (kind === "device" ? ResidentLearner : BatchLearner).create(lesson, attack, options);
+}
