@@ -61,5 +61,5 @@ function mayHaveGpu(): boolean {
 /** What stands behind ONNX Runtime's account of its own source: `file.cc:136 Initialize(...) ... was false. No adapter`. */
 function short(message: string): string {
   const reason = message.split("was false. ").at(-1)!.split("\n")[0]!;
-  return reason.replace(/^ONNX Runtime cannot run this graph on \w+: /, "").slice(0, 320);
+  return reason.replace(/^ONNX Runtime cannot run this graph on \w+: /, "").slice(0, 150);
 }

@@ -186,6 +186,6 @@ describe("what a program refuses", () => {
       (error: unknown) => error,
     );
     // On a machine that has them there is nothing to say.
-    if (outcome !== undefined) expect(String(outcome)).toMatch(/on cuda: .*onnxruntime-node\/script\/install\.js/);
+    if (outcome !== undefined) expect(String(outcome)).toMatch(/on cuda: .*\n.*onnxruntime-node\/script\/install\.js/);
   });
 });

@@ -154,8 +154,8 @@ export function compilerFor(binding: Binding) {
   };
 }
 
-/** They are too large for npm's registry. */
-const cudaLibraries =
+/** How to get them; they are too large for npm's registry. */
+export const cudaLibraries =
   "CUDA needs Linux x64, CUDA 12, cuDNN 9, and libraries of ONNX Runtime that its package fetches with " +
   "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js";
 
@@ -177,8 +177,8 @@ export async function openSession(
   const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const device = options.device ?? "cpu";
-    const hint = device === "cuda" ? ` ${cudaLibraries}` : "";
-    throw new RuntimeError(`ONNX Runtime cannot run this graph on ${device}: ${reason}.${hint}`, { cause });
+    const hint = device === "cuda" ? `\n${cudaLibraries}` : "";
+    throw new RuntimeError(`ONNX Runtime cannot run this graph on ${device}: ${reason}${hint}`, { cause });
   });
   return { session, inputs: model.graph.inputs as readonly Port[] };
 }
