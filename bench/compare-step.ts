@@ -22,7 +22,7 @@ import { compileOnce } from "./once.ts";
 import { findPeer, type Peer, peerOption, runPeer } from "./peer.ts";
 import { ProcessError } from "./process.ts";
 import { alternate } from "./rounds.ts";
-import { defaultCases, describeCase, parseCase, type StepCase } from "./step-cases.ts";
+import { addCase, defaultCases, describeCase, parseCase, type StepCase } from "./step-cases.ts";
 import {
   changeTable,
   type PeerDevice,
@@ -53,7 +53,7 @@ const command = new Command("compare-step")
   .option(
     "--case <model:batch:k...>",
     `what to time; MODEL@PIXELS:BATCH:K for images of another size (default: ${defaultCases.join(" ")})`,
-    (text: string, before: readonly StepCase[] = []) => [...before, parseCase(text)],
+    addCase,
   )
   .option("--rounds <n>", "processes a side and case, ours and the peer's in turn", parseCount, 3)
   .option("--repeats <n>", "counted steps a process, after one to warm up", parseCount, 3)

@@ -15,7 +15,7 @@ import { trainingGraphs } from "../src/training/training-graphs.ts";
 import { describeMachine, thisMachine } from "./machine.ts";
 import { main } from "./main.ts";
 import { digits, markdownTable } from "./markdown.ts";
-import { describeCase, parseCase, type StepCase } from "./step-cases.ts";
+import { addCase, describeCase, parseCase, type StepCase } from "./step-cases.ts";
 
 const usualCases = ["vit-b-32:8:1", "small:64:1", "deit-tiny@112:16:1"] as const;
 const phases = { ascent: "attack step", primal: "optimiser step" } as const;
@@ -32,7 +32,7 @@ const command = new Command("profile")
   .option(
     "--case <model:batch:k...>",
     `MODEL@PIXELS:BATCH:K for images of another size; K does not matter here (default: ${usualCases.join(" ")})`,
-    (text: string, before: readonly StepCase[] = []) => [...before, parseCase(text)],
+    addCase,
   )
   .option("--repeats <n>", "counted runs of a program, after one to warm up", parseCount, 5)
   .option("--threads <n>", "within an operator", parseCount, availableParallelism())

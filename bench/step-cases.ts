@@ -38,6 +38,11 @@ export function parseCase(text: string): StepCase {
   };
 }
 
+/** Reads one more of an option's values. */
+export function addCase(text: string, before: readonly StepCase[] = []): readonly StepCase[] {
+  return [...before, parseCase(text)];
+}
+
 export function describeCase({ model, imageSize, batch, stepsPerBatch }: StepCase): string {
   return `${model} at ${imageSize}, batch ${batch}, K = ${stepsPerBatch}`;
 }

@@ -4,29 +4,28 @@ import type { Value } from "./value.ts";
 
 /**
  * The outputs of one graph computed in another: the program of both is then one. Nodes are made anew, constants keep their
- * memory.
+ * memory, and inputs are those of the same names in `graph`, declared where it has none.
  *
  * @param given values of `graph` in place of inputs, by the inputs' names
- * @param input makes or finds the value of `graph` for every other input
  */
 export function inlined<Name extends string>(
   graph: Graph,
   outputs: Readonly<Record<Name, Value>>,
   given: Readonly<Record<string, Value>>,
-  input: (declared: Value) => Value,
 ): Readonly<Record<Name, Value>> {
   const entries = Object.entries<Value>(outputs);
   const { nodes, sources } = reachable(entries.map(([, value]) => value));
+  const inputs = new Map(graph.inputs.map((input) => [input.name, input]));
   const made = new Map<Value, Value>();
   for (const source of sources) {
-    const { origin } = source;
+    const { origin, name, dtype, shape } = source;
     if (origin.kind === "constant") made.set(source, graph.constant(origin.tensor));
-    else made.set(source, given[source.name] ?? input(source));
+    else made.set(source, given[name] ?? inputs.get(name) ?? graph.input(name, dtype, shape));
   }
-  for (const { op, inputs, attributes, outputs: old } of nodes) {
+  for (const { op, inputs: operands, attributes, outputs: old } of nodes) {
     const applied = graph.apply(
       op,
-      inputs.map((value) => made.get(value)!),
+      operands.map((value) => made.get(value)!),
       attributes,
     );
     for (const [i, value] of applied.entries()) made.set(old[i]!, value);

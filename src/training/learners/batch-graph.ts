@@ -34,13 +34,7 @@ export function batchGraph(
   options: BatchGraphOptions,
 ): Outputs {
   const g = new Graph();
-  const declared = new Map<string, Value>();
-  const input = ({ name, dtype, shape }: Pick<Value, "name" | "dtype" | "shape">): Value => {
-    const value = declared.get(name) ?? g.input(name, dtype, shape);
-    declared.set(name, value);
-    return value;
-  };
-  const call = (outputs: Outputs, given: Outputs): Outputs => inlined(g, outputs, given, input);
+  const call = (outputs: Outputs, given: Outputs): Outputs => inlined(g, outputs, given);
 
   const low = lowResolutionSteps(attack);
   let moving: Outputs = attack.momentum > 0 ? { velocity: g.zeros("float32", ascent.next!.shape) } : {};
@@ -60,7 +54,7 @@ export function batchGraph(
     if (k === 0) Object.assign(outputs, { advDistance }, advLoss && { advLoss }, cleanDistance && { cleanDistance });
     if (cleanDistance) outputs[lastCleanDistance] = cleanDistance;
     const rates = ["stepSize", "correction", "keep"].map(
-      (name) => [name, input({ name: ofStep(name, k), dtype: "float32", shape: [] })] as const,
+      (name) => [name, g.input(ofStep(name, k), "float32", [])] as const,
     );
     const { norm, ...next } = call(optimizer, { ...learned, ...result, ...Object.fromEntries(rates) });
     learned = Object.fromEntries(learnedNames.map((name) => [name, next[nextName(name)]!]));
