@@ -78,6 +78,24 @@ describe("declared types are those that ONNX Runtime computes", () => {
   });
 });
 
+describe("a reshape", () => {
+  const g = new Graph();
+  const a = g.input("a", "float32", [8, 3]);
+
+  test("of another is one, and none where the shape is the first one's again", () => {
+    const cube = g.reshape(a, [2, 4, 3]);
+    const row = g.reshape(cube, [1, -1]);
+    expect(row.shape).toEqual([1, 24]);
+    expect(row.origin.kind === "node" && row.origin.node.inputs).toEqual([a]);
+    expect(g.reshape(cube, [8, 3])).toBe(a);
+    expect(g.reshape(a, [-1, 3])).toBe(a);
+  });
+
+  test("takes the size that a 0 stands for from what it is given", () => {
+    expect(g.reshape(g.reshape(a, [6, 4]), [0, 2, 2]).shape).toEqual([6, 2, 2]);
+  });
+});
+
 describe("what does not fit is an error that names the operator, its inputs and the reason", () => {
   const g = new Graph();
   const image = g.input("image", "float32", [8, 3, 32, 32]);

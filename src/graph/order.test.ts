@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { gradients } from "../autodiff/index.ts";
+import { gradientName, primalGraph } from "../objectives/primal.ts";
 import { encodeModel } from "../onnx/encode.ts";
+import type { OnnxModel } from "../onnx/model.ts";
+import { elementCount } from "../onnx/tensor.ts";
+import { modelOf, sessionOptions } from "../runtime/program.ts";
+import { tinyEncoder } from "../testing/tiny.ts";
 import { toOnnx } from "./export.ts";
 import { Graph, type Value } from "./index.ts";
 import { executionOrder, fileOrder } from "./order.ts";
@@ -42,41 +47,51 @@ test("the last layer's gradient is computed before the cotangent goes on to the 
 
 test("ONNX Runtime runs the nodes in that order", async () => {
   const { outputs } = perceptron();
-  const model = toOnnx(outputs);
+  const ran = await kernels(toOnnx(outputs), { graphOptimizationLevel: "disabled", intraOpNumThreads: 1 });
+  const expected = executionOrder(fileOrder(reachable(Object.values(outputs)).nodes));
+  expect(ran.map(({ operator }) => operator)).toEqual(expected.map(({ op }) => op));
+});
+
+test("and keeps to it where graph passes, ours and its own, made nodes anew", async () => {
+  const encoder = tinyEncoder({ depth: 4, imageSize: 16 });
+  const { loss: _, advDistance: __, ...derivatives } = primalGraph(encoder, 256, false);
+  const options = { threads: 2 };
+  const ran = (await kernels(modelOf(derivatives, options), sessionOptions(options))).map(({ node }) => node);
+  const placesOf = (block: number): readonly number[] =>
+    Object.keys(derivatives)
+      .filter((name) => name.startsWith(gradientName(`blocks.${block}.`)))
+      .map((name) => ran.indexOf(name));
+  // A block's derivatives all before those of the block below it: no cotangent waits.
+  for (const block of [3, 2, 1]) expect(Math.max(...placesOf(block))).toBeLessThan(Math.min(...placesOf(block - 1)));
+});
+
+/** What a profiled session ran, in that order. */
+async function kernels(model: OnnxModel, options: InferenceSession.SessionOptions) {
   const folder = mkdtempSync(join(tmpdir(), "lore-order-"));
   try {
-    const session = await InferenceSession.create(encodeModel(model).bytes, {
-      graphOptimizationLevel: "disabled",
-      intraOpNumThreads: 1,
-      enableProfiling: true,
-      profileFilePrefix: join(folder, "profile"),
-    });
+    const profiling = { enableProfiling: true, profileFilePrefix: join(folder, "profile") };
+    const session = await InferenceSession.create(encodeModel(model).bytes, { ...options, ...profiling });
     const feeds = Object.fromEntries(
       model.graph.inputs.map(({ name, shape }) => {
         const sizes = shape as readonly number[];
-        return [name, new Tensor("float32", new Float32Array(sizes[0]! * sizes[1]!).fill(0.1), sizes)];
+        return [name, new Tensor("float32", new Float32Array(elementCount(sizes)).fill(0.1), sizes)];
       }),
     );
     await session.run(feeds);
     session.endProfiling();
     await session.release();
-    const expected = executionOrder(fileOrder(reachable(Object.values(outputs)).nodes));
-    expect(operators(folder)).toEqual(expected.map(({ op }) => op));
+    const events = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8")) as readonly Event[];
+    return events
+      .filter(({ name }) => name.endsWith("_kernel_time"))
+      .sort((a, b) => a.ts - b.ts)
+      .map(({ name, args }) => ({ node: name.replace("_kernel_time", ""), operator: args.op_name! }));
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}
 
-/** Operators in the order in which a profiled session ran them. */
-function operators(folder: string): readonly string[] {
-  interface Event {
-    readonly name: string;
-    readonly ts: number;
-    readonly args: { readonly op_name?: string };
-  }
-  const events = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8")) as readonly Event[];
-  return events
-    .filter(({ name }) => name.endsWith("_kernel_time"))
-    .sort((a, b) => a.ts - b.ts)
-    .map(({ args }) => args.op_name!);
+interface Event {
+  readonly name: string;
+  readonly ts: number;
+  readonly args: { readonly op_name?: string };
 }

@@ -63,6 +63,14 @@ describe("a compiled program", () => {
     await expect(program.runFresh({ x, b })).rejects.toThrow(new RuntimeError("This program was disposed of."));
   });
 
+  test("gives back memory at once, whatever the garbage collector does", () => {
+    const bytes = 2 ** 26;
+    const arrays = [new Float32Array(bytes / 8), new Float32Array(bytes / 8)];
+    const before = process.memoryUsage().arrayBuffers;
+    discard(arrays);
+    expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThan(0.9 * bytes);
+  });
+
   test("gives the same result with any number of threads", async () => {
     const { g, x: input, y } = affine();
     const z = g.matMul(y, g.transpose(g.exp(input)));

@@ -205,9 +205,9 @@ export function sessionOptions({ device = "cpu", threads }: CompileOptions): Inf
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
-    // A plan of a run's whole memory needs one block of that size, beside the pieces that the first run left: up to twice
-    // the memory, for no measurable speed.
-    ...(device === "cpu" && { enableMemPattern: false }),
+    // An arena keeps what a session once took from other sessions, and a plan of a run's whole memory needs one block of that
+    // size beside what the first run left: up to twice the memory, for no measurable speed.
+    ...(device === "cpu" && { enableMemPattern: false, enableCpuMemArena: false }),
     ...(threads !== undefined && { intraOpNumThreads: threads }),
   };
 }

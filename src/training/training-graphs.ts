@@ -6,7 +6,7 @@ import {
   lowResolutionSteps,
   type TargetBuilder,
 } from "../attacks/index.ts";
-import { recomputed } from "../autodiff/index.ts";
+import { recomputed, selectivelyRecomputed } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
@@ -69,7 +69,7 @@ export function trainingGraphs(
   return {
     reference: referenceGraph(encoder, batch, constraint, reference),
     ...attackGraphs(encoder, attack, batch, terms.loss, lean),
-    primal: lean(primal, primal.loss!),
+    primal: (recompute ? recomputed : selectivelyRecomputed)(primal, primal.loss!),
     dual: constraint && dualGraph(constraint.dual, batch, omega, encoder.embeddingSize),
     distance: constraint
       ? undefined

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { Graph, type Node, type Value } from "../graph/index.ts";
-import { reachable } from "../graph/reachable.ts";
+import { Graph, type Node, type Value } from "../../graph/index.ts";
+import { reachable } from "../../graph/reachable.ts";
 import { segments } from "./segments.ts";
 
 /** Layers that are eight times as wide inside as between them. */

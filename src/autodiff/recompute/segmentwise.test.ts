@@ -1,19 +1,19 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { toOnnx } from "../graph/export.ts";
-import { Graph, type Value } from "../graph/index.ts";
-import { peakBytes } from "../graph/liveness.ts";
-import { reachable } from "../graph/reachable.ts";
-import { ConvNextEncoder, convNextShapes } from "../models/architectures/convnext.ts";
-import { type Encoder, type Parameters, trainableWeights } from "../models/encoder.ts";
-import { gradientName, primalGraph } from "../objectives/primal.ts";
-import { encodeModel } from "../onnx/encode.ts";
-import { elementCount, type TypedArray } from "../onnx/tensor.ts";
-import { randomStream } from "../random.ts";
-import { compile } from "../runtime/index.ts";
-import type { Port } from "../runtime/program.ts";
-import { randomTensor, tinyEncoder } from "../testing/tiny.ts";
-import { gradients, recomputed } from "./index.ts";
+import { toOnnx } from "../../graph/export.ts";
+import { Graph, type Value } from "../../graph/index.ts";
+import { peakBytes } from "../../graph/liveness.ts";
+import { reachable } from "../../graph/reachable.ts";
+import { ConvNextEncoder, convNextShapes } from "../../models/architectures/convnext.ts";
+import { type Encoder, type Parameters, trainableWeights } from "../../models/encoder.ts";
+import { gradientName, primalGraph } from "../../objectives/primal.ts";
+import { encodeModel } from "../../onnx/encode.ts";
+import { elementCount, type TypedArray } from "../../onnx/tensor.ts";
+import { randomStream } from "../../random.ts";
+import { compile } from "../../runtime/index.ts";
+import type { Port } from "../../runtime/program.ts";
+import { randomTensor, tinyEncoder } from "../../testing/tiny.ts";
+import { gradients, recomputed } from "../index.ts";
 
 function tinyConvNext(): Encoder {
   const architecture = { depths: [3, 3], widths: [8, 16], projection: 8, normEpsilon: 1e-6 };

@@ -1,5 +1,5 @@
-import { byteSize, stored } from "../graph/storage.ts";
-import type { Node, Value } from "../graph/value.ts";
+import { byteSize, stored } from "../../graph/storage.ts";
+import type { Node, Value } from "../../graph/value.ts";
 
 /** Nodes of a forward pass that stand together, and what comes into them from the nodes before. */
 export interface Segment {

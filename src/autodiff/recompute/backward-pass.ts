@@ -1,55 +1,61 @@
-import type { Node, Value } from "../graph/index.ts";
-import { reachable } from "../graph/reachable.ts";
-import { type Segment, segments } from "./segments.ts";
+import { reachable } from "../../graph/reachable.ts";
+import type { Node, Value } from "../../graph/value.ts";
 
-/**
- * Trades time for memory: the outputs once more, with a backward pass that computes what it reads of the forward pass
- * again, segment by segment, from the few values between segments (Chen et al. 2016). Values are the same to the last bit;
- * the forward pass is computed about twice.
- *
- * Equal applications in a graph are one node, for ONNX Runtime too, which could moreover run a second forward pass as
- * soon as the first is done. So what enters a segment again depends on what the backward pass has come to: minus a zero
- * that is known only then.
- *
- * @param outputs values that depend on the loss's derivatives
- * @param loss what was differentiated; everything it depends on is the forward pass
- */
-export function recomputed<const Outputs extends Readonly<Record<string, Value>>>(
-  outputs: Outputs,
-  loss: Value,
-): { readonly [Name in keyof Outputs]: Value } {
+export type Outputs = Readonly<Record<string, Value>>;
+
+/** What the outputs take, in topological order: cotangents before what they are multiplied by. */
+export interface Passes {
+  /** Nodes that the loss depends on. */
+  readonly forward: readonly Node[];
+  readonly backward: readonly Node[];
+  /** What the backward pass reads. */
+  readonly read: ReadonlySet<Value>;
+}
+
+export function passesOf(outputs: Outputs, loss: Value): Passes {
   const { nodes } = reachable(Object.values(outputs));
   const ancestors = new Set(reachable([loss]).nodes);
   const forward = nodes.filter((node) => ancestors.has(node));
   const backward = nodes.filter((node) => !ancestors.has(node));
-  const pass = new BackwardPass(segments(forward, new Set(backward.flatMap(({ inputs }) => inputs))));
+  return { forward, backward, read: new Set(backward.flatMap(({ inputs }) => inputs)) };
+}
+
+/**
+ * The outputs once more, with a backward pass that does not read `again`'s keys but has them computed again.
+ *
+ * Equal applications in a graph are one node, for ONNX Runtime too, which could moreover run a second forward pass as
+ * soon as the first is done. So what values are computed again from depends on what the backward pass has come to: minus a
+ * zero that is known only then. Results are the same to the last bit.
+ *
+ * @param kept what values are computed again from
+ */
+export function withBackwardPass<const Named extends Outputs>(
+  outputs: Named,
+  { forward, backward }: Passes,
+  kept: ReadonlySet<Value>,
+  again: ReadonlyMap<Value, Again>,
+): { readonly [Name in keyof Named]: Value } {
+  const pass = new BackwardPass(forward, kept, again);
   for (const node of backward) pass.add(node);
   return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, pass.now(value)])) as {
-    readonly [Name in keyof Outputs]: Value;
+    readonly [Name in keyof Named]: Value;
   };
 }
 
 /** A backward pass as it is made again, node by node. */
 class BackwardPass {
-  /** Segments that are computed again, by what they compute. */
-  readonly #segmentOf = new Map<Value, Again>();
+  readonly #again: ReadonlyMap<Value, Again>;
   /** What stands for the outputs of the old backward pass. */
   readonly #made = new Map<Value, Value>();
-  /** What depends on the values between segments: on the input, that is, and not on weights alone. */
+  /** What depends on values that are kept: on the input, that is, and not on weights alone. */
   readonly #flowing: Set<Value>;
   /** The last such value made: it shows how far the backward pass has come. */
   #latest: Value | undefined;
 
-  constructor(parts: readonly Segment[]) {
-    const kept = new Set(parts.flatMap(({ boundary }) => boundary));
+  constructor(forward: readonly Node[], kept: ReadonlySet<Value>, again: ReadonlyMap<Value, Again>) {
+    this.#again = again;
     this.#flowing = new Set(kept);
-    for (const { nodes } of parts) for (const node of nodes) this.#flow(node);
-    // What the last segment computed is read at once, and the first has no boundary.
-    for (const { nodes } of parts.slice(1, -1)) {
-      const again = new Again(kept);
-      for (const value of nodes.flatMap(({ outputs }) => outputs))
-        if (!kept.has(value)) this.#segmentOf.set(value, again);
-    }
+    for (const node of forward) this.#flow(node);
   }
 
   add(node: Node): void {
@@ -61,7 +67,7 @@ class BackwardPass {
   }
 
   now(value: Value): Value {
-    return this.#made.get(value) ?? this.#segmentOf.get(value)?.now(value, this.#latest) ?? value;
+    return this.#made.get(value) ?? this.#again.get(value)?.now(value, this.#latest) ?? value;
   }
 
   #flow({ inputs, outputs }: Node): boolean {
@@ -71,8 +77,8 @@ class BackwardPass {
   }
 }
 
-/** A segment that is computed again, as far as somebody asks. */
-class Again {
+/** A part of the forward pass that is computed again, as far as somebody asks. */
+export class Again {
   readonly #made = new Map<Value, Value>();
   readonly #kept: ReadonlySet<Value>;
   #zero: Value | undefined;
