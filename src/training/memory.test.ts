@@ -66,7 +66,7 @@ describe("planMemory", () => {
 test("a training process takes what is expected", async () => {
   const options: MemoryOptions = { model: "small", batch: 32, microBatch: 32, recompute: false, batches: 3 };
   const { expectedBytes, measuredBytes } = await compileOnce()<MemoryUse>("step-memory", options);
-  // The arena's unused pieces and the garbage collector's moments move it by some ten percent; a forgotten program or a
+  // The heap's unused pieces and the garbage collector's moments move it by some ten percent; a forgotten program or a
   // buffer counted twice moves it by more than a third.
   expect(measuredBytes / expectedBytes).toBeGreaterThan(0.75);
   expect(measuredBytes / expectedBytes).toBeLessThan(1.15);

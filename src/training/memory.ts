@@ -27,8 +27,8 @@ const processBytes = 220 * 2 ** 20;
 const weightCopies = 4;
 /** Arrays as long as a batch's images: read ahead, read, and each part's clean, perturbed and passed on to the attack. */
 const imageCopies = 6;
-/** What ONNX Runtime's arena takes for the bytes that live at the same time: pieces between them stay unused. */
-const arenaSlack = 1.15;
+/** What the heap takes for the bytes that live at the same time: pieces between them stay unused. */
+const heapSlack = 1.3;
 
 /**
  * Bytes that training on CPU takes at most, all of the process: an estimate from the graphs' values and when each of them is
@@ -40,23 +40,23 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: M
     ? dualParameters(objective.constraint.dual, encoder.embeddingSize, 0)
     : new Map<string, never>();
   const graphs = trainingGraphs(encoder, objective, microBatch, omega, { recompute, reference: "inputs" });
-  const weights = sum([...encoder.parameters.values()].map(({ data }) => data.byteLength));
-  // What a part's program returned, and the sum over the parts before.
-  const gradients = batch > microBatch ? 2 : 1;
-  const { reference, ascent, lowResolutionAscent, lastLook, distance, primal } = graphs;
-  const arenas = [reference, ascent, lowResolutionAscent, lastLook, distance].map((outputs) =>
-    arenaBytes(outputs, true),
-  );
+  const weights = [...encoder.parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  const { primal, reference, ascent, lowResolutionAscent, lastLook, distance } = graphs;
+  // One program runs at a time, and leaves nothing but what it returned: of the last, the gradient and its copy.
+  const before = [reference, ascent, lowResolutionAscent, lastLook, distance].map((outputs) => runBytes(outputs, true));
+  const program = heapSlack * Math.max(...before, runBytes(primal, false), 2 * weights);
+  const sumOfParts = batch > microBatch ? weights : 0;
   return (
     processBytes +
-    (weightCopies + gradients) * weights +
+    weightCopies * weights +
     imageCopies * 4 * Math.ceil(batch / microBatch) * microBatch * 3 * encoder.imageSize ** 2 +
-    sum([...arenas, arenaBytes(primal, false)])
+    sumOfParts +
+    program
   );
 }
 
-function arenaBytes(outputs: Outputs | undefined, preallocated: boolean): number {
-  return outputs ? arenaSlack * peakBytes(compilable(Object.values(outputs)), preallocated) : 0;
+function runBytes(outputs: Outputs | undefined, preallocated: boolean): number {
+  return outputs ? peakBytes(compilable(Object.values(outputs)), preallocated) : 0;
 }
 
 /**
@@ -107,5 +107,3 @@ export function formatBytes(bytes: number): string {
   const digits = unit === "GiB" ? 100 : 1;
   return `${Math.ceil((digits * bytes) / size) / digits} ${unit}`;
 }
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
