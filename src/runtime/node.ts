@@ -1,7 +1,10 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Binding } from "./binding.ts";
+import { keepFreedMemory } from "./heap.ts";
 import { compilerFor } from "./program.ts";
 import { deviceCompilerFor, transferFor } from "./resident.ts";
+
+keepFreedMemory();
 
 const binding: Binding = {
   Tensor,

@@ -205,8 +205,8 @@ export function sessionOptions({ device = "cpu", threads }: CompileOptions): Inf
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
-    // An arena keeps what a session once took from other sessions, and a plan of a run's whole memory needs one block of that
-    // size beside what the first run left: up to twice the memory, for no measurable speed.
+    // An arena keeps what a session once took from all other sessions, and a plan of a run's whole memory needs one block of
+    // that size beside what the first run left: up to twice the memory, and no faster than the heap (see heap.ts).
     ...(device === "cpu" && { enableMemPattern: false, enableCpuMemArena: false }),
     ...(threads !== undefined && { intraOpNumThreads: threads }),
   };
