@@ -61,6 +61,10 @@ test("and keeps to it where graph passes, ours and its own, made nodes anew", as
     Object.keys(derivatives)
       .filter((name) => name.startsWith(gradientName(`blocks.${block}.`)))
       .map((name) => ran.indexOf(name));
+  for (const block of [3, 2, 1, 0]) {
+    expect(placesOf(block)).toHaveLength(12);
+    expect(placesOf(block)).not.toContain(-1);
+  }
   // A block's derivatives all before those of the block below it: no cotangent waits.
   for (const block of [3, 2, 1]) expect(Math.max(...placesOf(block))).toBeLessThan(Math.min(...placesOf(block - 1)));
 });

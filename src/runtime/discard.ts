@@ -1,6 +1,6 @@
 import type { TypedArray } from "../onnx/tensor.ts";
 
-/** A port whose other end is closed: what is sent there is gone. */
+/** A port whose other end is closed: what is sent there is gone, at once from the event loop's next turn on. */
 const nowhere = portToNowhere();
 
 /**

@@ -66,8 +66,8 @@ describe("planMemory", () => {
 test("a training process takes what is expected", async () => {
   const options: MemoryOptions = { model: "small", batch: 32, microBatch: 32, recompute: false, batches: 3 };
   const { expectedBytes, measuredBytes } = await compileOnce()<MemoryUse>("step-memory", options);
-  // The heap's unused pieces and the garbage collector's moments move it by some ten percent; a forgotten program or a
-  // buffer counted twice moves it by more than a third.
+  // The heap's unused pieces and the garbage collector's moments move it by some ten percent; forgotten
+  // weights, or activations counted twice, move it by more than a third.
   expect(measuredBytes / expectedBytes).toBeGreaterThan(0.75);
   expect(measuredBytes / expectedBytes).toBeLessThan(1.15);
 }, 120_000);

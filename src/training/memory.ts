@@ -27,7 +27,8 @@ const processBytes = 220 * 2 ** 20;
 const weightCopies = 4;
 /** Arrays as long as a batch's images: read ahead, read, and each part's clean, perturbed and passed on to the attack. */
 const imageCopies = 6;
-/** What the heap takes for the bytes that live at the same time: pieces between them stay unused. */
+/** What ONNX Runtime's arena, or the heap, takes for the bytes that live at the same time: pieces between them stay unused. */
+const arenaSlack = 1.15;
 const heapSlack = 1.3;
 
 /**
@@ -41,17 +42,19 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: M
     : new Map<string, never>();
   const graphs = trainingGraphs(encoder, objective, microBatch, omega, { recompute, reference: "inputs" });
   const weights = [...encoder.parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const { primal, reference, ascent, lowResolutionAscent, lastLook, distance } = graphs;
-  // One program runs at a time, and leaves nothing but what it returned: of the last, the gradient and its copy.
-  const before = [reference, ascent, lowResolutionAscent, lastLook, distance].map((outputs) => runBytes(outputs, true));
-  const program = heapSlack * Math.max(...before, runBytes(primal, false), 2 * weights);
+  const { reference, ascent, lowResolutionAscent, lastLook, distance, primal } = graphs;
+  const kept = runBytes(ascent, true) + runBytes(lowResolutionAscent, true);
+  // Of these one runs at a time, and leaves nothing but what it returned: of the last, the gradient and its copy.
+  const others = [reference, lastLook, distance].map((outputs) => runBytes(outputs, true));
+  const shared = Math.max(...others, runBytes(primal, false), 2 * weights);
   const sumOfParts = batch > microBatch ? weights : 0;
   return (
     processBytes +
     weightCopies * weights +
     imageCopies * 4 * Math.ceil(batch / microBatch) * microBatch * 3 * encoder.imageSize ** 2 +
     sumOfParts +
-    program
+    arenaSlack * kept +
+    heapSlack * shared
   );
 }
 

@@ -21,7 +21,8 @@ export function passesOf(outputs: Outputs, loss: Value): Passes {
 }
 
 /**
- * The outputs once more, with a backward pass that does not read `again`'s keys but has them computed again.
+ * The outputs once more, with a backward pass that does not read `again`'s keys but has them computed again; but for what it
+ * reads before anything that it computes shows how far it has come.
  *
  * Equal applications in a graph are one node, for ONNX Runtime too, which could moreover run a second forward pass as
  * soon as the first is done. So what values are computed again from depends on what the backward pass has come to: minus a

@@ -10,9 +10,11 @@ const cheap: ReadonlySet<string> = new Set(
 );
 
 /**
- * Less memory for hardly any time: the outputs once more, with a backward pass that computes again what a few
- * element-wise operators or a norm make of other values that it keeps anyway (selective recomputation, Korthikanti et al.
- * 2022). Of GELU's input and output it then keeps the input, of a norm's the input. Values are the same to the last bit.
+ * Less memory for hardly any time: the outputs once more, with a backward pass that computes again what element-wise operators
+ * or a norm make of one other value that it keeps anyway (selective recomputation, Korthikanti et al. 2022). Of GELU's
+ * input and output it then keeps the input, of a norm's the input.
+ *
+ * What is made of several values stays: a residual stream would otherwise be computed again from its first token on.
  *
  * @param outputs values that depend on the loss's derivatives
  * @param loss what was differentiated; everything it depends on is the forward pass
@@ -23,34 +25,34 @@ export function selectivelyRecomputed<const Named extends Outputs>(
 ): { readonly [Name in keyof Named]: Value } {
   const passes = passesOf(outputs, loss);
   const sources = sourcesOf(passes.forward, passes.read);
-  const made = [...passes.read].filter((value) => sources.has(value) && !liesIn(value, sources.get(value)!));
-  const kept = new Set(made.flatMap((value) => [...sources.get(value)!]));
-  const bySource = new Map([...kept].map((source) => [source, new Again(kept)]));
-  // The sources too are read anew: what is made of both would otherwise be made of each.
-  const again = new Map(bySource);
-  for (const value of made) {
-    const [first] = sources.get(value)!;
-    again.set(value, bySource.get(first!)!);
+  const kept = new Set<Value>();
+  const again = new Map<Value, Again>();
+  for (const value of passes.read) {
+    const source = sources.get(value);
+    if (!source || stored(source) === stored(value)) continue;
+    kept.add(source);
+    const from = again.get(source) ?? new Again(kept);
+    // The source too is read anew: what the backward pass makes of it alone would else be made of both.
+    again.set(source, from);
+    again.set(value, from);
   }
   return withBackwardPass(outputs, passes, kept, again);
 }
 
-const liesIn = (value: Value, sources: ReadonlySet<Value>): boolean =>
-  [...sources].some((source) => stored(source) === stored(value));
-
 /**
- * For every value that cheap operators make of values which the backward pass reads and which are not themselves made
- * so: those values.
+ * For every value that cheap operators make of a single one which the backward pass reads and which is not itself made so:
+ * that one.
  */
-function sourcesOf(forward: readonly Node[], read: ReadonlySet<Value>): ReadonlyMap<Value, ReadonlySet<Value>> {
-  const sources = new Map<Value, ReadonlySet<Value>>();
+function sourcesOf(forward: readonly Node[], read: ReadonlySet<Value>): ReadonlyMap<Value, Value> {
+  const sources = new Map<Value, Value>();
   const inForward = new Set(forward.flatMap(({ outputs }) => outputs));
   for (const node of forward) {
     if (!cheap.has(node.op) && !isView(node)) continue;
     const computed = node.inputs.filter((input) => inForward.has(input));
-    if (computed.length === 0 || !computed.every((input) => sources.has(input) || read.has(input))) continue;
-    const origins = new Set(computed.flatMap((input) => [...(sources.get(input) ?? [input])]));
-    for (const output of node.outputs) sources.set(output, origins);
+    if (!computed.every((input) => sources.has(input) || read.has(input))) continue;
+    const [source, ...others] = new Set(computed.map((input) => sources.get(input) ?? input));
+    if (!source || others.length > 0) continue;
+    for (const output of node.outputs) sources.set(output, source);
   }
   return sources;
 }

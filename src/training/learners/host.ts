@@ -37,13 +37,15 @@ export class HostLearner implements Learner, Stepwise {
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
     const { reference, ascent, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
+    // The attack's program runs most often; what the others need at a time comes out of one heap.
+    const rarely = { ...options, releaseMemory: true };
     const programs = {
-      reference: await compile(reference, options),
+      reference: await compile(reference, rarely),
       ascent: await compile(ascent, options),
       lowResolutionAscent: lowResolutionAscent && (await compile(lowResolutionAscent, options)),
-      lastLook: lastLook && (await compile(lastLook, options)),
-      primal: await compile(primal, options),
-      distance: distance && (await compile(distance, options)),
+      lastLook: lastLook && (await compile(lastLook, rarely)),
+      primal: await compile(primal, rarely),
+      distance: distance && (await compile(distance, rarely)),
     };
     return new HostLearner(lesson, options.clipGradient ?? Infinity, programs);
   }
