@@ -4,11 +4,12 @@ import { keepFreedMemory } from "./heap.ts";
 import { compilerFor } from "./program.ts";
 import { deviceCompilerFor, transferFor } from "./resident.ts";
 
-keepFreedMemory();
-
 const binding: Binding = {
   Tensor,
-  createSession: (model, options) => InferenceSession.create(model, options),
+  createSession: (model, options) => {
+    if (options.enableCpuMemArena === false) keepFreedMemory();
+    return InferenceSession.create(model, options);
+  },
 };
 
 /** Compiles graphs for onnxruntime-node. See `compilerFor`. */

@@ -12,6 +12,14 @@ export interface Passes {
   readonly read: ReadonlySet<Value>;
 }
 
+/** What a backward pass has computed again instead of reading it. */
+export interface Plan {
+  /** What is kept, for the rest to be computed from. */
+  readonly kept: ReadonlySet<Value>;
+  /** What is computed again, those together that start at the same moment. A group may hold what it is computed from. */
+  readonly groups: readonly (readonly Value[])[];
+}
+
 export function passesOf(outputs: Outputs, loss: Value): Passes {
   const { nodes } = reachable(Object.values(outputs));
   const ancestors = new Set(reachable([loss]).nodes);
@@ -21,23 +29,24 @@ export function passesOf(outputs: Outputs, loss: Value): Passes {
 }
 
 /**
- * The outputs once more, with a backward pass that does not read `again`'s keys but has them computed again; but for what it
- * reads before anything that it computes shows how far it has come.
+ * The outputs once more, with a backward pass that does not read what the plan's groups hold but has it computed again; except
+ * for what it reads before anything that it computes shows how far it has come.
  *
  * Equal applications in a graph are one node, for ONNX Runtime too, which could moreover run a second forward pass as
  * soon as the first is done. So what values are computed again from depends on what the backward pass has come to: minus a
  * zero that is known only then. Results are the same to the last bit.
  *
- * @param kept what values are computed again from
+ * @param outputs values that depend on the loss's derivatives
+ * @param loss what was differentiated; everything it depends on is the forward pass
  */
 export function withBackwardPass<const Named extends Outputs>(
   outputs: Named,
-  { forward, backward }: Passes,
-  kept: ReadonlySet<Value>,
-  again: ReadonlyMap<Value, Again>,
+  loss: Value,
+  plan: (passes: Passes) => Plan,
 ): { readonly [Name in keyof Named]: Value } {
-  const pass = new BackwardPass(forward, kept, again);
-  for (const node of backward) pass.add(node);
+  const passes = passesOf(outputs, loss);
+  const pass = new BackwardPass(passes.forward, plan(passes));
+  for (const node of passes.backward) pass.add(node);
   return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, pass.now(value)])) as {
     readonly [Name in keyof Named]: Value;
   };
@@ -45,7 +54,7 @@ export function withBackwardPass<const Named extends Outputs>(
 
 /** A backward pass as it is made again, node by node. */
 class BackwardPass {
-  readonly #again: ReadonlyMap<Value, Again>;
+  readonly #again = new Map<Value, Again>();
   /** What stands for the outputs of the old backward pass. */
   readonly #made = new Map<Value, Value>();
   /** What depends on values that are kept: on the input, that is, and not on weights alone. */
@@ -53,8 +62,11 @@ class BackwardPass {
   /** The last such value made: it shows how far the backward pass has come. */
   #latest: Value | undefined;
 
-  constructor(forward: readonly Node[], kept: ReadonlySet<Value>, again: ReadonlyMap<Value, Again>) {
-    this.#again = again;
+  constructor(forward: readonly Node[], { kept, groups }: Plan) {
+    for (const group of groups) {
+      const again = new Again(kept);
+      for (const value of group) this.#again.set(value, again);
+    }
     this.#flowing = new Set(kept);
     for (const node of forward) this.#flow(node);
   }
@@ -79,7 +91,7 @@ class BackwardPass {
 }
 
 /** A part of the forward pass that is computed again, as far as somebody asks. */
-export class Again {
+class Again {
   readonly #made = new Map<Value, Value>();
   readonly #kept: ReadonlySet<Value>;
   #zero: Value | undefined;

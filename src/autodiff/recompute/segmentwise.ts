@@ -1,5 +1,5 @@
 import type { Value } from "../../graph/value.ts";
-import { Again, type Outputs, passesOf, withBackwardPass } from "./backward-pass.ts";
+import { type Outputs, type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 import { segments } from "./segments.ts";
 
 /**
@@ -14,14 +14,15 @@ export function recomputed<const Named extends Outputs>(
   outputs: Named,
   loss: Value,
 ): { readonly [Name in keyof Named]: Value } {
-  const passes = passesOf(outputs, loss);
-  const parts = segments(passes.forward, passes.read);
+  return withBackwardPass(outputs, loss, bySegment);
+}
+
+function bySegment({ forward, read }: Passes): Plan {
+  const parts = segments(forward, read);
   const kept = new Set(parts.flatMap(({ boundary }) => boundary));
-  const again = new Map<Value, Again>();
   // What the last segment computed is read at once, and the first has no boundary.
-  for (const { nodes } of parts.slice(1, -1)) {
-    const segment = new Again(kept);
-    for (const value of nodes.flatMap((node) => node.outputs)) if (!kept.has(value)) again.set(value, segment);
-  }
-  return withBackwardPass(outputs, passes, kept, again);
+  const groups = parts
+    .slice(1, -1)
+    .map(({ nodes }) => nodes.flatMap(({ outputs }) => outputs.filter((value) => !kept.has(value))));
+  return { kept, groups };
 }

@@ -1,6 +1,6 @@
 import { isView, stored } from "../../graph/storage.ts";
 import type { Node, Value } from "../../graph/value.ts";
-import { Again, type Outputs, passesOf, withBackwardPass } from "./backward-pass.ts";
+import { type Outputs, type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 
 /** One or two passes over memory each: next to nothing beside the products between them. */
 const cheap: ReadonlySet<string> = new Set(
@@ -23,20 +23,19 @@ export function selectivelyRecomputed<const Named extends Outputs>(
   outputs: Named,
   loss: Value,
 ): { readonly [Name in keyof Named]: Value } {
-  const passes = passesOf(outputs, loss);
-  const sources = sourcesOf(passes.forward, passes.read);
-  const kept = new Set<Value>();
-  const again = new Map<Value, Again>();
-  for (const value of passes.read) {
+  return withBackwardPass(outputs, loss, bySource);
+}
+
+function bySource({ forward, read }: Passes): Plan {
+  const sources = sourcesOf(forward, read);
+  const groups = new Map<Value, Value[]>();
+  for (const value of read) {
     const source = sources.get(value);
     if (!source || stored(source) === stored(value)) continue;
-    kept.add(source);
-    const from = again.get(source) ?? new Again(kept);
     // The source too is read anew: what the backward pass makes of it alone would else be made of both.
-    again.set(source, from);
-    again.set(value, from);
+    groups.set(source, [...(groups.get(source) ?? [source]), value]);
   }
-  return withBackwardPass(outputs, passes, kept, again);
+  return { kept: new Set(groups.keys()), groups: [...groups.values()] };
 }
 
 /**
