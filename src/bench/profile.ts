@@ -5,6 +5,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Value } from "../graph/index.ts";
 import { product } from "../graph/shapes.ts";
 import { encodeModel } from "../onnx/encode.ts";
+import type { OnnxModel } from "../onnx/model.ts";
 import { allocate } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, modelOf, sessionOptions } from "../runtime/program.ts";
@@ -35,17 +36,12 @@ export async function profile(
   options: CompileOptions,
   repeats: number,
 ): Promise<Profile> {
-  const folder = mkdtempSync(join(tmpdir(), "lore-profile-"));
-  try {
-    const events = await kernelEvents(outputs, options, repeats + 1, folder);
-    const counted = events.slice(events.length / (repeats + 1));
-    return {
-      operators: summed(counted, repeats, ({ args }) => args.op_name),
-      nodes: summed(counted, repeats, described),
-    };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const events = await kernelEvents(modelOf(outputs, options), sessionOptions(options), repeats + 1);
+  const counted = events.slice(events.length / (repeats + 1));
+  return {
+    operators: summed(counted, repeats, ({ args }) => args.op_name),
+    nodes: summed(counted, repeats, described),
+  };
 }
 
 /** Element type to shape. */
@@ -64,29 +60,36 @@ interface KernelEvent {
 }
 
 /** One event a node and run, in the order in which they ran. */
-async function kernelEvents(
-  outputs: Readonly<Record<string, Value>>,
-  options: CompileOptions,
+export async function kernelEvents(
+  model: OnnxModel,
+  settings: InferenceSession.SessionOptions,
   runs: number,
-  folder: string,
 ): Promise<readonly KernelEvent[]> {
-  const model = modelOf(outputs, options);
-  const profiling = { enableProfiling: true, profileFilePrefix: join(folder, "profile") };
-  const session = await InferenceSession.create(encodeModel(model).bytes, { ...sessionOptions(options), ...profiling });
+  const folder = mkdtempSync(join(tmpdir(), "lore-profile-"));
+  try {
+    const profiling = { enableProfiling: true, profileFilePrefix: join(folder, "profile") };
+    const session = await InferenceSession.create(encodeModel(model).bytes, { ...settings, ...profiling });
+    const feeds = randomFeeds(model);
+    for (let i = 0; i < runs; i++) await session.run(feeds);
+    session.endProfiling();
+    await session.release();
+    const all = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8")) as readonly KernelEvent[];
+    return all.filter(({ name }) => name.endsWith("_kernel_time")).toSorted((a, b) => a.ts - b.ts);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function randomFeeds({ graph }: OnnxModel): Readonly<Record<string, Tensor>> {
   const { uniform } = randomStream("profile");
-  const feeds = Object.fromEntries(
-    model.graph.inputs.map(({ name, dtype, shape }) => {
+  return Object.fromEntries(
+    graph.inputs.map(({ name, dtype, shape }) => {
       const data = allocate(dtype, shape as readonly number[]);
       // Small, so that nothing overflows after many layers.
       if (data instanceof Float32Array) for (let i = 0; i < data.length; i++) data[i] = uniform(-0.05, 0.05);
       return [name, new Tensor(dtype, data, shape as number[])];
     }),
   );
-  for (let i = 0; i < runs; i++) await session.run(feeds);
-  session.endProfiling();
-  await session.release();
-  const all = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8")) as readonly KernelEvent[];
-  return all.filter(({ name }) => name.endsWith("_kernel_time")).toSorted((a, b) => a.ts - b.ts);
 }
 
 function summed(

@@ -1,13 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { gradients } from "../autodiff/index.ts";
+import { kernelEvents } from "../bench/profile.ts";
 import { gradientName, primalGraph } from "../objectives/primal.ts";
-import { encodeModel } from "../onnx/encode.ts";
 import type { OnnxModel } from "../onnx/model.ts";
-import { elementCount } from "../onnx/tensor.ts";
 import { modelOf, sessionOptions } from "../runtime/program.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { toOnnx } from "./export.ts";
@@ -71,31 +67,6 @@ test("and keeps to it where graph passes, ours and its own, made nodes anew", as
 
 /** What a profiled session ran, in that order. */
 async function kernels(model: OnnxModel, options: InferenceSession.SessionOptions) {
-  const folder = mkdtempSync(join(tmpdir(), "lore-order-"));
-  try {
-    const profiling = { enableProfiling: true, profileFilePrefix: join(folder, "profile") };
-    const session = await InferenceSession.create(encodeModel(model).bytes, { ...options, ...profiling });
-    const feeds = Object.fromEntries(
-      model.graph.inputs.map(({ name, shape }) => {
-        const sizes = shape as readonly number[];
-        return [name, new Tensor("float32", new Float32Array(elementCount(sizes)).fill(0.1), sizes)];
-      }),
-    );
-    await session.run(feeds);
-    session.endProfiling();
-    await session.release();
-    const events = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8")) as readonly Event[];
-    return events
-      .filter(({ name }) => name.endsWith("_kernel_time"))
-      .sort((a, b) => a.ts - b.ts)
-      .map(({ name, args }) => ({ node: name.replace("_kernel_time", ""), operator: args.op_name! }));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-interface Event {
-  readonly name: string;
-  readonly ts: number;
-  readonly args: { readonly op_name?: string };
+  const events = await kernelEvents(model, options, 1);
+  return events.map(({ name, args }) => ({ node: name.replace("_kernel_time", ""), operator: args.op_name }));
 }
