@@ -1,5 +1,5 @@
 import { flops, productsOf } from "../graph/flops.ts";
-import type { Value } from "../graph/index.ts";
+import type { Outputs, Value } from "../graph/index.ts";
 import { cloneParameters, type Encoder } from "../models/encoder.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
 import { elementCount } from "../onnx/tensor.ts";
@@ -7,7 +7,7 @@ import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
 import { usualMicroBatch } from "../training/micro-batch.ts";
-import { type Outputs, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
+import { runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";
 import type { BenchModel, BenchModelName } from "./architectures.ts";
 import { countProducts, gemmRate, type ProductCount, totalFlops } from "./gemm.ts";

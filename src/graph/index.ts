@@ -7,4 +7,4 @@ export {
   type ReduceOptions,
   type SliceOptions,
 } from "./graph.ts";
-export { type Attributes, type Node, Value, type ValueType } from "./value.ts";
+export { type Attributes, type Node, type Outputs, Value, type ValueType } from "./value.ts";

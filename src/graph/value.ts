@@ -54,3 +54,6 @@ export interface Node {
   readonly attributes: Attributes;
   readonly outputs: readonly Value[];
 }
+
+/** What a program computes, by the names that it gives them back by. */
+export type Outputs = Readonly<Record<string, Value>>;

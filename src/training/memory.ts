@@ -1,10 +1,11 @@
 import { UsageError } from "../errors.ts";
+import type { Outputs } from "../graph/index.ts";
 import { peakBytes } from "../graph/liveness.ts";
 import { compilable } from "../graph/passes/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
 import { usualMicroBatch } from "./micro-batch.ts";
-import { type Outputs, trainingGraphs } from "./training-graphs.ts";
+import { trainingGraphs } from "./training-graphs.ts";
 
 /** How a batch goes through the encoder. */
 export interface MicroBatches {

@@ -7,7 +7,7 @@ import {
   type TargetBuilder,
 } from "../attacks/index.ts";
 import { recomputed, selectivelyRecomputed } from "../autodiff/index.ts";
-import { Graph, type Value } from "../graph/index.ts";
+import { Graph, type Outputs, type Value } from "../graph/index.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import {
@@ -19,9 +19,6 @@ import {
   primalGraph,
   termsOf,
 } from "../objectives/index.ts";
-
-/** A graph's outputs by name. */
-export type Outputs = Readonly<Record<string, Value>>;
 
 /** What one step on a batch is made of: a graph, hence a program, for each of its phases. */
 export interface TrainingGraphs {

@@ -1,7 +1,5 @@
 import { reachable } from "../../graph/reachable.ts";
-import type { Node, Value } from "../../graph/value.ts";
-
-export type Outputs = Readonly<Record<string, Value>>;
+import type { Node, Outputs, Value } from "../../graph/value.ts";
 
 /** What the outputs take, in topological order: cotangents before what they are multiplied by. */
 export interface Passes {

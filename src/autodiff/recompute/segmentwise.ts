@@ -1,5 +1,5 @@
-import type { Value } from "../../graph/value.ts";
-import { type Outputs, type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
+import type { Outputs, Value } from "../../graph/value.ts";
+import { type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 import { segments } from "./segments.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { isView, stored } from "../../graph/storage.ts";
-import type { Node, Value } from "../../graph/value.ts";
-import { type Outputs, type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
+import type { Node, Outputs, Value } from "../../graph/value.ts";
+import { type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 
 /** One or two passes over memory each: next to nothing beside the products between them. */
 const cheap: ReadonlySet<string> = new Set(

@@ -1,10 +1,10 @@
 import { type FixedSteps, lowResolutionSteps } from "../../attacks/index.ts";
-import { Graph, type Value } from "../../graph/index.ts";
+import { Graph, type Outputs, type Value } from "../../graph/index.ts";
 import { inlined } from "../../graph/inline.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import type { AdamWOptions } from "../adamw/formula.ts";
 import { adamWGraph, momentNames, nextName } from "../adamw/graph.ts";
-import type { Outputs, TrainingGraphs } from "../training-graphs.ts";
+import type { TrainingGraphs } from "../training-graphs.ts";
 
 export interface BatchGraphOptions extends AdamWOptions {
   /** K */
