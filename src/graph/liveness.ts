@@ -39,6 +39,12 @@ export function peakBytes(outputs: readonly Value[], preallocated: boolean): num
   return peak;
 }
 
+/** Bytes of the largest value that a program computes. */
+export function largestBytes(outputs: readonly Value[]): number {
+  const values = reachable(outputs).nodes.flatMap((node) => node.outputs);
+  return values.reduce((most, value) => Math.max(most, byteSize(value)), 0);
+}
+
 function buffersOf(order: readonly Node[], ends: ReadonlySet<Value>, preallocated: boolean): readonly Buffer[] {
   const readers = readersOf(order);
   const lastRead = new Map<Value, Node>();

@@ -1,15 +1,11 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Binding } from "./binding.ts";
-import { keepFreedMemory } from "./heap.ts";
 import { compilerFor } from "./program.ts";
 import { deviceCompilerFor, transferFor } from "./resident.ts";
 
 const binding: Binding = {
   Tensor,
-  createSession: (model, options) => {
-    if (options.enableCpuMemArena === false) keepFreedMemory();
-    return InferenceSession.create(model, options);
-  },
+  createSession: (model, options) => InferenceSession.create(model, options),
 };
 
 /** Compiles graphs for onnxruntime-node. See `compilerFor`. */

@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
+import { largestBytes } from "../graph/liveness.ts";
 import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
 import { withHalfProducts } from "../graph/passes/half-products.ts";
 import { compilable } from "../graph/passes/index.ts";
@@ -10,6 +11,7 @@ import type { OnnxModel } from "../onnx/model.ts";
 import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
 import type { Binding, Device } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
+import { largestHeapBlock } from "./heap.ts";
 
 export interface CompileOptions {
   /** Default "cpu". */
@@ -22,8 +24,9 @@ export interface CompileOptions {
    */
   readonly precision?: "float32" | "float16";
   /**
-   * Leave the memory of a run on CPU to other programs when it is over: for programs that take much of it now and then. Default:
-   * keep it, which makes the next run faster by some percent.
+   * Leave the memory of a run on CPU to others when it is over: for several programs that run one after the other. Whoever
+   * asks for it keeps it in the process by a `HeldHeap`, else every run takes it from the system again, page by page. A program
+   * with values too large for that (`fitsHeap`) keeps it all the same. Default: keep it.
    */
   readonly releaseMemory?: boolean;
 }
@@ -177,8 +180,12 @@ export async function openSession(
   kept: readonly string[] = [],
 ): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
   const model = modelOf(outputs, options);
+  const releaseMemory = options.releaseMemory === true && fitsHeap(outputs);
   const locations = Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const]));
-  const settings = { ...sessionOptions(options), ...(kept.length > 0 && { preferredOutputLocation: locations }) };
+  const settings = {
+    ...sessionOptions({ ...options, releaseMemory }),
+    ...(kept.length > 0 && { preferredOutputLocation: locations }),
+  };
   const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const device = options.device ?? "cpu";
@@ -186,6 +193,11 @@ export async function openSession(
     throw new RuntimeError(`ONNX Runtime cannot run this graph on ${device}: ${reason}${hint}`, { cause });
   });
   return { session, inputs: model.graph.inputs as readonly Port[] };
+}
+
+/** Whether malloc can keep what a program gives back: its largest value is no larger than what comes out of the heap. */
+export function fitsHeap(outputs: Readonly<Record<string, Value>>): boolean {
+  return largestBytes(compilable(Object.values(outputs))) <= largestHeapBlock;
 }
 
 /** What ONNX Runtime is given to compile. */

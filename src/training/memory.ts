@@ -4,6 +4,7 @@ import { peakBytes } from "../graph/liveness.ts";
 import { compilable } from "../graph/passes/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
+import { fitsHeap } from "../runtime/index.ts";
 import { usualMicroBatch } from "./micro-batch.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
@@ -30,7 +31,7 @@ const weightCopies = 4;
 const imageCopies = 6;
 /** What ONNX Runtime's arena, or the heap, takes for the bytes that live at the same time: pieces between them stay unused. */
 const arenaSlack = 1.15;
-const heapSlack = 1.3;
+const heapSlack = 1.4;
 
 /**
  * Bytes that training on CPU takes at most, all of the process: an estimate from the graphs' values and when each of them is
@@ -43,11 +44,11 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: M
     : new Map<string, never>();
   const graphs = trainingGraphs(encoder, objective, microBatch, omega, { recompute, reference: "inputs" });
   const weights = [...encoder.parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const { reference, ascent, lowResolutionAscent, lastLook, distance, primal } = graphs;
-  const kept = runBytes(ascent, true) + runBytes(lowResolutionAscent, true);
+  const { primal, ...others } = graphs;
+  const programs = [...Object.values(others).map((outputs) => memoryOf(outputs, true)), memoryOf(primal, false)];
+  const kept = programs.reduce((sum, { arena }) => sum + arena, 0);
   // Of these one runs at a time, and leaves nothing but what it returned: of the last, the gradient and its copy.
-  const others = [reference, lastLook, distance].map((outputs) => runBytes(outputs, true));
-  const shared = Math.max(...others, runBytes(primal, false), 2 * weights);
+  const shared = Math.max(...programs.map(({ heap }) => heap), 2 * weights);
   const sumOfParts = batch > microBatch ? weights : 0;
   return (
     processBytes +
@@ -59,8 +60,14 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: M
   );
 }
 
-function runBytes(outputs: Outputs | undefined, preallocated: boolean): number {
-  return outputs ? peakBytes(compilable(Object.values(outputs)), preallocated) : 0;
+/** Bytes that a run of a program takes: of its own, or of the heap that all share. */
+function memoryOf(
+  outputs: Outputs | undefined,
+  preallocated: boolean,
+): { readonly arena: number; readonly heap: number } {
+  if (!outputs) return { arena: 0, heap: 0 };
+  const bytes = peakBytes(compilable(Object.values(outputs)), preallocated);
+  return fitsHeap(outputs) ? { arena: 0, heap: bytes } : { arena: bytes, heap: 0 };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import { gradientName, type Objective } from "../../objectives/index.ts";
-import { compile, discard, type Program } from "../../runtime/index.ts";
+import { compile, discard, HeldHeap, type Program } from "../../runtime/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { checkNorm } from "../non-finite.ts";
 import { addInPlace, feedsOf, sumOfSquares } from "../parameters.ts";
@@ -20,6 +20,7 @@ export class HostLearner implements Learner, Stepwise {
   readonly #objective: Objective;
   readonly #clipGradient: number;
   readonly #programs: Programs;
+  readonly #heap = new HeldHeap();
   #gradient: Gradient = new Map();
 
   private constructor(
@@ -37,15 +38,15 @@ export class HostLearner implements Learner, Stepwise {
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
     const { reference, ascent, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
-    // The attack's program runs most often; what the others need at a time comes out of one heap.
-    const rarely = { ...options, releaseMemory: true };
+    // One runs at a time: what each needs comes out of one heap.
+    const shared = { ...options, releaseMemory: true };
     const programs = {
-      reference: await compile(reference, rarely),
-      ascent: await compile(ascent, options),
-      lowResolutionAscent: lowResolutionAscent && (await compile(lowResolutionAscent, options)),
-      lastLook: lastLook && (await compile(lastLook, rarely)),
-      primal: await compile(primal, rarely),
-      distance: distance && (await compile(distance, rarely)),
+      reference: await compile(reference, shared),
+      ascent: await compile(ascent, shared),
+      lowResolutionAscent: lowResolutionAscent && (await compile(lowResolutionAscent, shared)),
+      lastLook: lastLook && (await compile(lastLook, shared)),
+      primal: await compile(primal, shared),
+      distance: distance && (await compile(distance, shared)),
     };
     return new HostLearner(lesson, options.clipGradient ?? Infinity, programs);
   }
@@ -101,12 +102,16 @@ export class HostLearner implements Learner, Stepwise {
     return norm > this.#clipGradient ? this.#clipGradient / norm : 1;
   }
 
-  release(): void {}
+  release(): void {
+    this.#heap.hold();
+  }
+
   async pull(): Promise<void> {}
   push(): void {}
 
   async dispose(): Promise<void> {
     for (const program of Object.values<Program | undefined>({ ...this.#programs })) await program?.dispose();
+    this.#heap.release();
   }
 }
 
