@@ -24,17 +24,17 @@ export class HeldHeap {
     discard([Buffer.allocUnsafeSlow(largestThreshold)]);
   }
 
-  /** From now on as much stays as the process has had at most. To be called when that has come and gone. */
+  /** From now on twice as much stays as the process has had at most. To be called again now and then, as that grows. */
   hold(): void {
     const most = process.resourceUsage().maxRSS * 1024;
-    if (process.platform !== "linux" || most <= this.#heldBytes + 2 * largestHeapBlock) return;
-    // What is free within the heap is taken first, and is less than `most`: so the last block lies beyond it by the rest.
-    const blocks = addresses(most);
+    if (process.platform !== "linux" || most <= this.#heldBytes) return;
+    // What is free within the heap is taken first, and is less than `most`: the last block lies beyond it by the rest.
+    const blocks = addresses(3 * most);
     if (blocks.length === 0) return;
     const before = this.#end;
     this.#end = blocks.pop();
     discard(before ? [...blocks, before] : blocks);
-    this.#heldBytes = most;
+    this.#heldBytes = 2 * most;
   }
 
   /** Lets malloc give it back. */

@@ -34,6 +34,7 @@ export class HostLearner implements Learner, Stepwise {
     this.#objective = objective;
     this.#clipGradient = clipGradient;
     this.#programs = programs;
+    this.#heap.hold();
   }
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
