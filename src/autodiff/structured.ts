@@ -111,24 +111,35 @@ export function summedTo(g: Graph, x: Value, shape: readonly number[]): Value {
 }
 
 /** x-hat of LayerNormalization, from the statistics its forward pass already has. */
-export function normalized({ g, x: [x], ys: [, mean, inverseStd] }: Step): Value {
-  return g.mul(g.sub(x!, sameDType(g, mean!, x!)), sameDType(g, inverseStd!, x!));
+export function normalized(step: Step): Value {
+  return step.g.mul(deviation(step), inverseStd(step));
 }
 
-/** dx = (s - mean(s) - x-hat mean(s x-hat)) / std, with s = scale dy (Ba et al. 2016, differentiated). */
+function deviation({ g, x: [x], ys: [, mean] }: Step): Value {
+  return g.sub(x!, sameDType(g, mean!, x!));
+}
+
+function inverseStd({ g, x: [x], ys: [, , std] }: Step): Value {
+  return sameDType(g, std!, x!);
+}
+
+/**
+ * dx = (s - mean(s) - d mean(s d) / var) / std, with s = scale dy and d = x - mean (Ba et al. 2016, differentiated): d instead
+ * of x-hat = d / std, which is a pass more.
+ */
 export function layerNormInput(step: Step): Value {
   const {
     g,
     x: [x, scale],
-    ys: [, , inverseStd],
     dy,
     a,
   } = step;
   const axes = range(x!.rank).slice(int(a, "axis"));
+  const mean = (value: Value): Value => g.reduceMean(value, { axes, keepDims: true });
   const s = g.mul(dy, scale!);
-  const xhat = normalized(step);
-  const projection = g.mul(xhat, g.reduceMean(g.mul(s, xhat), { axes, keepDims: true }));
-  return g.mul(g.sub(g.sub(s, g.reduceMean(s, { axes, keepDims: true })), projection), sameDType(g, inverseStd!, x!));
+  const [d, inverse] = [deviation(step), inverseStd(step)];
+  const slope = g.mul(mean(g.mul(s, d)), g.mul(inverse, inverse));
+  return g.mul(g.sub(g.sub(s, mean(s)), g.mul(d, slope)), inverse);
 }
 
 /** Elements that the slice left out get zero: padding around it, or between its elements when it strides. */

@@ -1,0 +1,39 @@
+import { ints } from "../operators/index.ts";
+import type { Value } from "../value.ts";
+import { countReaders } from "./readers.ts";
+import { rewritten } from "./rewrite.ts";
+
+/**
+ * A transposed product as the product of its transposed operands in the other order, (a b)^T = b^T a^T, where nobody reads the
+ * product otherwise: ONNX Runtime reads a transposed operand where it lies, but moves a transposed result element by element.
+ * So is the derivative of the keys of attention, which its product takes transposed.
+ */
+export function withTurnedProducts(values: readonly Value[]): readonly Value[] {
+  const readers = countReaders(values);
+  return rewritten(values, (node, [result]) => {
+    const { origin } = result!;
+    if (node.op !== "Transpose" || origin.kind !== "node" || origin.node.op !== "MatMul") return undefined;
+    const [a, b] = origin.node.inputs;
+    const perm = otherwise(ints(node.attributes, "perm"));
+    if (!perm || a!.rank !== b!.rank || readers.get(node.inputs[0]!) !== 1) return undefined;
+    const { graph: g } = result!;
+    const turned = g.matMul(matrixTransposed(b!), matrixTransposed(a!));
+    return [inOrder(perm) ? turned : g.transpose(turned, perm)];
+  });
+}
+
+/** The same permutation of a product whose last two axes are exchanged; undefined if that brings them out of order. */
+function otherwise(perm: readonly number[]): readonly number[] | undefined {
+  const [row, column] = [perm.length - 2, perm.length - 1];
+  if (perm.indexOf(row) < perm.indexOf(column)) return undefined;
+  return perm.map((axis) => (axis === row ? column : axis === column ? row : axis));
+}
+
+function matrixTransposed(value: Value): Value {
+  const { origin, graph } = value;
+  if (origin.kind !== "node" || origin.node.op !== "Transpose") return graph.swap(value);
+  const perm = otherwise(ints(origin.node.attributes, "perm"));
+  return perm && inOrder(perm) ? origin.node.inputs[0]! : graph.swap(value);
+}
+
+const inOrder = (perm: readonly number[]): boolean => perm.every((axis, i) => axis === i);
