@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { discard } from "./discard.ts";
 import { HeldHeap } from "./heap.ts";
 
@@ -20,24 +20,22 @@ async function fewestOf(runs: number): Promise<number> {
   return fewest;
 }
 
-test.runIf(process.platform === "linux")("holds what is freed until it is released", async () => {
-  const heap = new HeldHeap();
-  await setImmediate();
-  // Taken from the system anew, every page is a fault; a few others are those of JavaScript's own memory.
-  expect(await fewestOf(3)).toBeGreaterThan(pages / 2);
-  heap.hold();
-  expect(await fewestOf(5)).toBeLessThan(pages / 10);
-  heap.release();
-  await faultsOfBlocks();
-  expect(await fewestOf(3)).toBeGreaterThan(pages / 2);
-});
+describe.runIf(process.platform === "linux")("a held heap", () => {
+  test("keeps what is freed until it is released", async () => {
+    // Taken from the system anew, every page is a fault; a few others are those of JavaScript's own memory.
+    expect(await fewestOf(3)).toBeGreaterThan(pages / 2);
+    const heap = await HeldHeap.open();
+    expect(await fewestOf(5)).toBeLessThan(pages / 10);
+    heap.release();
+    await faultsOfBlocks();
+    expect(await fewestOf(3)).toBeGreaterThan(pages / 2);
+  });
 
-test.runIf(process.platform === "linux")("takes addresses, not memory", async () => {
-  const heap = new HeldHeap();
-  await setImmediate();
-  const before = process.memoryUsage.rss();
-  heap.hold();
-  // What is held is as much as the process has had at most: a test's process has had some 100 MiB.
-  expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 24);
-  heap.release();
+  test("takes addresses, not memory", async () => {
+    const before = process.memoryUsage.rss();
+    const heap = await HeldHeap.open();
+    // It holds twice what the process has had at most; a test's process has had some 100 MiB.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 24);
+    heap.release();
+  });
 });

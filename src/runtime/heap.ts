@@ -20,9 +20,17 @@ export class HeldHeap {
   #heldBytes = 0;
   #end: Uint8Array | undefined;
 
-  constructor() {
+  /** Holds from the start what the process has had so far. */
+  static async open(): Promise<HeldHeap> {
     discard([Buffer.allocUnsafeSlow(largestThreshold)]);
+    // Only then has it been freed.
+    await new Promise((resolve) => setImmediate(resolve));
+    const heap = new HeldHeap();
+    heap.hold();
+    return heap;
   }
+
+  private constructor() {}
 
   /** From now on twice as much stays as the process has had at most. To be called again now and then, as that grows. */
   hold(): void {

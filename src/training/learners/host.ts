@@ -20,13 +20,14 @@ export class HostLearner implements Learner, Stepwise {
   readonly #objective: Objective;
   readonly #clipGradient: number;
   readonly #programs: Programs;
-  readonly #heap = new HeldHeap();
+  readonly #heap: HeldHeap;
   #gradient: Gradient = new Map();
 
   private constructor(
     { original, parameters, optimizer, objective }: Lesson,
     clipGradient: number,
     programs: Programs,
+    heap: HeldHeap,
   ) {
     this.#original = original;
     this.#parameters = parameters;
@@ -34,7 +35,7 @@ export class HostLearner implements Learner, Stepwise {
     this.#objective = objective;
     this.#clipGradient = clipGradient;
     this.#programs = programs;
-    this.#heap.hold();
+    this.#heap = heap;
   }
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
@@ -49,7 +50,7 @@ export class HostLearner implements Learner, Stepwise {
       primal: await compile(primal, shared),
       distance: distance && (await compile(distance, shared)),
     };
-    return new HostLearner(lesson, options.clipGradient ?? Infinity, programs);
+    return new HostLearner(lesson, options.clipGradient ?? Infinity, programs, await HeldHeap.open());
   }
 
   async reference({ clean, original }: Part): Promise<Float32Array | undefined> {
