@@ -138,7 +138,8 @@ export function layerNormInput(step: Step): Value {
   const mean = (value: Value): Value => g.reduceMean(value, { axes, keepDims: true });
   const s = g.mul(dy, scale!);
   const [d, inverse] = [deviation(step), inverseStd(step)];
-  const slope = g.mul(mean(g.mul(s, d)), g.mul(inverse, inverse));
+  // One after the other: in float16 the square would be infinite where the deviation is small.
+  const slope = g.mul(g.mul(mean(g.mul(s, d)), inverse), inverse);
   return g.mul(g.sub(g.sub(s, mean(s)), g.mul(d, slope)), inverse);
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { discard } from "./discard.ts";
-import { HeldHeap } from "./heap.ts";
+import { canHoldHeap, HeldHeap } from "./heap.ts";
 
 const [blocks, blockBytes] = [20, 2 ** 23];
 const pages = (blocks * blockBytes) / 4096;
@@ -20,7 +20,7 @@ async function fewestOf(runs: number): Promise<number> {
   return fewest;
 }
 
-describe.runIf(process.platform === "linux")("a held heap", () => {
+describe.runIf(canHoldHeap)("a held heap", () => {
   test("keeps what is freed until it is released", async () => {
     // Taken from the system anew, every page is a fault; a few others are those of JavaScript's own memory.
     expect(await fewestOf(3)).toBeGreaterThan(pages / 2);
@@ -29,6 +29,13 @@ describe.runIf(process.platform === "linux")("a held heap", () => {
     heap.release();
     await faultsOfBlocks();
     expect(await fewestOf(3)).toBeGreaterThan(pages / 2);
+  });
+
+  test("stays held for one that is still open when another is released", async () => {
+    const [one, other] = [await HeldHeap.open(), await HeldHeap.open()];
+    one.release();
+    expect(await fewestOf(5)).toBeLessThan(pages / 10);
+    other.release();
   });
 
   test("takes addresses, not memory", async () => {

@@ -1,10 +1,19 @@
+import { readFileSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
 import { discard } from "./discard.ts";
+import { largestHeapBlock } from "./program.ts";
 
 /** The largest that glibc lets its threshold for blocks straight from the system become, less what it rounds a block up by. */
 const largestThreshold = 2 ** 25 - 2 ** 16;
 
-/** Blocks up to this many bytes come out of the heap once `HeldHeap` has raised that threshold. */
-export const largestHeapBlock = 31 * 2 ** 20;
+/** What tells glibc to keep that threshold as it is. */
+const tuned =
+  ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_"].some(
+    (name) => process.env[name] !== undefined,
+  ) || /malloc\.(mmap|trim|top)/.test(process.env.GLIBC_TUNABLES ?? "");
+
+/** Whether a heap can be held here. Other systems' mallocs were not measured; another thread has a heap of another kind. */
+export const canHoldHeap = process.platform === "linux" && isMainThread && !tuned;
 
 /**
  * Memory that this process has had and malloc would give back to the system, page by page, to take it again page by page at
@@ -20,10 +29,11 @@ export class HeldHeap {
   #heldBytes = 0;
   #end: Uint8Array | undefined;
 
-  /** Holds from the start what the process has had so far. */
+  /** Holds from the start twice what the process has had so far. */
   static async open(): Promise<HeldHeap> {
-    discard([Buffer.allocUnsafeSlow(largestThreshold)]);
-    // Only then has it been freed.
+    // More of them than find place within the heap: some come from the system.
+    discard(addresses(mostBytes() + largestThreshold, largestThreshold));
+    // Only then have they been freed.
     await new Promise((resolve) => setImmediate(resolve));
     const heap = new HeldHeap();
     heap.hold();
@@ -34,15 +44,16 @@ export class HeldHeap {
 
   /** From now on twice as much stays as the process has had at most. To be called again now and then, as that grows. */
   hold(): void {
-    const most = process.resourceUsage().maxRSS * 1024;
-    if (process.platform !== "linux" || most <= this.#heldBytes) return;
-    // What is free within the heap is taken first, and is less than `most`: the last block lies beyond it by the rest.
-    const blocks = addresses(3 * most);
+    const most = mostBytes();
+    if (most <= this.#heldBytes) return;
+    // If it fails, the next try is when memory has doubled.
+    this.#heldBytes = 2 * most;
+    // What is free within the heap is taken first; what the process uses of it is less than `most`.
+    const blocks = addresses(3 * most, largestHeapBlock);
     if (blocks.length === 0) return;
     const before = this.#end;
     this.#end = blocks.pop();
     discard(before ? [...blocks, before] : blocks);
-    this.#heldBytes = 2 * most;
   }
 
   /** Lets malloc give it back. */
@@ -53,17 +64,25 @@ export class HeldHeap {
   }
 }
 
-/** Blocks of that many bytes in all, and the one after them. None where the process may not have so many addresses. */
-function addresses(bytes: number): Uint8Array[] {
+/** The most memory that the process has had; `resourceUsage` counts that of the process which started it, too. */
+function mostBytes(): number {
+  return 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
+}
+
+/** Blocks of that many bytes in all, and the one after them; none where the process may not have so many addresses. */
+function addresses(bytes: number, blockBytes: number): Uint8Array[] {
   const blocks: Uint8Array[] = [];
+  const before = process.memoryUsage.rss();
   try {
-    while (blocks.length * largestHeapBlock < bytes + largestHeapBlock) {
-      blocks.push(Buffer.allocUnsafeSlow(largestHeapBlock));
+    while (blocks.length * blockBytes < bytes + blockBytes) {
+      blocks.push(Buffer.allocUnsafeSlow(blockBytes));
+      // Node.js 24.0 to 24.11.0 writes zeros there.
+      if (process.memoryUsage.rss() > before + blockBytes) throw new Error("Addresses took memory.");
     }
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    return blocks;
+  } catch {
+    // Without it, everything works, but slower.
     discard(blocks);
     return [];
   }
-  return blocks;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Graph, GraphError } from "../graph/index.ts";
-import { compile, discard, RuntimeError } from "./index.ts";
+import { compile, discard, fitsHeap, RuntimeError } from "./index.ts";
+import { largestHeapBlock } from "./program.ts";
 
 /** y = 2 x + b, with a third input that nothing uses. */
 function affine() {
@@ -69,6 +70,14 @@ describe("a compiled program", () => {
     const before = process.memoryUsage().arrayBuffers;
     discard(arrays);
     expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThan(0.9 * bytes);
+  });
+
+  test("fits the heap up to the largest block that comes out of it, whatever its inputs", () => {
+    const g = new Graph();
+    const large = g.input("large", "float32", [largestHeapBlock / 4 + 1]);
+    const most = g.slice(large, { starts: [0], ends: [largestHeapBlock / 4], axes: [0] });
+    expect(fitsHeap({ y: g.relu(most) })).toBe(true);
+    expect(fitsHeap({ y: g.reduceSum(g.relu(large)) })).toBe(false);
   });
 
   test("gives the same result with any number of threads", async () => {

@@ -6,12 +6,12 @@ import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
 import { withHalfProducts } from "../graph/passes/half-products.ts";
 import { compilable } from "../graph/passes/index.ts";
 import { withParallelKernels } from "../graph/passes/parallel-kernels.ts";
+import { withTurnedProducts } from "../graph/passes/turned-products.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { OnnxModel } from "../onnx/model.ts";
 import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
 import type { Binding, Device } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
-import { largestHeapBlock } from "./heap.ts";
 
 export interface CompileOptions {
   /** Default "cpu". */
@@ -24,9 +24,9 @@ export interface CompileOptions {
    */
   readonly precision?: "float32" | "float16";
   /**
-   * Leave the memory of a run on CPU to others when it is over: for several programs that run one after the other. Whoever
-   * asks for it keeps it in the process by a `HeldHeap`, else every run takes it from the system again, page by page. A program
-   * with values too large for that (`fitsHeap`) keeps it all the same. Default: keep it.
+   * @internal Leave the memory of a run on CPU to others when it is over: for several programs that run one after the other.
+   * Whoever asks for it keeps it in the process by a `HeldHeap`, else every run takes it from the system again, page by page. A
+   * program with values too large for that (`fitsHeap`) keeps it all the same. Default: keep it.
    */
   readonly releaseMemory?: boolean;
 }
@@ -195,6 +195,9 @@ export async function openSession(
   return { session, inputs: model.graph.inputs as readonly Port[] };
 }
 
+/** Blocks up to this many bytes come out of a heap that is held (`HeldHeap`). */
+export const largestHeapBlock = 31 * 2 ** 20;
+
 /** Whether malloc can keep what a program gives back: its largest value is no larger than what comes out of the heap. */
 export function fitsHeap(outputs: Readonly<Record<string, Value>>): boolean {
   return largestBytes(compilable(Object.values(outputs))) <= largestHeapBlock;
@@ -213,7 +216,9 @@ function optimized(outputs: Readonly<Record<string, Value>>, options: CompileOpt
 function forDevice(values: readonly Value[], { device = "cpu", threads, precision }: CompileOptions): readonly Value[] {
   const known = device === "webgpu" ? withClippedSigns(values) : values;
   if (precision === "float16") return withHalfProducts(known, device === "cpu" ? "float32" : "float16");
-  return device === "cpu" && threads !== 1 ? withParallelKernels(known) : known;
+  if (device === "webgpu") return known;
+  const turned = withTurnedProducts(known);
+  return device === "cpu" && threads !== 1 ? withParallelKernels(turned) : turned;
 }
 
 /** What ONNX Runtime is told for these options. */

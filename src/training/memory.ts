@@ -4,7 +4,7 @@ import { peakBytes } from "../graph/liveness.ts";
 import { compilable } from "../graph/passes/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
-import { fitsHeap } from "../runtime/index.ts";
+import { canHoldHeap, fitsHeap } from "../runtime/index.ts";
 import { usualMicroBatch } from "./micro-batch.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
@@ -44,10 +44,11 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: M
     : new Map<string, never>();
   const graphs = trainingGraphs(encoder, objective, microBatch, omega, { recompute, reference: "inputs" });
   const weights = [...encoder.parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const { primal, ...others } = graphs;
-  const programs = [...Object.values(others).map((outputs) => memoryOf(outputs, true)), memoryOf(primal, false)];
+  const { reference, ascent, lowResolutionAscent, lastLook, distance, primal } = graphs;
+  const others = [reference, ascent, lowResolutionAscent, lastLook, distance];
+  const programs = [...others.map((outputs) => memoryOf(outputs, true)), memoryOf(primal, false)];
   const kept = programs.reduce((sum, { arena }) => sum + arena, 0);
-  // Of these one runs at a time, and leaves nothing but what it returned: of the last, the gradient and its copy.
+  // Programs that share the heap run one at a time, and leave nothing but what they return: the last the gradient and its copy.
   const shared = Math.max(...programs.map(({ heap }) => heap), 2 * weights);
   const sumOfParts = batch > microBatch ? weights : 0;
   return (
@@ -67,7 +68,7 @@ function memoryOf(
 ): { readonly arena: number; readonly heap: number } {
   if (!outputs) return { arena: 0, heap: 0 };
   const bytes = peakBytes(compilable(Object.values(outputs)), preallocated);
-  return fitsHeap(outputs) ? { arena: 0, heap: bytes } : { arena: bytes, heap: 0 };
+  return canHoldHeap && fitsHeap(outputs) ? { arena: 0, heap: bytes } : { arena: bytes, heap: 0 };
 }
 
 /**

@@ -3,7 +3,6 @@ import { withFusedNorms } from "./fused-norms.ts";
 import { withScaledProducts } from "./scaled-products.ts";
 import { withSharedErf } from "./shared-erf.ts";
 import { withSplitProducts } from "./split-products.ts";
-import { withTurnedProducts } from "./turned-products.ts";
 import { withoutUnreadRows } from "./unread.ts";
 
 /*
@@ -23,5 +22,5 @@ export function refined(value: Value): Value {
 
 /** Passes over everything that one program computes. */
 export function compilable(values: readonly Value[]): readonly Value[] {
-  return withScaledProducts(withTurnedProducts(withSharedErf(values)));
+  return withScaledProducts(withSharedErf(values));
 }

@@ -78,13 +78,24 @@ describe("a transposed product stays", () => {
     await expectTransposed([g.swap(product), g.relu(product)], 1);
   });
 
-  test("where rows come before columns", async () => {
+  test.each([
+    [0, 2, 1, 3],
+    [1, 0, 2, 3],
+    [3, 2, 0, 1],
+  ])("where what is left moves single elements: %i %i %i %i", async (...perm) => {
     const { g, a, b } = graph();
-    await expectTransposed([g.transpose(g.matMul(a, b), [0, 2, 1, 3])], 1);
+    await expectTransposed([g.transpose(g.matMul(a, b), perm)], 1);
+  });
+
+  test("where it is a number", async () => {
+    const { g } = graph();
+    const [u, v] = [g.input("u", "float32", [5]), g.input("v", "float32", [5])];
+    await expectTransposed([g.transpose(g.matMul(u, v), [])], 1);
   });
 
   test("where one operand serves a whole batch", async () => {
     const { g, a } = graph();
     await expectTransposed([g.swap(g.matMul(a, g.input("w", "float32", [5, 6])))], 1);
+    await expectTransposed([g.swap(g.matMul(a, g.input("v", "float32", [1, 1, 5, 6])))], 1);
   });
 });

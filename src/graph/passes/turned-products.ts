@@ -1,12 +1,13 @@
 import { ints } from "../operators/index.ts";
+import { sameShape } from "../shapes.ts";
 import type { Value } from "../value.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**
  * A transposed product as the product of its transposed operands in the other order, (a b)^T = b^T a^T, where nobody reads the
- * product otherwise: ONNX Runtime reads a transposed operand where it lies, but moves a transposed result element by element.
- * So is the derivative of the keys of attention, which its product takes transposed.
+ * product otherwise: on CPU and CUDA, ONNX Runtime reads a transposed operand where it lies, but moves a transposed result element
+ * by element. So is the derivative of the keys of attention, which its product takes transposed.
  */
 export function withTurnedProducts(values: readonly Value[]): readonly Value[] {
   const readers = countReaders(values);
@@ -15,17 +16,19 @@ export function withTurnedProducts(values: readonly Value[]): readonly Value[] {
     if (node.op !== "Transpose" || origin.kind !== "node" || origin.node.op !== "MatMul") return undefined;
     const [a, b] = origin.node.inputs;
     const perm = otherwise(ints(node.attributes, "perm"));
-    if (!perm || a!.rank !== b!.rank || readers.get(node.inputs[0]!) !== 1) return undefined;
+    // An operand that serves a whole batch makes one large product, which it does not on the left.
+    const batched = a!.rank >= 2 && sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
+    if (!perm || !batched || readers.get(node.inputs[0]!) !== 1) return undefined;
     const { graph: g } = result!;
     const turned = g.matMul(matrixTransposed(b!), matrixTransposed(a!));
     return [inOrder(perm) ? turned : g.transpose(turned, perm)];
   });
 }
 
-/** The same permutation of a product whose last two axes are exchanged; undefined if that brings them out of order. */
+/** The same permutation of a product whose last two axes are exchanged; undefined unless it then moves whole rows. */
 function otherwise(perm: readonly number[]): readonly number[] | undefined {
   const [row, column] = [perm.length - 2, perm.length - 1];
-  if (perm.indexOf(row) < perm.indexOf(column)) return undefined;
+  if (perm.at(-1) !== row) return undefined;
   return perm.map((axis) => (axis === row ? column : axis === column ? row : axis));
 }
 

@@ -1,7 +1,7 @@
 import { type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import { gradientName, type Objective } from "../../objectives/index.ts";
-import { compile, discard, HeldHeap, type Program } from "../../runtime/index.ts";
+import { canHoldHeap, compile, discard, HeldHeap, type Program } from "../../runtime/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { checkNorm } from "../non-finite.ts";
 import { addInPlace, feedsOf, sumOfSquares } from "../parameters.ts";
@@ -20,14 +20,14 @@ export class HostLearner implements Learner, Stepwise {
   readonly #objective: Objective;
   readonly #clipGradient: number;
   readonly #programs: Programs;
-  readonly #heap: HeldHeap;
+  readonly #heap: HeldHeap | undefined;
   #gradient: Gradient = new Map();
 
   private constructor(
     { original, parameters, optimizer, objective }: Lesson,
     clipGradient: number,
     programs: Programs,
-    heap: HeldHeap,
+    heap: HeldHeap | undefined,
   ) {
     this.#original = original;
     this.#parameters = parameters;
@@ -41,7 +41,8 @@ export class HostLearner implements Learner, Stepwise {
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
     const { reference, ascent, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
     // One runs at a time: what each needs comes out of one heap.
-    const shared = { ...options, releaseMemory: true };
+    const releaseMemory = canHoldHeap && (options.device ?? "cpu") === "cpu";
+    const shared = { ...options, releaseMemory };
     const programs = {
       reference: await compile(reference, shared),
       ascent: await compile(ascent, shared),
@@ -50,7 +51,8 @@ export class HostLearner implements Learner, Stepwise {
       primal: await compile(primal, shared),
       distance: distance && (await compile(distance, shared)),
     };
-    return new HostLearner(lesson, options.clipGradient ?? Infinity, programs, await HeldHeap.open());
+    const heap = releaseMemory ? await HeldHeap.open() : undefined;
+    return new HostLearner(lesson, options.clipGradient ?? Infinity, programs, heap);
   }
 
   async reference({ clean, original }: Part): Promise<Float32Array | undefined> {
@@ -105,7 +107,8 @@ export class HostLearner implements Learner, Stepwise {
   }
 
   release(): void {
-    this.#heap.hold();
+    // Memory has grown to what a batch needs by now.
+    this.#heap?.hold();
   }
 
   async pull(): Promise<void> {}
@@ -113,7 +116,7 @@ export class HostLearner implements Learner, Stepwise {
 
   async dispose(): Promise<void> {
     for (const program of Object.values<Program | undefined>({ ...this.#programs })) await program?.dispose();
-    this.#heap.release();
+    this.#heap?.release();
   }
 }
 
