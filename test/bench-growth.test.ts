@@ -27,7 +27,7 @@ describe("growthPoints", () => {
 
 const result: BenchResult = {
   ...{ imageSize: 32, stepsPerBatch: 1, seconds: { median: 4, min: 3, max: 5 }, flops: 200e9, gemmRate: 100e9 },
-  ...{ traffic: { products: 5e9, nodes: 30e9 }, peakMemoryBytes: 512 * 2 ** 20, phases: [] },
+  ...{ traffic: { products: 5e9, nodes: 30e9 }, peakMemoryBytes: 512 * 2 ** 20, pageFaults: 0, phases: [] },
 };
 
 const growth: Growth = {

@@ -67,6 +67,8 @@ export interface BenchResult {
   readonly gemmRate: number;
   /** Largest resident memory of the process up to the end of the last step. */
   readonly peakMemoryBytes: number;
+  /** Pages of memory that a counted step takes from the system, on average. */
+  readonly pageFaults: number;
   readonly phases: readonly PhaseTime[];
 }
 
@@ -84,7 +86,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
 
   const work = new Work(encoder, objective, microBatch, Math.ceil(batch / microBatch), options);
   let steps = 0;
-  const seconds = await stepSeconds(encoder, objective, { ...options, microBatch }, () =>
+  const { seconds, pageFaults } = await timeSteps(encoder, objective, { ...options, microBatch }, () =>
     onProgress("steps", ++steps, repeats + 1),
   );
   const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
@@ -98,16 +100,17 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     traffic: work.traffic(),
     gemmRate: rate,
     peakMemoryBytes,
+    pageFaults,
     phases,
   };
 }
 
-async function stepSeconds(
+async function timeSteps(
   encoder: Encoder,
   objective: Objective,
   options: BenchOptions & { readonly microBatch: number },
   onStep: () => void,
-): Promise<Spread> {
+): Promise<{ readonly seconds: Spread; readonly pageFaults: number }> {
   const { batch, repeats, seed, cachedOriginal = false } = options;
   const images = Array.from({ length: batch }, (_, i) => i);
   // The step to warm up fills the cache.
@@ -115,12 +118,14 @@ async function stepSeconds(
   const step = await TrainingStep.create(encoder, objective, { ...options, weightDecay, ...cache });
   const pixels = noise(batch * 3 * encoder.imageSize ** 2, randomStream(seed, "pixels").uniform);
   let key = 0;
+  const faults: number[] = [];
   const seconds = await secondsOf(async () => {
     await step.run(pixels, [seed, "attack", key++], () => learningRate, undefined, images);
+    faults.push(process.resourceUsage().minorPageFault);
     onStep();
   }, repeats);
   await step.dispose();
-  return seconds;
+  return { seconds, pageFaults: (faults.at(-1)! - faults[0]!) / repeats };
 }
 
 /** What a step consists of, as graphs: its products, and its phases one by one. */

@@ -25,10 +25,12 @@ export function benchTable({ seconds, flops, phases }: BenchResult): string {
 }
 
 /** The step's figures in words, below the table. */
-export function benchSummary(batch: number, { seconds, flops, gemmRate, peakMemoryBytes }: BenchResult): string {
+export function benchSummary(batch: number, result: BenchResult): string {
+  const { seconds, flops, gemmRate, peakMemoryBytes, pageFaults } = result;
   const rate = flops / seconds.median;
   return [
-    `${(batch / seconds.median).toPrecision(3)} images/s, peak memory ${(peakMemoryBytes / 2 ** 30).toFixed(2)} GiB`,
+    `${(batch / seconds.median).toPrecision(3)} images/s, peak memory ${(peakMemoryBytes / 2 ** 30).toFixed(2)} GiB, ` +
+      `${pageFaults.toFixed(0)} page faults a step`,
     `${percent(rate / gemmRate)} of ${(gemmRate / 1e9).toFixed(0)} GFLOP/s, ONNX Runtime's MatMul at the step's own shapes`,
   ].join("\n");
 }
