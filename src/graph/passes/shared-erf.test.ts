@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { gradients } from "../../autodiff/index.ts";
-import { compile } from "../../runtime/index.ts";
+import { evaluated } from "../../testing/evaluate-values.ts";
 import { Graph, type Value } from "../index.ts";
 import { reachable } from "../reachable.ts";
 import { withSharedErf } from "./shared-erf.ts";
@@ -19,16 +19,10 @@ it("computes one error function for two stacked activations' values and derivati
 
   // Wide enough for both tails of the distribution.
   const points = Float32Array.from({ length: 41 }, (_, i) => (i - 20) / 2);
-  const run = async (values: readonly Value[]): Promise<readonly Float32Array[]> => {
-    const program = await compile({ y: values[0]!, dx: values[1]! }, { threads: 1 });
-    const result = await program.run({ x: points });
-    await program.dispose();
-    return [result.y, result.dx].map((array) => (array as Float32Array).slice());
-  };
-  const [before, after] = [await run([y, dx]), await run(shared)];
+  const [before, after] = [await evaluated([y, dx], { x: points }), await evaluated(shared, { x: points })];
   // Phi from float32's error function is exact to some 1e-7, times x and slopes up to 20.
   for (const [i, array] of before.entries())
-    for (const [j, value] of array.entries()) expect(after[i]![j]).toBeCloseTo(value, 5);
+    for (const [j, value] of array.entries()) expect(after[i]![j]).toBeCloseTo(Number(value), 5);
 });
 
 it("keeps the fused operator where no derivative is asked for, and the tanh form", () => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { gradients } from "../../autodiff/index.ts";
-import { randomStream } from "../../random.ts";
-import { compile } from "../../runtime/index.ts";
+import { evaluated } from "../../testing/evaluate-values.ts";
 import { Graph, type Value } from "../index.ts";
 import { reachable } from "../reachable.ts";
 import { withTurnedProducts } from "./turned-products.ts";
@@ -18,26 +17,14 @@ const transposed = (values: readonly Value[]): number =>
     ({ op, inputs: [x] }) => op === "Transpose" && x!.origin.kind === "node" && x!.origin.node.op === "MatMul",
   ).length;
 
-async function run(values: readonly Value[]): Promise<readonly Float32Array[]> {
-  const program = await compile(Object.fromEntries(values.map((value, i) => [`y${i}`, value])), { threads: 1 });
-  const { normal } = randomStream("turned products");
-  const feeds = program.inputs.map(({ name, shape }) => {
-    const size = shape.reduce((x, y) => x * y, 1);
-    return [name, Float32Array.from({ length: size }, normal)] as const;
-  });
-  const result = await program.run(Object.fromEntries(feeds));
-  await program.dispose();
-  return values.map((_, i) => result[`y${i}`] as Float32Array);
-}
-
 async function expectTransposed(values: readonly Value[], wanted: number): Promise<void> {
   const passed = withTurnedProducts(values);
   expect(passed.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape));
   expect(transposed(passed)).toBe(wanted);
-  const [before, after] = [await run(values), await run(passed)];
+  const [before, after] = [await evaluated(values), await evaluated(passed)];
   // Sums of a few products of order 1 in float32, rounded in another order.
   for (const [i, numbers] of before.entries())
-    for (const [j, number] of numbers.entries()) expect(after[i]![j]).toBeCloseTo(number, 4);
+    for (const [j, number] of numbers.entries()) expect(after[i]![j]).toBeCloseTo(Number(number), 4);
 }
 
 describe("a transposed product is turned", () => {

@@ -3,28 +3,12 @@ import { describe, expect, it } from "vitest";
 import { gradients } from "../../autodiff/index.ts";
 import { trainableWeights } from "../../models/encoder.ts";
 import type { TypedArray } from "../../onnx/tensor.ts";
-import { elementCount } from "../../onnx/tensor.ts";
-import { randomStream } from "../../random.ts";
 import { compile } from "../../runtime/index.ts";
+import { evaluated } from "../../testing/evaluate-values.ts";
 import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
 import { flops, productsOf } from "../flops.ts";
 import { Graph, type Value } from "../index.ts";
 import { withoutUnreadRows } from "./unread.ts";
-
-/** What every value computes, inputs random but the same for all. */
-async function computed(values: readonly Value[]): Promise<readonly TypedArray[]> {
-  const outputs = Object.fromEntries(values.map((value, i) => [`y${i}`, value]));
-  const program = await compile(outputs, { threads: 1 });
-  const feeds = Object.fromEntries(
-    program.inputs.map(({ name, shape }) => {
-      const random = randomStream("input", name);
-      return [name, Float32Array.from({ length: elementCount(shape) }, () => random.uniform(-1, 1))];
-    }),
-  );
-  const result = await program.run(feeds);
-  await program.dispose();
-  return values.map((_, i) => result[`y${i}`]!);
-}
 
 function expectClose(actual: TypedArray, expected: TypedArray): void {
   expect(actual.length).toBe(expected.length);
@@ -69,7 +53,7 @@ describe("withoutUnreadRows", () => {
         const [narrow] = withoutUnreadRows([sliced]);
         expect(narrow!.shape).toEqual(sliced.shape);
         expect(work([narrow!])).toBeLessThanOrEqual(work([sliced]));
-        const [actual, expected] = await computed([narrow!, sliced]);
+        const [actual, expected] = await evaluated([narrow!, sliced]);
         expectClose(actual!, expected!);
       }),
       { numRuns: 60 },
