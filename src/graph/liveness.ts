@@ -1,8 +1,7 @@
 import { describeType } from "../onnx/tensor.ts";
 import { executionOrder, fileOrder } from "./order.ts";
 import { reachable } from "./reachable.ts";
-import { axisIn, sameShape } from "./shapes.ts";
-import { byteSize, stored } from "./storage.ts";
+import { byteSize, stored, swapsMatrix } from "./storage.ts";
 import type { Node, Value } from "./value.ts";
 
 /** Memory that one value after the other lies in. */
@@ -104,13 +103,4 @@ function placeOf(value: Value, readers: ReadonlyMap<Value, readonly Node[]>): Va
   if (origin.kind !== "node" || !swapsMatrix(origin.node)) return place;
   const onlyProducts = readers.get(place)?.every(({ op }) => op === "MatMul") ?? false;
   return onlyProducts ? placeOf(origin.node.inputs[0]!, readers) : place;
-}
-
-function swapsMatrix({ op, attributes, outputs }: Node): boolean {
-  if (op !== "Transpose") return false;
-  const perm = attributes.perm as readonly number[];
-  const { rank } = outputs[0]!;
-  const swapped = perm.map((_, i) => i);
-  [swapped[axisIn(-1, rank)], swapped[axisIn(-2, rank)]] = [rank - 2, rank - 1];
-  return rank >= 2 && sameShape(perm, swapped);
 }

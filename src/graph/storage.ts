@@ -1,4 +1,5 @@
 import { elementCount, storageClass } from "../onnx/tensor.ts";
+import { sameShape } from "./shapes.ts";
 import type { Node, Value, ValueType } from "./value.ts";
 
 /** Bytes of a tensor of this type. */
@@ -21,4 +22,12 @@ export function stored(value: Value): Value {
     ({ origin } = value);
   }
   return value;
+}
+
+/** Whether the node exchanges the last two axes and nothing else: products read its input where it lies. */
+export function swapsMatrix({ op, attributes }: Node): boolean {
+  if (op !== "Transpose") return false;
+  const perm = attributes.perm as readonly number[];
+  const matrices = perm.map((_, i) => i).slice(0, -2);
+  return perm.length >= 2 && sameShape(perm, [...matrices, perm.length - 1, perm.length - 2]);
 }

@@ -21,8 +21,8 @@ export const canHoldHeap = process.platform === "linux" && isMainThread && !tune
  * a third of its time.
  *
  * glibc takes blocks above a threshold from the system each time. It raises the threshold to the size of the largest such
- * block that was freed, up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD): one is freed here. It also gives back what is free at the
- * end of the heap, so a block is put there and kept. Nobody writes to either; they take addresses, not memory. With another
+ * block that was freed, up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD): some are freed here. It also gives back what is free at
+ * the end of the heap, so a block is put there and kept. Nobody writes to them; they take addresses, not memory. With another
  * malloc this does nothing.
  */
 export class HeldHeap {

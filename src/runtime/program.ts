@@ -179,8 +179,9 @@ export async function openSession(
   options: CompileOptions,
   kept: readonly string[] = [],
 ): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
-  const model = modelOf(outputs, options);
-  const releaseMemory = options.releaseMemory === true && fitsHeap(outputs);
+  const compiled = optimized(outputs, options);
+  const model = toOnnx(compiled);
+  const releaseMemory = options.releaseMemory === true && fitsHeap(Object.values(compiled));
   const locations = Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const]));
   const settings = {
     ...sessionOptions({ ...options, releaseMemory }),
@@ -195,12 +196,16 @@ export async function openSession(
   return { session, inputs: model.graph.inputs as readonly Port[] };
 }
 
-/** Blocks up to this many bytes come out of a heap that is held (`HeldHeap`). */
+/** Blocks up to this many bytes come out of a heap that is held (`HeldHeap`, which is not for browsers, as this file is). */
 export const largestHeapBlock = 31 * 2 ** 20;
 
-/** Whether malloc can keep what a program gives back: its largest value is no larger than what comes out of the heap. */
-export function fitsHeap(outputs: Readonly<Record<string, Value>>): boolean {
-  return largestBytes(compilable(Object.values(outputs))) <= largestHeapBlock;
+/**
+ * Whether malloc can keep what a program gives back: its largest value is no larger than what comes out of the heap.
+ *
+ * @param compiled all that the program computes, our passes done
+ */
+export function fitsHeap(compiled: readonly Value[]): boolean {
+  return largestBytes(compiled) <= largestHeapBlock;
 }
 
 /** What ONNX Runtime is given to compile. */

@@ -16,7 +16,7 @@ const bytes = (microBatch: number, recompute = false): number =>
 
 describe("trainingBytes", () => {
   test("grows with the micro-batch, linearly where activations are most of it", () => {
-    const sizes = [1, 2, 4, 8, 16].map((size) => bytes(size));
+    const sizes = [1, 2, 4, 8, 16, 32].map((size) => bytes(size));
     expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
     expect(new Set(sizes).size).toBe(sizes.length);
     // Twice the images add twice as much; what does not depend on them (buffers of gradients) leaves some percent.

@@ -67,8 +67,9 @@ function memoryOf(
   preallocated: boolean,
 ): { readonly arena: number; readonly heap: number } {
   if (!outputs) return { arena: 0, heap: 0 };
-  const bytes = peakBytes(compilable(Object.values(outputs)), preallocated);
-  return canHoldHeap && fitsHeap(outputs) ? { arena: 0, heap: bytes } : { arena: bytes, heap: 0 };
+  const compiled = compilable(Object.values(outputs));
+  const bytes = peakBytes(compiled, preallocated);
+  return canHoldHeap && fitsHeap(compiled) ? { arena: 0, heap: bytes } : { arena: bytes, heap: 0 };
 }
 
 /**

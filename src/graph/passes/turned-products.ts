@@ -1,5 +1,6 @@
 import { ints } from "../operators/index.ts";
 import { sameShape } from "../shapes.ts";
+import { swapsMatrix } from "../storage.ts";
 import type { Value } from "../value.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
@@ -21,7 +22,7 @@ export function withTurnedProducts(values: readonly Value[]): readonly Value[] {
     if (!perm || !batched || readers.get(node.inputs[0]!) !== 1) return undefined;
     const { graph: g } = result!;
     const turned = g.matMul(matrixTransposed(b!), matrixTransposed(a!));
-    return [inOrder(perm) ? turned : g.transpose(turned, perm)];
+    return [swapsMatrix(node) ? turned : g.transpose(turned, perm)];
   });
 }
 
@@ -34,9 +35,5 @@ function otherwise(perm: readonly number[]): readonly number[] | undefined {
 
 function matrixTransposed(value: Value): Value {
   const { origin, graph } = value;
-  if (origin.kind !== "node" || origin.node.op !== "Transpose") return graph.swap(value);
-  const perm = otherwise(ints(origin.node.attributes, "perm"));
-  return perm && inOrder(perm) ? origin.node.inputs[0]! : graph.swap(value);
+  return origin.kind === "node" && swapsMatrix(origin.node) ? origin.node.inputs[0]! : graph.swap(value);
 }
-
-const inOrder = (perm: readonly number[]): boolean => perm.every((axis, i) => axis === i);
