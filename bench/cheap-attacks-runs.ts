@@ -6,6 +6,7 @@ import { flops, productsOf } from "../src/graph/flops.ts";
 import { type Encoder, loadEncoder } from "../src/models/index.ts";
 import { type Dual, dualParameters, lore, type Objective } from "../src/objectives/index.ts";
 import { finetune } from "../src/training/index.ts";
+import { sameMicroBatches } from "../src/training/micro-batch.ts";
 import { runsPerBatch, trainingGraphs } from "../src/training/training-graphs.ts";
 
 /** Ways to make the inner attack cheaper, as changes to its settings. */
@@ -138,7 +139,8 @@ export async function measureVariant(variant: Variant, seed: number, settings: R
 }
 
 function work(encoder: Encoder, objective: Objective): Pick<RunResult, "attackFlops" | "stepFlops"> {
-  const graphs = trainingGraphs(encoder, objective, batch, dualParameters(dual, encoder.embeddingSize, 0));
+  const omega = dualParameters(dual, encoder.embeddingSize, 0);
+  const graphs = trainingGraphs(encoder, objective, sameMicroBatches(batch), omega);
   const runs = runsPerBatch(objective);
   const flopsOf = (phases: readonly (keyof typeof runs)[]): number =>
     phases

@@ -7,6 +7,7 @@ import { benchEncoder } from "../src/bench/models.ts";
 import { openSource } from "../src/data/index.ts";
 import { lore } from "../src/objectives/index.ts";
 import { finetune, trainingBytes } from "../src/training/index.ts";
+import { sameMicroBatches } from "../src/training/micro-batch.ts";
 
 export interface MemoryCase {
   readonly model: BenchModelName;
@@ -67,7 +68,7 @@ export async function measureMemory(options: MemoryOptions): Promise<MemoryUse> 
   const { model, batch, microBatch, recompute, batches } = options;
   const encoder = benchEncoder(model, 0);
   const objective = lore({ epsilon: 2 / 255, attack: { steps: 1 }, stepsPerBatch: 1 });
-  const expectedBytes = trainingBytes(encoder, objective, { batch, microBatch, recompute });
+  const expectedBytes = trainingBytes(encoder, objective, { batch, ...sameMicroBatches(microBatch), recompute });
   const folder = mkdtempSync(join(tmpdir(), "lore-memory-"));
   try {
     const source = await openSource(`synthetic:${batches * batch}`, { seed: 0 });

@@ -10,7 +10,7 @@ import { benchEncoder } from "../src/bench/models.ts";
 import { type KernelTime, profile } from "../src/bench/profile.ts";
 import { parseCount } from "../src/cli/options.ts";
 import { dualParameters, lore } from "../src/objectives/index.ts";
-import { usualMicroBatch } from "../src/training/micro-batch.ts";
+import { usualMicroBatches } from "../src/training/micro-batch.ts";
 import { trainingGraphs } from "../src/training/training-graphs.ts";
 import { describeMachine, thisMachine } from "./machine.ts";
 import { main } from "./main.ts";
@@ -44,11 +44,12 @@ async function run({ case: cases = usualCases.map(parseCase), repeats, threads, 
   for (const one of cases) {
     const encoder = benchEncoder(one.model, 0, one.imageSize);
     const objective = lore({ epsilon: 2 / 255 });
-    const images = usualMicroBatch(encoder, one.batch);
+    const sizes = usualMicroBatches(encoder, objective, one.batch);
     const omega = dualParameters(objective.constraint!.dual, encoder.embeddingSize, 0);
-    const graphs = trainingGraphs(encoder, objective, images, omega, { reference: "inputs" });
+    const graphs = trainingGraphs(encoder, objective, sizes, omega, { reference: "inputs" });
     for (const phase of ["ascent", "primal"] as const) {
       const { operators, nodes: all } = await profile(graphs[phase], { threads }, repeats);
+      const images = phase === "primal" ? sizes.primalMicroBatch : sizes.microBatch;
       const title = `${describeCase(one)}: ${phases[phase]} of ${images} images`;
       const total = operators.reduce((sum, { seconds }) => sum + seconds, 0);
       const tables = [table("operator", operators, total), table("node", all.slice(0, nodes), total)];

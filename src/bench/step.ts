@@ -6,7 +6,7 @@ import { elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
-import { usualMicroBatch } from "../training/micro-batch.ts";
+import { type MicroBatches, sameMicroBatches, usualMicroBatches } from "../training/micro-batch.ts";
 import { runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";
 import type { BenchModel, BenchModelName } from "./architectures.ts";
@@ -78,15 +78,18 @@ const weightDecay = 1e-4;
 
 /** Times training steps on random images: what `TrainingStep.run` does with one batch. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  const { model, batch, imageSize, method, stepsPerBatch, repeats, seed, onProgress = () => {} } = options;
+  const { model, batch, microBatch, device, imageSize, method, stepsPerBatch, repeats, seed } = options;
+  const { onProgress = () => {} } = options;
   const common = { epsilon, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
   const objective = method === "lore" ? lore(common) : fare(common);
   const encoder = benchEncoder(model, seed, imageSize);
-  const microBatch = Math.min(options.microBatch ?? usualMicroBatch(encoder, batch, options.device), batch);
-
-  const work = new Work(encoder, objective, microBatch, Math.ceil(batch / microBatch), options);
+  const sizes =
+    microBatch === undefined
+      ? usualMicroBatches(encoder, objective, batch, device)
+      : sameMicroBatches(Math.min(microBatch, batch));
+  const work = new Work(encoder, objective, sizes, options);
   let steps = 0;
-  const { seconds, pageFaults } = await timeSteps(encoder, objective, { ...options, microBatch }, () =>
+  const { seconds, pageFaults } = await timeSteps(encoder, objective, { ...options, ...sizes }, () =>
     onProgress("steps", ++steps, repeats + 1),
   );
   const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
@@ -108,7 +111,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
 async function timeSteps(
   encoder: Encoder,
   objective: Objective,
-  options: BenchOptions & { readonly microBatch: number },
+  options: BenchOptions & MicroBatches,
   onStep: () => void,
 ): Promise<{ readonly seconds: Spread; readonly pageFaults: number }> {
   const { batch, repeats, seed, cachedOriginal = false } = options;
@@ -133,16 +136,17 @@ class Work {
   readonly #encoder: Encoder;
   readonly #graphs: TrainingGraphs;
   readonly #runs: Readonly<Record<keyof TrainingGraphs, number>>;
-  readonly #parts: number;
+  /** Parts of a batch, by the graph that they run through. */
+  readonly #parts: (name: keyof TrainingGraphs) => number;
   readonly #options: CompileOptions;
 
-  constructor(encoder: Encoder, objective: Objective, microBatch: number, parts: number, options: BenchOptions) {
+  constructor(encoder: Encoder, objective: Objective, sizes: MicroBatches, options: BenchOptions) {
     const dual = objective.constraint?.dual;
     const omega = dual ? dualParameters(dual, encoder.embeddingSize, 0) : new Map();
     this.#encoder = encoder;
-    this.#graphs = trainingGraphs(encoder, objective, microBatch, omega);
+    this.#graphs = trainingGraphs(encoder, objective, sizes, omega);
     this.#runs = { ...runsPerBatch(objective), ...(options.cachedOriginal && { reference: 0 }) };
-    this.#parts = parts;
+    this.#parts = (name) => Math.ceil(options.batch / (name === "primal" ? sizes.primalMicroBatch : sizes.microBatch));
     this.#options = options;
   }
 
@@ -162,7 +166,7 @@ class Work {
   /** What `of` makes of every graph, given how often a step runs it. */
   #each<T>(of: (outputs: readonly Value[], runs: number) => readonly T[]): readonly T[] {
     const names = Object.keys(this.#runs) as readonly (keyof TrainingGraphs)[];
-    return names.flatMap((name) => of(Object.values(this.#graphs[name] ?? {}), this.#parts * this.#runs[name]));
+    return names.flatMap((name) => of(Object.values(this.#graphs[name] ?? {}), this.#parts(name) * this.#runs[name]));
   }
 
   async phases(repeats: number, onProgress: (done: number, total: number) => void): Promise<readonly PhaseTime[]> {
@@ -170,10 +174,11 @@ class Work {
     const times: PhaseTime[] = [];
     for (const phase of names) {
       const outputs = this.#graphs[phase];
+      const parts = this.#parts(phase);
       const { median, min, max } = await this.#programSeconds(outputs, repeats);
-      const scaled = { median: this.#parts * median, min: this.#parts * min, max: this.#parts * max };
+      const scaled = { median: parts * median, min: parts * min, max: parts * max };
       const work = productsOf(Object.values(outputs)).reduce((sum, product) => sum + flops(product), 0);
-      times.push({ phase, runs: this.#runs[phase], seconds: scaled, flops: this.#parts * work });
+      times.push({ phase, runs: this.#runs[phase], seconds: scaled, flops: parts * work });
       onProgress(times.length, names.length);
     }
     return times;

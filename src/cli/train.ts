@@ -212,9 +212,10 @@ function detail(metrics: StepMetrics): string {
   return `${loss}adv ${advDistance.toPrecision(4)}  clean ${cleanDistance.toPrecision(4)}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
 }
 
-function describePlan({ batch, microBatch, recompute, bytes }: MemoryPlan): string {
+function describePlan({ batch, microBatch, primalMicroBatch, recompute, bytes }: MemoryPlan): string {
+  const fewer = primalMicroBatch < microBatch ? ` (${primalMicroBatch} in optimiser steps)` : "";
   const again = recompute ? ", activations computed again" : "";
-  return `Micro-batches of ${microBatch} images, of a batch of ${batch}${again}: about ${formatBytes(bytes)} of memory.`;
+  return `Micro-batches of ${microBatch} images${fewer}, of a batch of ${batch}${again}: about ${formatBytes(bytes)} of memory.`;
 }
 
 function settingsOf(flags: Flags) {

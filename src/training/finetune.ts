@@ -10,7 +10,7 @@ import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
-import { usualMicroBatch } from "./micro-batch.ts";
+import { type MicroBatches, sameMicroBatches, usualMicroBatches } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { keptBytes } from "./previous-deltas.ts";
 import { cacheBytes } from "./reference-cache.ts";
@@ -26,7 +26,7 @@ export interface TrainingSettings {
   /** Images used, taken class by class in turn; all when left out. */
   readonly limit?: number;
   readonly batch: number;
-  /** Images that go through the encoder at a time. Default: what `usualMicroBatch` or `memory` says; the batch on a GPU. */
+  /** Images that go through the encoder at a time. Default: what `usualMicroBatches` or `memory` says; the batch on a GPU. */
   readonly microBatch?: number;
   /** Bytes that the process may take on CPU: chooses the micro-batch, and `recompute` where it has to; see `planMemory`. */
   readonly memory?: number;
@@ -200,10 +200,9 @@ function microBatches(
   objective: Objective,
   { batch, epochs, microBatch, memory, recompute = false, limit = 0 }: TrainingSettings,
   { device = "cpu", onPlan }: FinetuneOptions,
-): { readonly microBatch: number; readonly recompute: boolean } {
-  if (memory === undefined) {
-    return { microBatch: Math.min(microBatch ?? usualMicroBatch(encoder, batch, device), batch), recompute };
-  }
+): MicroBatches & { readonly recompute: boolean } {
+  if (microBatch !== undefined) return { ...sameMicroBatches(Math.min(microBatch, batch)), recompute };
+  if (memory === undefined) return { ...usualMicroBatches(encoder, objective, batch, device), recompute };
   if (device !== "cpu") {
     throw new UsageError(`The memory that training takes is known on CPU only: on ${device}, give a micro-batch.`);
   }
@@ -211,7 +210,7 @@ function microBatches(
   const embeddings = epochs > 1 ? cacheBytes(limit, encoder.embeddingSize) : 0;
   const plan = planMemory(encoder, objective, { batch, memory: memory - deltas - embeddings, recompute });
   onPlan?.(plan);
-  return { microBatch: plan.microBatch, recompute: plan.recompute };
+  return { microBatch: plan.microBatch, primalMicroBatch: plan.primalMicroBatch, recompute: plan.recompute };
 }
 
 /** The learning rate of optimiser step k of a batch. */

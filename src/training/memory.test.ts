@@ -6,13 +6,14 @@ import { fare, lore } from "../objectives/index.ts";
 import { canHoldHeap } from "../runtime/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { formatBytes, planMemory, trainingBytes } from "./memory.ts";
-import { usualMicroBatch } from "./micro-batch.ts";
+import { type MicroBatches, sameMicroBatches, usualMicroBatches } from "./micro-batch.ts";
 
 /** Images large enough for activations to weigh something beside Node.js. */
-const encoder = tinyEncoder({ imageSize: 64, depth: 4 });
+const encoder = tinyEncoder({ imageSize: 48, depth: 4 });
 const objective = lore({ epsilon: 8 / 255, attack: { steps: 2 }, stepsPerBatch: 1 });
-const bytes = (microBatch: number, recompute = false): number =>
-  trainingBytes(encoder, objective, { batch: 64, microBatch, recompute });
+const bytesOf = (sizes: MicroBatches, recompute = false): number =>
+  trainingBytes(encoder, objective, { batch: 64, ...sizes, recompute });
+const bytes = (microBatch: number, recompute = false): number => bytesOf(sameMicroBatches(microBatch), recompute);
 
 describe("trainingBytes", () => {
   test("grows with the micro-batch, linearly where activations are most of it", () => {
@@ -26,7 +27,7 @@ describe("trainingBytes", () => {
   test.runIf(canHoldHeap)(
     "is more than twice as much where values become too large for the heap that programs share",
     () => {
-      expect(bytes(32) - bytes(16)).toBeGreaterThan(2.5 * (bytes(16) - bytes(8)));
+      expect(bytes(128) - bytes(64)).toBeGreaterThan(2.5 * (bytes(64) - bytes(32)));
     },
   );
 
@@ -36,7 +37,7 @@ describe("trainingBytes", () => {
 
   test("is less without a constraint's clean images", () => {
     const plain = fare({ epsilon: 8 / 255, attack: { steps: 2 } });
-    const batches = { batch: 64, microBatch: 64, recompute: false };
+    const batches = { batch: 64, ...sameMicroBatches(64), recompute: false };
     expect(trainingBytes(encoder, plain, batches)).toBeLessThan(bytes(64));
   });
 });
@@ -44,19 +45,30 @@ describe("trainingBytes", () => {
 describe("planMemory", () => {
   const plan = (memory: number, recompute = false) => planMemory(encoder, objective, { batch: 64, memory, recompute });
 
-  test("is the largest micro-batch that fits, up to the usual one", () => {
-    expect(usualMicroBatch(encoder, 64)).toBe(8);
-    for (const size of [1, 4, 7, 8]) {
-      const found = plan(bytes(size));
-      expect(found).toEqual({ batch: 64, microBatch: size, recompute: false, bytes: bytes(size) });
+  test("is the usual micro-batches where they fit", () => {
+    const usual = { microBatch: 8, primalMicroBatch: 4 };
+    expect(usualMicroBatches(encoder, objective, 64)).toEqual(usual);
+    for (const memory of [bytesOf(usual), bytes(64)]) {
+      expect(plan(memory)).toEqual({ batch: 64, ...usual, recompute: false, bytes: bytesOf(usual) });
     }
-    // 64 images in eleven parts instead of ten.
-    expect(plan(bytes(7) - 1)).toMatchObject({ microBatch: 6, bytes: bytes(6) });
-    expect(plan(bytes(64))).toMatchObject({ microBatch: 8 });
+  });
+
+  test("is smaller ones in the optimiser's steps before all are smaller", () => {
+    expect(plan(bytes(4) - 1)).toMatchObject({ microBatch: 8, primalMicroBatch: 3 });
+  });
+
+  test("is the largest micro-batches that fit", () => {
+    for (const memory of [bytes(1), bytes(2), bytes(3), bytes(3) + 2 ** 20]) {
+      const { microBatch, primalMicroBatch, bytes: taken } = plan(memory);
+      expect(taken).toBe(bytesOf({ microBatch, primalMicroBatch }));
+      expect(taken).toBeLessThanOrEqual(memory);
+      expect(bytes(primalMicroBatch + 1)).toBeGreaterThan(memory);
+      if (microBatch < 8) expect(bytesOf({ microBatch: microBatch + 1, primalMicroBatch })).toBeGreaterThan(memory);
+    }
   });
 
   test("computes activations again where it is asked for, or nothing else fits", () => {
-    expect(plan(bytes(64), true)).toMatchObject({ microBatch: 8, recompute: true });
+    expect(plan(bytes(64), true)).toMatchObject({ microBatch: 8, primalMicroBatch: 4, recompute: true });
     expect(plan(bytes(1) - 1)).toMatchObject({ recompute: true });
   });
 
@@ -67,7 +79,10 @@ describe("planMemory", () => {
     expect(refused).toThrow(UsageError);
     expect(refused).toThrow(`1 MiB of memory are too little`);
     expect(refused).toThrow(`takes ${text}.`);
-    expect(plan(Number.parseFloat(text) * 2 ** 20)).toMatchObject({ microBatch: 1, bytes: needed });
+    // What the text says is rounded up: two images may fit in it, too.
+    const enough = Number.parseFloat(text) * 2 ** 20;
+    expect(plan(enough)).toMatchObject({ primalMicroBatch: 1, recompute: true });
+    expect(plan(enough).bytes).toBeLessThanOrEqual(enough);
   });
 });
 

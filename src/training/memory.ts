@@ -5,21 +5,19 @@ import { compilable } from "../graph/passes/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
 import { canHoldHeap, fitsHeap } from "../runtime/index.ts";
-import { usualMicroBatch } from "./micro-batch.ts";
+import { type MicroBatches, usualMicroBatches } from "./micro-batch.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
 /** How a batch goes through the encoder. */
-export interface MicroBatches {
+export interface BatchPlan extends MicroBatches {
   /** Images a step. */
   readonly batch: number;
-  /** Images that go through the encoder at a time. */
-  readonly microBatch: number;
   /** Whether backward passes compute activations again. */
   readonly recompute: boolean;
 }
 
 /** A way to train within a budget, and the bytes that it is expected to take. */
-export interface MemoryPlan extends MicroBatches {
+export interface MemoryPlan extends BatchPlan {
   readonly bytes: number;
 }
 
@@ -37,12 +35,12 @@ const heapSlack = 1.4;
  * Bytes that training on CPU takes at most, all of the process: an estimate from the graphs' values and when each of them is
  * last read. docs/PERFORMANCE.md holds it against measurements.
  */
-export function trainingBytes(encoder: Encoder, objective: Objective, batches: MicroBatches): number {
-  const { batch, microBatch, recompute } = batches;
+export function trainingBytes(encoder: Encoder, objective: Objective, batches: BatchPlan): number {
+  const { batch, microBatch, primalMicroBatch, recompute } = batches;
   const omega = objective.constraint
     ? dualParameters(objective.constraint.dual, encoder.embeddingSize, 0)
     : new Map<string, never>();
-  const graphs = trainingGraphs(encoder, objective, microBatch, omega, { recompute, reference: "inputs" });
+  const graphs = trainingGraphs(encoder, objective, batches, omega, { recompute, reference: "inputs" });
   const weights = [...encoder.parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   const { reference, ascent, lowResolutionAscent, lastLook, distance, primal } = graphs;
   const others = [reference, ascent, lowResolutionAscent, lastLook, distance];
@@ -50,7 +48,7 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: M
   const kept = programs.reduce((sum, { arena }) => sum + arena, 0);
   // Programs that share the heap run one at a time, and leave nothing but what they return: the last the gradient and its copy.
   const shared = Math.max(...programs.map(({ heap }) => heap), 2 * weights);
-  const sumOfParts = batch > microBatch ? weights : 0;
+  const sumOfParts = batch > primalMicroBatch ? weights : 0;
   return (
     processBytes +
     weightCopies * weights +
@@ -73,9 +71,9 @@ function memoryOf(
 }
 
 /**
- * The micro-batch with which training fits in `memory` bytes: the usual one, or the largest below it, as the fewest parts of
- * about one size that the batch falls into. Activations are computed again where that is asked for, or where a single image
- * is too much without.
+ * The micro-batches with which training fits in `memory` bytes: the usual ones, or the largest below them, as the fewest parts
+ * of about one size that the batch falls into; first smaller ones in the optimiser's steps, which take most. Activations are
+ * computed again where that is asked for, or where a single image is too much without.
  *
  * @throws UsageError when nothing fits, saying how much is needed
  */
@@ -84,21 +82,27 @@ export function planMemory(
   objective: Objective,
   { batch, memory, recompute }: { readonly batch: number; readonly memory: number; readonly recompute: boolean },
 ): MemoryPlan {
-  const plan = (microBatch: number, again: boolean): MemoryPlan => {
-    const batches = { batch, microBatch, recompute: again };
+  const plan = (microBatch: number, primalMicroBatch: number, again: boolean): MemoryPlan => {
+    const batches = { batch, microBatch, primalMicroBatch, recompute: again };
     return { ...batches, bytes: trainingBytes(encoder, objective, batches) };
   };
   const fits = ({ bytes }: MemoryPlan): boolean => bytes <= memory;
-  const smallest = recompute || !fits(plan(1, false)) ? plan(1, true) : plan(1, false);
+  const smallest = recompute || !fits(plan(1, 1, false)) ? plan(1, 1, true) : plan(1, 1, false);
   if (!fits(smallest)) {
     throw new UsageError(
       `${formatBytes(memory)} of memory are too little: with one image at a time and activations computed again, training ${encoder.name} takes ${formatBytes(smallest.bytes)}.`,
     );
   }
-  const usual = usualMicroBatch(encoder, batch);
-  const sizes = new Set(Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1))));
-  const ascending = [...sizes].filter((size) => size <= usual).reverse();
-  return largestThat(fits, ascending, (size) => plan(size, smallest.recompute)) ?? smallest;
+  const again = smallest.recompute;
+  const usual = usualMicroBatches(encoder, objective, batch);
+  const sizes = [...new Set(Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1))))].reverse();
+  const upTo = (most: number, least = 1): readonly number[] => sizes.filter((size) => size >= least && size <= most);
+  const both = largestThat(fits, upTo(usual.primalMicroBatch), (size) => plan(size, size, again)) ?? smallest;
+  // Mostly it fits; padding makes sizes between that take more.
+  const widest = plan(usual.microBatch, both.primalMicroBatch, again);
+  if (fits(widest)) return widest;
+  const larger = upTo(usual.microBatch, both.microBatch + 1);
+  return largestThat(fits, larger, (size) => plan(size, both.primalMicroBatch, again)) ?? both;
 }
 
 /** The plan of the last size that fits, where all sizes before fit, too. */

@@ -1,9 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { benchEncoder } from "../bench/models.ts";
+import type { Encoder } from "../models/encoder.ts";
+import { fare, lore } from "../objectives/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
-import { usualMicroBatch } from "./micro-batch.ts";
+import { usualMicroBatches } from "./micro-batch.ts";
 
-describe("usualMicroBatch", () => {
+const objective = lore({ epsilon: 2 / 255 });
+const usualMicroBatch = (encoder: Encoder, batch: number): number =>
+  usualMicroBatches(encoder, objective, batch).microBatch;
+
+describe("the usual micro-batch", () => {
   const small = benchEncoder("small", 0);
   const tiny = benchEncoder("deit-tiny", 0);
 
@@ -33,6 +39,27 @@ describe("usualMicroBatch", () => {
   });
 
   test("is the batch on a GPU", () => {
-    expect(usualMicroBatch(small, 64, "webgpu")).toBe(64);
+    expect(usualMicroBatches(small, objective, 64, "webgpu")).toEqual({ microBatch: 64, primalMicroBatch: 64 });
+  });
+});
+
+describe("the usual micro-batch of the optimiser's steps", () => {
+  const primal = (encoder: Encoder, batch: number, method = objective): number =>
+    usualMicroBatches(encoder, method, batch).primalMicroBatch;
+  const tiny = benchEncoder("deit-tiny", 0);
+
+  test("is smaller where clean and perturbed images make many rows", () => {
+    expect(primal(tiny, 16)).toBe(4);
+    expect(primal(tiny, 16, fare({ epsilon: 2 / 255 }))).toBe(8);
+    expect(primal(benchEncoder("vit-b-32", 0), 8)).toBe(8);
+  });
+
+  test("is never larger than the attack's", () => {
+    for (let batch = 1; batch <= 64; batch++) {
+      for (const method of [objective, fare({ epsilon: 2 / 255 })]) {
+        const { microBatch, primalMicroBatch } = usualMicroBatches(tiny, method, batch);
+        expect(primalMicroBatch).toBeLessThanOrEqual(microBatch);
+      }
+    }
   });
 });

@@ -30,45 +30,62 @@ export function arraysOf({ count: _count, start: _start, ...arrays }: Part): Rea
   return arrays;
 }
 
+/** The arrays of a whole batch, padded so that parts of several sizes can be cut out of it. */
+export interface Batch {
+  readonly count: number;
+  /** Images and padding. */
+  readonly length: number;
+  readonly arrays: Omit<Part, "count" | "start">;
+}
+
 /**
- * @param pixels [count, 3, S, S]; `imageLength` is 3 S S
+ * @param pixels [count, 3, S, S]; not copied where no padding is needed
  * @param labels [count]
+ * @param size of an image, 3 S S, and of an embedding
+ * @param partSizes of the parts that `partsOf` will be asked for
  */
-export function splitBatch(
+export function batchOf(
   pixels: Float32Array,
   labels: Int32Array | undefined,
-  imageLength: number,
-  embeddingSize: number,
-  microBatch: number,
-): readonly Part[] {
-  const total = pixels.length / imageLength;
-  return Array.from({ length: Math.ceil(total / microBatch) }, (_, index): Part => {
-    const start = index * microBatch;
-    const count = Math.min(microBatch, total - start);
-    const clean = new Float32Array(microBatch * imageLength);
-    clean.set(pixels.subarray(start * imageLength, (start + count) * imageLength));
-    const perImage = (): Float32Array => new Float32Array(microBatch);
-    return {
-      count,
-      start,
-      clean,
-      ...(labels && { labels: padded(labels.subarray(start, start + count), microBatch) }),
-      adversarial: new Float32Array(clean.length),
-      original: new Float32Array(microBatch * embeddingSize),
-      share: perImage().fill(1 / total, 0, count),
+  size: { readonly image: number; readonly embedding: number },
+  partSizes: readonly number[],
+): Batch {
+  const count = pixels.length / size.image;
+  const length = Math.max(...partSizes.map((part) => Math.ceil(count / part) * part));
+  const perImage = (): Float32Array => new Float32Array(length);
+  return {
+    count,
+    length,
+    arrays: {
+      clean: count === length ? pixels : paddedTo(new Float32Array(length * size.image), pixels),
+      ...(labels && { labels: paddedTo(new BigInt64Array(length), BigInt64Array.from(labels, BigInt)) }),
+      adversarial: new Float32Array(length * size.image),
+      original: new Float32Array(length * size.embedding),
+      share: perImage().fill(1 / count, 0, count),
       threshold: perImage(),
       lambda: perImage(),
       advDistance: perImage(),
       advLoss: perImage(),
       cleanDistance: perImage(),
-    };
-  });
+    },
+  };
 }
 
-function padded(labels: Int32Array, length: number): BigInt64Array {
-  const wide = new BigInt64Array(length);
-  wide.set(Array.from(labels, BigInt));
-  return wide;
+function paddedTo<A extends Float32Array | BigInt64Array>(longer: A, values: A): A {
+  (longer as { set(from: A): void }).set(values);
+  return longer;
+}
+
+/** The batch in parts of `size` images, on the batch's own memory: what one part is told, parts of another size know. */
+export function partsOf({ count, length, arrays }: Batch, size: number): readonly Part[] {
+  return Array.from({ length: Math.ceil(count / size) }, (_, index): Part => {
+    const start = index * size;
+    const rows = Object.entries(arrays).map(([name, data]: [string, TypedArray]) => {
+      const width = data.length / length;
+      return [name, data.subarray(start * width, (start + size) * width)];
+    });
+    return { count: Math.min(size, count - start), start, ...(Object.fromEntries(rows) as Batch["arrays"]) };
+  });
 }
 
 /** Means over the batch's images of what the parts hold now. */

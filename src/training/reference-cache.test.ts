@@ -8,7 +8,7 @@ import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { HostLearner } from "./learners/host.ts";
 import { ResidentLearner } from "./learners/resident.ts";
-import { type Part, splitBatch } from "./part.ts";
+import { batchOf, type Part, partsOf } from "./part.ts";
 import { type CacheOptions, cacheBytes, ReferenceCache } from "./reference-cache.ts";
 import { TrainingStep } from "./training-step.ts";
 
@@ -23,7 +23,8 @@ const rowBytes = 4 * (embeddingSize + 1);
 
 /** A part of four rows whose images have those embeddings, every number of which is the image's own. */
 function part(images: readonly number[], filled = true): Part {
-  const [made] = splitBatch(new Float32Array(images.length), undefined, 1, embeddingSize, 4);
+  const size = { image: 1, embedding: embeddingSize };
+  const [made] = partsOf(batchOf(new Float32Array(images.length), undefined, size, [4]), 4);
   if (filled)
     made!.original.forEach((_, i, all) => {
       all[i] = (images[Math.floor(i / embeddingSize)] ?? -1) + (i % embeddingSize) / 8;

@@ -4,6 +4,7 @@ import { randomVitParameters, VitEncoder } from "../models/index.ts";
 import { dualParameters, fare, lore, type Objective, paperDual } from "../objectives/index.ts";
 import { randomStream } from "../random.ts";
 import { Program } from "../runtime/program.ts";
+import { sameMicroBatches } from "./micro-batch.ts";
 import { runsPerBatch, type TrainingGraphs, trainingGraphs } from "./training-graphs.ts";
 import { TrainingStep } from "./training-step.ts";
 
@@ -67,7 +68,7 @@ function phaseOf({ outputs }: Program): keyof TrainingGraphs {
 describe("trainingGraphs", () => {
   it("holds the products that a vision transformer's passes consist of, counted by hand", () => {
     const omega = dualParameters(paperDual, width, 0);
-    const graphs = trainingGraphs(encoder, lore({ epsilon: 0.01 }), batch, omega);
+    const graphs = trainingGraphs(encoder, lore({ epsilon: 0.01 }), sameMicroBatches(batch), omega);
     const work = (phase: keyof TrainingGraphs): number =>
       productsOf(Object.values(graphs[phase]!)).reduce((sum, product) => sum + flops(product), 0);
 

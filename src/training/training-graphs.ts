@@ -19,6 +19,7 @@ import {
   primalGraph,
   termsOf,
 } from "../objectives/index.ts";
+import type { MicroBatches } from "./micro-batch.ts";
 
 /** What one step on a batch is made of: a graph, hence a program, for each of its phases. */
 export interface TrainingGraphs {
@@ -49,19 +50,18 @@ export interface GraphOptions {
 }
 
 /**
- * @param batch images that go through the encoder at a time
  * @param omega the dual variables
  */
 export function trainingGraphs(
   encoder: Encoder,
   objective: Objective,
-  batch: number,
+  { microBatch: batch, primalMicroBatch }: MicroBatches,
   omega: Parameters,
   { recompute = false, reference = "constants" }: GraphOptions = {},
 ): TrainingGraphs {
   const { attack, constraint } = objective;
   const terms = termsOf(objective);
-  const primal = primalGraph(encoder, batch, constraint !== undefined, terms);
+  const primal = primalGraph(encoder, primalMicroBatch, constraint !== undefined, terms);
   const lean = (outputs: Outputs, of: Value): Outputs => (recompute ? recomputed(outputs, of) : outputs);
   return {
     reference: referenceGraph(encoder, batch, constraint, reference),
@@ -106,7 +106,7 @@ function embedOf(encoder: Encoder): Encoder["embed"] {
   return (pixels, weights) => encoder.embed(pixels, weights);
 }
 
-/** How often `TrainingStep.run` runs each of the graphs on a batch (with micro-batches: on each of them). */
+/** How often `TrainingStep.run` runs each of the graphs on a batch (with micro-batches: on each of its own). */
 export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): Record<keyof TrainingGraphs, number> {
   const dualRuns = !constraint ? 0 : constraint.dual.kind === "constant" ? 1 : 2;
   return {

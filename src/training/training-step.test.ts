@@ -38,38 +38,42 @@ const norm = (values: Iterable<readonly number[]>): number =>
   Math.hypot(...[...values].map((part) => Math.hypot(...part)));
 
 describe("micro-batches", () => {
-  test.each([1, 2, 3, 4])(
-    "%d at a time: the gradient of the whole batch, also when it does not divide",
-    async (microBatch) => {
-      for (const objective of [weak, { ...strong, stepsPerBatch: 1 }]) {
-        const [whole, split] = [await create(objective), await create(objective, { microBatch })];
-        // Twice, so that the second batch starts from moved weights and there is a violation for the dual to see.
-        const results = [];
-        for (const step of [whole, split]) {
-          const result = await step.run(pixels, ["key"], () => 1e-3);
-          results.push(result);
-        }
-        const [one, other] = [gradient(whole), gradient(split)];
-        const scale = norm(one.values());
-        for (const [name, wanted] of one) {
-          // float32 sums in another order; relative to the whole gradient, since keys' biases have none of their own.
-          const difference = wanted.map((x, i) => x - other.get(name)![i]!);
-          expect(norm([difference]) / scale, name).toBeLessThan(1e-5);
-        }
-        for (const [name, wanted] of Object.entries(results[0]!)) {
-          expect(results[1]![name as keyof (typeof results)[0]], name).toBeCloseTo(wanted, 4);
-        }
-        const [next, nextSplit] = [
-          await whole.run(pixels, ["next"], () => 1e-3),
-          await split.run(pixels, ["next"], () => 1e-3),
-        ];
-        expect(nextSplit.loss / next.loss).toBeCloseTo(1, 3);
-        expect(nextSplit.cleanDistance / next.cleanDistance).toBeCloseTo(1, 2);
-        await whole.dispose();
-        await split.dispose();
+  test.each<Partial<StepOptions>>([
+    { microBatch: 1 },
+    { microBatch: 2 },
+    { microBatch: 3 },
+    { microBatch: 4 },
+    { microBatch: 5, primalMicroBatch: 2 },
+    { microBatch: 2, primalMicroBatch: 3 },
+  ])("%o at a time: the gradient of the whole batch, also when it does not divide", async (sizes) => {
+    for (const objective of [weak, { ...strong, stepsPerBatch: 1 }]) {
+      const [whole, split] = [await create(objective), await create(objective, sizes)];
+      // Twice, so that the second batch starts from moved weights and there is a violation for the dual to see.
+      const results = [];
+      for (const step of [whole, split]) {
+        const result = await step.run(pixels, ["key"], () => 1e-3);
+        results.push(result);
       }
-    },
-  );
+      const [one, other] = [gradient(whole), gradient(split)];
+      const scale = norm(one.values());
+      for (const [name, wanted] of one) {
+        // float32 sums in another order; relative to the whole gradient, since keys' biases have none of their own.
+        const difference = wanted.map((x, i) => x - other.get(name)![i]!);
+        expect(norm([difference]) / scale, name).toBeLessThan(1e-5);
+      }
+      for (const [name, wanted] of Object.entries(results[0]!)) {
+        expect(results[1]![name as keyof (typeof results)[0]], name).toBeCloseTo(wanted, 4);
+      }
+      const [next, nextSplit] = [
+        await whole.run(pixels, ["next"], () => 1e-3),
+        await split.run(pixels, ["next"], () => 1e-3),
+      ];
+      expect(nextSplit.loss / next.loss).toBeCloseTo(1, 3);
+      expect(nextSplit.cleanDistance / next.cleanDistance).toBeCloseTo(1, 2);
+      await whole.dispose();
+      await split.dispose();
+    }
+  });
 
   test("the dual variables see the whole batch too", async () => {
     const [whole, split] = [await create(strong), await create(strong, { microBatch: 2 })];

@@ -8,9 +8,10 @@ import { DualVariable } from "./dual-variable.ts";
 import { createLearner, type LearnerKind, usualLearner } from "./learners/create.ts";
 import type { Key, Learner } from "./learners/learner.ts";
 import type { BatchResult } from "./metrics.ts";
+import type { MicroBatches } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
-import { type Part, splitBatch, summarize } from "./part.ts";
+import { batchOf, type Part, partsOf, summarize } from "./part.ts";
 import { PreviousDeltas } from "./previous-deltas.ts";
 import { type CacheOptions, ReferenceCache } from "./reference-cache.ts";
 import { trainingGraphs } from "./training-graphs.ts";
@@ -20,6 +21,8 @@ export interface StepOptions extends CompileOptions {
   readonly batch?: number;
   /** Images that go through the encoder at a time; a batch of several gives the same result as one large batch. */
   readonly microBatch: number;
+  /** The same in the optimiser's steps, which keep most, where weights are in host memory. Default: `microBatch`. */
+  readonly primalMicroBatch?: number;
   /** Compute activations again in backward passes instead of keeping them: less memory, more time. Default false. */
   readonly recompute?: boolean;
   readonly weightDecay: number;
@@ -44,7 +47,7 @@ export class TrainingStep {
   readonly parameters: Parameters;
   readonly #encoder: Encoder;
   readonly #objective: Objective;
-  readonly #microBatch: number;
+  readonly #microBatches: MicroBatches;
   readonly #optimizer: AdamW;
   readonly #learner: Learner;
   readonly #dual: DualVariable | undefined;
@@ -54,7 +57,7 @@ export class TrainingStep {
   private constructor(
     encoder: Encoder,
     objective: Objective,
-    microBatch: number,
+    microBatches: MicroBatches,
     parameters: Parameters,
     optimizer: AdamW,
     learner: Learner,
@@ -64,7 +67,7 @@ export class TrainingStep {
   ) {
     this.#encoder = encoder;
     this.#objective = objective;
-    this.#microBatch = microBatch;
+    this.#microBatches = microBatches;
     this.parameters = parameters;
     this.#optimizer = optimizer;
     this.#learner = learner;
@@ -85,9 +88,13 @@ export class TrainingStep {
     const previous = previousDeltas(encoder, objective.attack, options);
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
-    const { recompute = false } = options;
+    const { recompute = false, microBatch } = options;
+    const primalMicroBatch = (kind === "host" && options.primalMicroBatch) || microBatch;
     const reference = kind === "host" ? "inputs" : "constants";
-    const graphs = trainingGraphs(encoder, objective, options.microBatch, omega, { recompute, reference });
+    const graphs = trainingGraphs(encoder, objective, { microBatch, primalMicroBatch }, omega, {
+      recompute,
+      reference,
+    });
     const parameters = cloneParameters(encoder.parameters);
     const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
     const lesson = { original: encoder.parameters, parameters, optimizer, objective, graphs };
@@ -98,7 +105,7 @@ export class TrainingStep {
     return new TrainingStep(
       encoder,
       objective,
-      options.microBatch,
+      { microBatch, primalMicroBatch },
       parameters,
       optimizer,
       learner,
@@ -125,12 +132,16 @@ export class TrainingStep {
     images: readonly number[] = [],
   ): Promise<BatchResult> {
     const { imageSize, embeddingSize } = this.#encoder;
-    const parts = splitBatch(pixels, labels, 3 * imageSize ** 2, embeddingSize, this.#microBatch);
+    const { microBatch, primalMicroBatch } = this.#microBatches;
+    const size = { image: 3 * imageSize ** 2, embedding: embeddingSize };
+    const batch = batchOf(pixels, labels, size, [microBatch, primalMicroBatch]);
+    const parts = partsOf(batch, microBatch);
+    const primalParts = primalMicroBatch === microBatch ? parts : partsOf(batch, primalMicroBatch);
     try {
       for (const part of parts) await this.#prepare(part, key, images.slice(part.start, part.start + part.count));
       let first: BatchResult | undefined;
       const rates = Array.from({ length: this.#objective.stepsPerBatch }, (_, k) => learningRate(k));
-      await this.#learner.descend(parts, rates, (loss) => {
+      await this.#learner.descend(primalParts, rates, (loss) => {
         first = summarize(parts, loss, this.#objective);
       });
       await this.#dual?.ascend(parts);
