@@ -9,6 +9,7 @@ import type { OnnxModel } from "../onnx/model.ts";
 import { allocate } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, modelOf, sessionOptions } from "../runtime/program.ts";
+import { usualThreads } from "../runtime/threads.ts";
 
 /** Nodes of one kind, in one run of a program: how many, and the time they took together. */
 export interface KernelTime {
@@ -33,9 +34,10 @@ export interface Profile {
  */
 export async function profile(
   outputs: Readonly<Record<string, Value>>,
-  options: CompileOptions,
+  given: CompileOptions,
   repeats: number,
 ): Promise<Profile> {
+  const options = { ...usualThreads, ...given };
   const events = await kernelEvents(modelOf(outputs, options), sessionOptions(options), repeats + 1);
   const counted = events.slice(events.length / (repeats + 1));
   return {

@@ -1,4 +1,5 @@
 import type { InferenceSession, Tensor } from "onnxruntime-common";
+import type { CompileOptions } from "./program.ts";
 
 /** Where programs run. `cpu` is always there; the others need the hardware and its driver. */
 export type Device = "cpu" | "webgpu" | "cuda";
@@ -9,5 +10,7 @@ export type Device = "cpu" | "webgpu" | "cuda";
  */
 export interface Binding {
   readonly Tensor: typeof Tensor;
+  /** What options are where they are left out. */
+  readonly defaults: Pick<CompileOptions, "threads">;
   readonly createSession: (model: Uint8Array, options: InferenceSession.SessionOptions) => Promise<InferenceSession>;
 }

@@ -16,7 +16,7 @@ import { RuntimeError } from "./errors.ts";
 export interface CompileOptions {
   /** Default "cpu". */
   readonly device?: Device;
-  /** Threads within an operator, on CPU. Default: what ONNX Runtime chooses, the number of physical cores. */
+  /** Threads within an operator, on CPU, the calling one included. Default: one a core. */
   readonly threads?: number;
   /**
    * What matrix products and convolutions compute in; everything else, and every input and output, is float32. Default
@@ -176,9 +176,10 @@ export const cudaLibraries =
 export async function openSession(
   binding: Binding,
   outputs: Readonly<Record<string, Value>>,
-  options: CompileOptions,
+  given: CompileOptions,
   kept: readonly string[] = [],
 ): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
+  const options = { ...binding.defaults, ...given };
   const compiled = optimized(outputs, options);
   const model = toOnnx(compiled);
   const releaseMemory = options.releaseMemory === true && fitsHeap(Object.values(compiled));

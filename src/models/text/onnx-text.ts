@@ -4,6 +4,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { LoreError, UsageError } from "../../errors.ts";
 import { elementCount } from "../../onnx/tensor.ts";
 import { sessionOptions } from "../../runtime/program.ts";
+import { usualThreads } from "../../runtime/threads.ts";
 import { readBytes } from "../files.ts";
 import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -70,7 +71,8 @@ export class OnnxText implements TextTower {
   }
 
   async #open(options: EmbedTextOptions): Promise<InferenceSession> {
-    const session = await InferenceSession.create(this.path, sessionOptions(options)).catch((cause: unknown) => {
+    const settings = sessionOptions({ ...usualThreads, ...options });
+    const session = await InferenceSession.create(this.path, settings).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new UsageError(`ONNX Runtime cannot run ${this.path}: ${reason}`, { cause });
     });
