@@ -6,6 +6,7 @@ import { type BenchModelName, benchModels } from "../src/bench/architectures.ts"
 import { benchEncoder } from "../src/bench/models.ts";
 import { openSource } from "../src/data/index.ts";
 import { lore } from "../src/objectives/index.ts";
+import { peakMemoryBytes } from "../src/runtime/peak-memory.ts";
 import { finetune, trainingBytes } from "../src/training/index.ts";
 import { sameMicroBatches } from "../src/training/micro-batch.ts";
 
@@ -76,5 +77,5 @@ export async function measureMemory(options: MemoryOptions): Promise<MemoryUse> 
   } finally {
     rmSync(folder, { recursive: true });
   }
-  return { expectedBytes, measuredBytes: process.resourceUsage().maxRSS * 1024 };
+  return { expectedBytes, measuredBytes: peakMemoryBytes() };
 }

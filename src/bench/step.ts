@@ -5,6 +5,7 @@ import { dualParameters, fare, gradientName, lore, type Objective } from "../obj
 import { elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
+import { peakMemoryBytes } from "../runtime/peak-memory.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
 import { type MicroBatches, sameMicroBatches, usualMicroBatches } from "../training/micro-batch.ts";
 import { runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
@@ -92,7 +93,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   const { seconds, pageFaults } = await timeSteps(encoder, objective, { ...options, ...sizes }, () =>
     onProgress("steps", ++steps, repeats + 1),
   );
-  const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
+  const peakMemory = peakMemoryBytes();
   const rate = await gemmRate(work.products(), options, (done, total) => onProgress("product shapes", done, total));
   const phases = options.phases ? await work.phases(repeats, (done, total) => onProgress("phases", done, total)) : [];
   return {
@@ -102,7 +103,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     flops: totalFlops(work.products()),
     traffic: work.traffic(),
     gemmRate: rate,
-    peakMemoryBytes,
+    peakMemoryBytes: peakMemory,
     pageFaults,
     phases,
   };

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { discard } from "./discard.ts";
+import { peakMemoryBytes } from "./peak-memory.ts";
 import { largestHeapBlock } from "./program.ts";
 
 /** The largest that glibc lets its threshold for blocks straight from the system become, less what it rounds a block up by. */
@@ -32,7 +32,7 @@ export class HeldHeap {
   /** Holds from the start twice what the process has had so far. */
   static async open(): Promise<HeldHeap> {
     // More of them than find place within the heap: some come from the system.
-    discard(addresses(mostBytes() + largestThreshold, largestThreshold));
+    discard(addresses(peakMemoryBytes() + largestThreshold, largestThreshold));
     // Only then have they been freed.
     await new Promise((resolve) => setImmediate(resolve));
     const heap = new HeldHeap();
@@ -44,7 +44,7 @@ export class HeldHeap {
 
   /** From now on twice as much stays as the process has had at most. To be called again now and then, as that grows. */
   hold(): void {
-    const most = mostBytes();
+    const most = peakMemoryBytes();
     if (most <= this.#heldBytes) return;
     // If it fails, the next try is when memory has doubled.
     this.#heldBytes = 2 * most;
@@ -62,11 +62,6 @@ export class HeldHeap {
     this.#end = undefined;
     this.#heldBytes = 0;
   }
-}
-
-/** The most memory that the process has had; `resourceUsage` counts that of the process which started it, too. */
-function mostBytes(): number {
-  return 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
 }
 
 /** Blocks of that many bytes in all, and the one after them; none where the process may not have so many addresses. */
