@@ -8,12 +8,13 @@ import { openSource } from "../src/data/index.ts";
 import { lore } from "../src/objectives/index.ts";
 import { peakMemoryBytes } from "../src/runtime/peak-memory.ts";
 import { finetune, trainingBytes } from "../src/training/index.ts";
-import { sameMicroBatches } from "../src/training/micro-batch.ts";
+import { sameMicroBatches, usualMicroBatches } from "../src/training/micro-batch.ts";
 
 export interface MemoryCase {
   readonly model: BenchModelName;
   readonly batch: number;
-  readonly microBatch: number;
+  /** The usual ones where it is left out. */
+  readonly microBatch?: number;
   readonly recompute: boolean;
 }
 
@@ -24,34 +25,37 @@ export interface MemoryUse {
 }
 
 export const defaultCases = [
-  "small:8:8",
+  "small:8",
+  "small:64",
   "small:64:64",
   "small:64:64:recompute",
   "small:256:256",
   "small:256:32",
   "deit-tiny:4:4",
+  "deit-tiny:16",
   "deit-tiny:16:16",
   "deit-tiny:16:16:recompute",
   "vit-b-32:2:2",
-  "vit-b-32:8:8",
+  "vit-b-32:8",
   "vit-b-32:8:8:recompute",
   "vit-b-32:8:2",
+  "vit-b-16:8",
   "vit-b-32:32:32",
   "vit-b-32:32:32:recompute",
 ] as const;
 
-/** Reads `MODEL:BATCH:MICRO-BATCH`, with `:recompute` behind it or without. */
+/** Reads `MODEL:BATCH` or `MODEL:BATCH:MICRO-BATCH`, with `:recompute` behind it or without. */
 export function parseCase(text: string): MemoryCase {
   const [, model = "", batch, microBatch, recompute] =
-    /^([a-z0-9-]+):([1-9]\d*):([1-9]\d*)(:recompute)?$/.exec(text) ?? [];
+    /^([a-z0-9-]+):([1-9]\d*)(?::([1-9]\d*))?(:recompute)?$/.exec(text) ?? [];
   if (!Object.hasOwn(benchModels, model)) {
     const names = Object.keys(benchModels).join(", ");
-    throw new InvalidArgumentError(`Write MODEL:BATCH:MICRO-BATCH[:recompute], with a model of ${names}.`);
+    throw new InvalidArgumentError(`Write MODEL:BATCH[:MICRO-BATCH][:recompute], with a model of ${names}.`);
   }
   return {
     model: model as BenchModelName,
     batch: Number(batch),
-    microBatch: Number(microBatch),
+    ...(microBatch !== undefined && { microBatch: Number(microBatch) }),
     recompute: recompute !== undefined,
   };
 }
@@ -69,11 +73,13 @@ export async function measureMemory(options: MemoryOptions): Promise<MemoryUse> 
   const { model, batch, microBatch, recompute, batches } = options;
   const encoder = benchEncoder(model, 0);
   const objective = lore({ epsilon: 2 / 255, attack: { steps: 1 }, stepsPerBatch: 1 });
-  const expectedBytes = trainingBytes(encoder, objective, { batch, ...sameMicroBatches(microBatch), recompute });
+  const sizes = microBatch === undefined ? usualMicroBatches(encoder, objective, batch) : sameMicroBatches(microBatch);
+  const expectedBytes = trainingBytes(encoder, objective, { batch, ...sizes, recompute });
   const folder = mkdtempSync(join(tmpdir(), "lore-memory-"));
   try {
     const source = await openSource(`synthetic:${batches * batch}`, { seed: 0 });
-    await finetune(encoder, source, objective, { batch, microBatch, recompute, epochs: 1, run: join(folder, "run") });
+    const chosen = { batch, recompute, ...(microBatch !== undefined && { microBatch }) };
+    await finetune(encoder, source, objective, { ...chosen, epochs: 1, run: join(folder, "run") });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -17,7 +17,7 @@ const command = new Command("memory")
   .description("hold the model of a training run's memory against measurement")
   .option(
     "--case <model:batch:micro-batch...>",
-    `with :recompute behind it or without (default: ${defaultCases.join(" ")})`,
+    `the usual micro-batches where none is named; with :recompute behind it or without (default: ${defaultCases.join(" ")})`,
     (text: string, before: readonly MemoryCase[] = []) => [...before, parseCase(text)],
   )
   .option("--batches <n>", "training steps: the second finds what the first left behind", parseCount, 3)
@@ -36,7 +36,7 @@ async function run({ case: cases = defaultCases.map(parseCase), batches }: Flags
     rows.push([
       each.model,
       `${each.batch}`,
-      `${each.microBatch}`,
+      each.microBatch === undefined ? "usual" : `${each.microBatch}`,
       each.recompute ? "yes" : "no",
       mebibytes(expectedBytes),
       mebibytes(measuredBytes),
