@@ -8,7 +8,7 @@ import { openSource } from "../src/data/index.ts";
 import { lore } from "../src/objectives/index.ts";
 import { peakMemoryBytes } from "../src/runtime/peak-memory.ts";
 import { finetune, trainingBytes } from "../src/training/index.ts";
-import { sameMicroBatches, usualMicroBatches } from "../src/training/micro-batch.ts";
+import { chosenMicroBatches } from "../src/training/micro-batch.ts";
 
 export interface MemoryCase {
   readonly model: BenchModelName;
@@ -70,16 +70,14 @@ export interface MemoryOptions extends MemoryCase {
  * step a batch: more of them take time, not memory.
  */
 export async function measureMemory(options: MemoryOptions): Promise<MemoryUse> {
-  const { model, batch, microBatch, recompute, batches } = options;
+  const { model, batches, ...how } = options;
   const encoder = benchEncoder(model, 0);
   const objective = lore({ epsilon: 2 / 255, attack: { steps: 1 }, stepsPerBatch: 1 });
-  const sizes = microBatch === undefined ? usualMicroBatches(encoder, objective, batch) : sameMicroBatches(microBatch);
-  const expectedBytes = trainingBytes(encoder, objective, { batch, ...sizes, recompute });
+  const expectedBytes = trainingBytes(encoder, objective, { ...how, ...chosenMicroBatches(encoder, objective, how) });
   const folder = mkdtempSync(join(tmpdir(), "lore-memory-"));
   try {
-    const source = await openSource(`synthetic:${batches * batch}`, { seed: 0 });
-    const chosen = { batch, recompute, ...(microBatch !== undefined && { microBatch }) };
-    await finetune(encoder, source, objective, { ...chosen, epochs: 1, run: join(folder, "run") });
+    const source = await openSource(`synthetic:${batches * how.batch}`, { seed: 0 });
+    await finetune(encoder, source, objective, { ...how, epochs: 1, run: join(folder, "run") });
   } finally {
     rmSync(folder, { recursive: true });
   }

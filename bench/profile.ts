@@ -11,7 +11,7 @@ import { type KernelTime, profile } from "../src/bench/profile.ts";
 import { parseCount } from "../src/cli/options.ts";
 import { dualParameters, lore } from "../src/objectives/index.ts";
 import { usualMicroBatches } from "../src/training/micro-batch.ts";
-import { trainingGraphs } from "../src/training/training-graphs.ts";
+import { microBatchOf, trainingGraphs } from "../src/training/training-graphs.ts";
 import { describeMachine, thisMachine } from "./machine.ts";
 import { main } from "./main.ts";
 import { digits, markdownTable } from "./markdown.ts";
@@ -49,7 +49,7 @@ async function run({ case: cases = usualCases.map(parseCase), repeats, threads, 
     const graphs = trainingGraphs(encoder, objective, sizes, omega, { reference: "inputs" });
     for (const phase of ["ascent", "primal"] as const) {
       const { operators, nodes: all } = await profile(graphs[phase], { threads }, repeats);
-      const images = phase === "primal" ? sizes.primalMicroBatch : sizes.microBatch;
+      const images = microBatchOf(phase, sizes);
       const title = `${describeCase(one)}: ${phases[phase]} of ${images} images`;
       const total = operators.reduce((sum, { seconds }) => sum + seconds, 0);
       const tables = [table("operator", operators, total), table("node", all.slice(0, nodes), total)];

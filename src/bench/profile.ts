@@ -37,7 +37,7 @@ export async function profile(
   given: CompileOptions,
   repeats: number,
 ): Promise<Profile> {
-  const options = { ...usualThreads, ...given };
+  const options = { ...usualThreads(), ...given };
   const events = await kernelEvents(modelOf(outputs, options), sessionOptions(options), repeats + 1);
   const counted = events.slice(events.length / (repeats + 1));
   return {

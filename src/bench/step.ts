@@ -7,8 +7,8 @@ import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { peakMemoryBytes } from "../runtime/peak-memory.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
-import { type MicroBatches, sameMicroBatches, usualMicroBatches } from "../training/micro-batch.ts";
-import { runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
+import { chosenMicroBatches, type MicroBatches } from "../training/micro-batch.ts";
+import { microBatchOf, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";
 import type { BenchModel, BenchModelName } from "./architectures.ts";
 import { countProducts, gemmRate, type ProductCount, totalFlops } from "./gemm.ts";
@@ -79,15 +79,11 @@ const weightDecay = 1e-4;
 
 /** Times training steps on random images: what `TrainingStep.run` does with one batch. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  const { model, batch, microBatch, device, imageSize, method, stepsPerBatch, repeats, seed } = options;
-  const { onProgress = () => {} } = options;
+  const { model, imageSize, method, stepsPerBatch, repeats, seed, onProgress = () => {} } = options;
   const common = { epsilon, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
   const objective = method === "lore" ? lore(common) : fare(common);
   const encoder = benchEncoder(model, seed, imageSize);
-  const sizes =
-    microBatch === undefined
-      ? usualMicroBatches(encoder, objective, batch, device)
-      : sameMicroBatches(Math.min(microBatch, batch));
+  const sizes = chosenMicroBatches(encoder, objective, options);
   const work = new Work(encoder, objective, sizes, options);
   let steps = 0;
   const { seconds, pageFaults } = await timeSteps(encoder, objective, { ...options, ...sizes }, () =>
@@ -147,7 +143,7 @@ class Work {
     this.#encoder = encoder;
     this.#graphs = trainingGraphs(encoder, objective, sizes, omega);
     this.#runs = { ...runsPerBatch(objective), ...(options.cachedOriginal && { reference: 0 }) };
-    this.#parts = (name) => Math.ceil(options.batch / (name === "primal" ? sizes.primalMicroBatch : sizes.microBatch));
+    this.#parts = (name) => Math.ceil(options.batch / microBatchOf(name, sizes));
     this.#options = options;
   }
 

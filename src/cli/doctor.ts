@@ -13,7 +13,7 @@ const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
 interface Diagnosis {
   readonly versions: Readonly<Record<string, string>>;
   readonly platform: string;
-  /** `threads`: what ONNX Runtime uses by default. `gflops`: MatMul of 1024 x 1024 matrices, in 1e9 operations a second. */
+  /** `threads`: what a program uses by default. `gflops`: MatMul of 1024 x 1024 matrices, in 1e9 operations a second. */
   readonly cpu: { readonly model: string; readonly cores: number; readonly threads: number; readonly gflops: number };
   readonly memory: { readonly totalBytes: number; readonly freeBytes: number };
   readonly providers: readonly Provider[];

@@ -11,6 +11,6 @@ export type Device = "cpu" | "webgpu" | "cuda";
 export interface Binding {
   readonly Tensor: typeof Tensor;
   /** What options are where they are left out. */
-  readonly defaults: Pick<CompileOptions, "threads">;
+  readonly defaults: () => Pick<CompileOptions, "threads">;
   readonly createSession: (model: Uint8Array, options: InferenceSession.SessionOptions) => Promise<InferenceSession>;
 }

@@ -179,7 +179,7 @@ export async function openSession(
   given: CompileOptions,
   kept: readonly string[] = [],
 ): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
-  const options = { ...binding.defaults, ...given };
+  const options = { ...binding.defaults(), ...given };
   const compiled = optimized(outputs, options);
   const model = toOnnx(compiled);
   const releaseMemory = options.releaseMemory === true && fitsHeap(Object.values(compiled));

@@ -54,7 +54,7 @@ test.runIf(process.platform === "linux")(
     await (await compile({ y })).dispose();
     const before = count();
     const program = await compile({ y });
-    expect(1 + count() - before).toBe(usualThreads.threads);
+    expect(1 + count() - before).toBe(usualThreads().threads);
     await program.dispose();
   },
 );

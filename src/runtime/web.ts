@@ -4,7 +4,7 @@ import { compilerFor } from "./program.ts";
 /** Compiles graphs for onnxruntime-web: WebAssembly as device "cpu", and WebGPU. See `compilerFor`. */
 export const compile = compilerFor({
   Tensor,
-  defaults: {},
+  defaults: () => ({}),
   createSession: (model, options) =>
     InferenceSession.create(model, {
       ...options,

@@ -10,7 +10,7 @@ import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
-import { type MicroBatches, sameMicroBatches, usualMicroBatches } from "./micro-batch.ts";
+import { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { keptBytes } from "./previous-deltas.ts";
 import { cacheBytes } from "./reference-cache.ts";
@@ -201,8 +201,9 @@ function microBatches(
   { batch, epochs, microBatch, memory, recompute = false, limit = 0 }: TrainingSettings,
   { device = "cpu", onPlan }: FinetuneOptions,
 ): MicroBatches & { readonly recompute: boolean } {
-  if (microBatch !== undefined) return { ...sameMicroBatches(Math.min(microBatch, batch)), recompute };
-  if (memory === undefined) return { ...usualMicroBatches(encoder, objective, batch, device), recompute };
+  if (memory === undefined) {
+    return { ...chosenMicroBatches(encoder, objective, { batch, microBatch, device }), recompute };
+  }
   if (device !== "cpu") {
     throw new UsageError(`The memory that training takes is known on CPU only: on ${device}, give a micro-batch.`);
   }

@@ -98,15 +98,23 @@ export function planMemory(
   const sizes = [...new Set(Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1))))].reverse();
   const upTo = (most: number, least = 1): readonly number[] => sizes.filter((size) => size >= least && size <= most);
   const both = largestThat(fits, upTo(usual.primalMicroBatch), (size) => plan(size, size, again)) ?? smallest;
-  // Mostly it fits; padding makes sizes between that take more.
-  const widest = plan(usual.microBatch, both.primalMicroBatch, again);
-  if (fits(widest)) return widest;
   const larger = upTo(usual.microBatch, both.microBatch + 1);
   return largestThat(fits, larger, (size) => plan(size, both.primalMicroBatch, again)) ?? both;
 }
 
-/** The plan of the last size that fits, where all sizes before fit, too. */
+/** The plan of the largest size that fits: the last, as mostly, else one that is found by halving. */
 function largestThat(
+  fits: (plan: MemoryPlan) => boolean,
+  sizes: readonly number[],
+  plan: (size: number) => MemoryPlan,
+): MemoryPlan | undefined {
+  if (sizes.length === 0) return undefined;
+  const last = plan(sizes.at(-1)!);
+  return fits(last) ? last : halved(fits, sizes.slice(0, -1), plan);
+}
+
+/** The plan of the last size that fits, where all sizes before fit, too. */
+function halved(
   fits: (plan: MemoryPlan) => boolean,
   sizes: readonly number[],
   plan: (size: number) => MemoryPlan,
@@ -114,8 +122,8 @@ function largestThat(
   if (sizes.length === 0) return undefined;
   const middle = Math.floor(sizes.length / 2);
   const found = plan(sizes[middle]!);
-  if (!fits(found)) return largestThat(fits, sizes.slice(0, middle), plan);
-  return largestThat(fits, sizes.slice(middle + 1), plan) ?? found;
+  if (!fits(found)) return halved(fits, sizes.slice(0, middle), plan);
+  return halved(fits, sizes.slice(middle + 1), plan) ?? found;
 }
 
 /** `2.31 GiB`, `512 MiB`; rounded up, so that as much is enough. */

@@ -17,6 +17,20 @@ export function sameMicroBatches(images: number): MicroBatches {
   return { microBatch: images, primalMicroBatch: images };
 }
 
+/** As told, but no more than the batch; the usual ones where nothing is told. */
+export function chosenMicroBatches(
+  encoder: Encoder,
+  objective: Objective,
+  {
+    batch,
+    microBatch,
+    device,
+  }: { readonly batch: number; readonly microBatch?: number | undefined; readonly device?: Device },
+): MicroBatches {
+  if (microBatch === undefined) return usualMicroBatches(encoder, objective, batch, device);
+  return sameMicroBatches(Math.min(microBatch, batch));
+}
+
 /**
  * Rows that a matrix product's weight meets in one pass. With many fewer, bringing the weight into the cache is what takes
  * time; with more, activations between the products do not fit there. docs/PERFORMANCE.md has the measurement.

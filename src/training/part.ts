@@ -57,8 +57,8 @@ export function batchOf(
     count,
     length,
     arrays: {
-      clean: count === length ? pixels : paddedTo(new Float32Array(length * size.image), pixels),
-      ...(labels && { labels: paddedTo(new BigInt64Array(length), BigInt64Array.from(labels, BigInt)) }),
+      clean: padded(pixels, length * size.image),
+      ...(labels && { labels: BigInt64Array.from({ length }, (_, i) => BigInt(labels[i] ?? 0)) }),
       adversarial: new Float32Array(length * size.image),
       original: new Float32Array(length * size.embedding),
       share: perImage().fill(1 / count, 0, count),
@@ -71,8 +71,10 @@ export function batchOf(
   };
 }
 
-function paddedTo<A extends Float32Array | BigInt64Array>(longer: A, values: A): A {
-  (longer as { set(from: A): void }).set(values);
+function padded(values: Float32Array, length: number): Float32Array {
+  if (values.length === length) return values;
+  const longer = new Float32Array(length);
+  longer.set(values);
   return longer;
 }
 

@@ -106,6 +106,11 @@ function embedOf(encoder: Encoder): Encoder["embed"] {
   return (pixels, weights) => encoder.embed(pixels, weights);
 }
 
+/** Images that go through one of the graphs at a time. */
+export function microBatchOf(phase: keyof TrainingGraphs, { microBatch, primalMicroBatch }: MicroBatches): number {
+  return phase === "primal" ? primalMicroBatch : microBatch;
+}
+
 /** How often `TrainingStep.run` runs each of the graphs on a batch (with micro-batches: on each of its own). */
 export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): Record<keyof TrainingGraphs, number> {
   const dualRuns = !constraint ? 0 : constraint.dual.kind === "constant" ? 1 : 2;

@@ -8,7 +8,7 @@ import { DualVariable } from "./dual-variable.ts";
 import { createLearner, type LearnerKind, usualLearner } from "./learners/create.ts";
 import type { Key, Learner } from "./learners/learner.ts";
 import type { BatchResult } from "./metrics.ts";
-import type { MicroBatches } from "./micro-batch.ts";
+import { type MicroBatches, sameMicroBatches } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
 import { batchOf, type Part, partsOf, summarize } from "./part.ts";
@@ -88,13 +88,10 @@ export class TrainingStep {
     const previous = previousDeltas(encoder, objective.attack, options);
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
-    const { recompute = false, microBatch } = options;
-    const primalMicroBatch = (kind === "host" && options.primalMicroBatch) || microBatch;
+    const { recompute = false, microBatch, primalMicroBatch = microBatch } = options;
+    const sizes = kind === "host" ? { microBatch, primalMicroBatch } : sameMicroBatches(microBatch);
     const reference = kind === "host" ? "inputs" : "constants";
-    const graphs = trainingGraphs(encoder, objective, { microBatch, primalMicroBatch }, omega, {
-      recompute,
-      reference,
-    });
+    const graphs = trainingGraphs(encoder, objective, sizes, omega, { recompute, reference });
     const parameters = cloneParameters(encoder.parameters);
     const optimizer = new AdamW(parameters, { weightDecay: options.weightDecay });
     const lesson = { original: encoder.parameters, parameters, optimizer, objective, graphs };
@@ -105,7 +102,7 @@ export class TrainingStep {
     return new TrainingStep(
       encoder,
       objective,
-      { microBatch, primalMicroBatch },
+      sizes,
       parameters,
       optimizer,
       learner,
@@ -136,6 +133,7 @@ export class TrainingStep {
     const size = { image: 3 * imageSize ** 2, embedding: embeddingSize };
     const batch = batchOf(pixels, labels, size, [microBatch, primalMicroBatch]);
     const parts = partsOf(batch, microBatch);
+    // The same objects where they are the same parts: a device's learner knows by them which images it has.
     const primalParts = primalMicroBatch === microBatch ? parts : partsOf(batch, primalMicroBatch);
     try {
       for (const part of parts) await this.#prepare(part, key, images.slice(part.start, part.start + part.count));

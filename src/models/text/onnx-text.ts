@@ -71,7 +71,7 @@ export class OnnxText implements TextTower {
   }
 
   async #open(options: EmbedTextOptions): Promise<InferenceSession> {
-    const settings = sessionOptions({ ...usualThreads, ...options });
+    const settings = sessionOptions({ ...usualThreads(), ...options });
     const session = await InferenceSession.create(this.path, settings).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new UsageError(`ONNX Runtime cannot run ${this.path}: ${reason}`, { cause });
