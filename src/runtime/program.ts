@@ -29,6 +29,12 @@ export interface CompileOptions {
    * program with values too large for that (`fitsHeap`) keeps it all the same. Default: keep it.
    */
   readonly releaseMemory?: boolean;
+  /**
+   * @internal Leave the cores to others when a run is over: ONNX Runtime's threads otherwise wait for the next run busily, for
+   * 30 ms, beside the threads of whichever program runs by then. They take some 0.1 ms to wake, so that short runs of one
+   * program are better off without. Default: keep them.
+   */
+  readonly releaseCores?: boolean;
 }
 
 /** An input or output of a compiled graph. */
@@ -232,6 +238,7 @@ export function sessionOptions({
   device = "cpu",
   threads,
   releaseMemory = false,
+  releaseCores = false,
 }: CompileOptions): InferenceSession.SessionOptions {
   return {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
@@ -241,5 +248,6 @@ export function sessionOptions({
     // the memory, for no measurable speed.
     ...(device === "cpu" && { enableMemPattern: false, enableCpuMemArena: !releaseMemory }),
     ...(threads !== undefined && { intraOpNumThreads: threads }),
+    ...(releaseCores && { extra: { session: { force_spinning_stop: "1" } } }),
   };
 }

@@ -97,7 +97,7 @@ export class TrainingStep {
     const lesson = { original: encoder.parameters, parameters, optimizer, objective, graphs };
     const learner = await createLearner(kind, lesson, options);
     // A few small products: not worth a device's round trips, nor float16's rounding.
-    const small = { ...options, device: "cpu", precision: "float32" } as const;
+    const small = { ...options, device: "cpu", precision: "float32", releaseCores: true } as const;
     const multipliers = dual && new DualVariable(dual, omega, await compile(graphs.dual!, small));
     return new TrainingStep(
       encoder,

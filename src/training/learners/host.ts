@@ -40,9 +40,9 @@ export class HostLearner implements Learner, Stepwise {
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
     const { reference, ascent, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
-    // One runs at a time: what each needs comes out of one heap.
+    // One runs at a time, on all cores: what each needs comes out of one heap.
     const releaseMemory = canHoldHeap && (options.device ?? "cpu") === "cpu";
-    const shared = { ...options, releaseMemory };
+    const shared = { ...options, releaseMemory, releaseCores: true };
     const programs = {
       reference: await compile(reference, shared),
       ascent: await compile(ascent, shared),
