@@ -38,7 +38,7 @@ export type Loop = (arrays: readonly Float32Array[], scalars?: readonly number[]
  * @param memory where arrays may be, which are then used in place
  */
 export function simdLoop(
-  counts: { readonly arrays: 1 | 2 | 3 | 4; readonly scalars?: number },
+  counts: { readonly arrays: number; readonly scalars?: number },
   body: (arithmetic: Arithmetic<Lanes>, arrays: readonly Lanes[], scalars: readonly Lanes[]) => LoopResults,
   memory = new LoopMemory(),
 ): Loop {

@@ -8,7 +8,6 @@ const mostArrays = 4;
  */
 const chunk = 2 ** 14;
 const chunkBytes = 4 * chunk;
-const vectorBytes = 16;
 /**
  * Where the places begin that arrays are copied to: half a memory page off those that allocators like. Some processors copy ten
  * times slower between places that are a little apart modulo the page (AMD's Zen 3, measured).
@@ -39,7 +38,7 @@ export class LoopMemory {
     const { buffer } = this.wasm;
     const start = this.#allocated;
     if (start + 4 * length > buffer.byteLength) return new Float32Array(length);
-    this.#allocated += vectorBytes * Math.ceil((4 * length) / vectorBytes);
+    this.#allocated += 4 * length;
     return new Float32Array(buffer, start, length);
   }
 

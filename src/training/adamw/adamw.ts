@@ -24,9 +24,15 @@ export class AdamW {
     // What only the loop reads and writes lies where it works.
     const memory = new LoopMemory(2 * count);
     this.#loop = stepLoop(options, memory);
-    const zeros = ({ data }: Tensor): Float32Array => memory.allocate(data.length);
     this.#moments = new Map(
-      [...parameters].map(([name, tensor]) => [name, { first: zeros(tensor), second: zeros(tensor) }]),
+      [...parameters].map(
+        ([
+          name,
+          {
+            data: { length },
+          },
+        ]) => [name, { first: memory.allocate(length), second: memory.allocate(length) }],
+      ),
     );
   }
 
