@@ -74,18 +74,18 @@ describe("trainingGraphs", () => {
 
     const tokens = 1 + (imageSize / patch) ** 2;
     const patches = 2 * batch * (tokens - 1) * 3 * patch ** 2 * width;
-    // qkv, projection and the two layers of the MLP: (3 + 1 + 4 + 4) width^2 weights a block. Of the last block's tokens
-    // only the class token is read: all of them as keys and values, one as query, projected and in the MLP.
+    // qkv, projection and the two layers of the MLP: (3 + 1 + 4 + 4) width^2 weights a block, which in the last block only the
+    // class token meets, its query in the weights of keys, its mixture of tokens in those of values.
     const row = 2 * batch * width ** 2;
-    const unread = (tokens - 1) * row;
-    const linear = depth * tokens * 12 * row - 9 * unread;
-    const attention = 2 * 2 * batch * ((depth - 1) * tokens ** 2 + tokens) * width;
-    // Frozen weights let the queries that nobody reads be told from the keys and values.
-    expect(work("reference")).toBe(patches + linear - unread + attention);
+    const linear = ((depth - 1) * tokens + 1) * 12 * row;
+    const attention = 2 * 2 * batch * ((depth - 1) * tokens ** 2 + heads * tokens) * width;
+    expect(work("reference")).toBe(patches + linear + attention);
+    // Frozen weights let the query be told from the class token's keys and values, which nobody reads.
+    const trained = linear + 2 * row;
     // Back to the image: a linear layer's input gradient is one product more, attention's two operands are two.
-    expect(work("ascent")).toBe(2 * patches + 2 * linear + 3 * attention);
+    expect(work("ascent")).toBe(2 * patches + 2 * trained + 3 * attention);
     // Twice the images; weights' gradients instead of the image's.
-    expect(work("primal")).toBe(2 * (2 * patches + 3 * linear + 3 * attention));
+    expect(work("primal")).toBe(2 * (2 * patches + 3 * trained + 3 * attention));
     // Two layers forward, two weight gradients, one input gradient.
     expect(work("dual")).toBe(2 * batch * 512 * (2 * width + 3));
   });

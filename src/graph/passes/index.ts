@@ -1,4 +1,5 @@
 import type { Value } from "../value.ts";
+import { withFewQueries } from "./few-queries.ts";
 import { withFusedNorms } from "./fused-norms.ts";
 import { withScaledProducts } from "./scaled-products.ts";
 import { withSharedErf } from "./shared-erf.ts";
@@ -12,7 +13,8 @@ import { withoutUnreadRows } from "./unread.ts";
 
 /** Passes over a model before it is differentiated: what they save, the derivatives save too. */
 export function leaner(value: Value): Value {
-  return withoutUnreadRows(withSplitProducts([value]))[0]!;
+  const rows = withoutUnreadRows(withSplitProducts([value]));
+  return withoutUnreadRows(withFewQueries(rows))[0]!;
 }
 
 /** Passes over a model as a file writes it. */

@@ -1,3 +1,4 @@
+import { ints } from "../operators/index.ts";
 import { reachable } from "../reachable.ts";
 import type { Node, Value } from "../value.ts";
 
@@ -11,9 +12,18 @@ export function rewritten(values: readonly Value[], rule: Rewrite): readonly Val
   for (const node of reachable(values).nodes) {
     const inputs = node.inputs.map(now);
     const changed = inputs.some((input, i) => input !== node.inputs[i]);
-    const { graph } = node.outputs[0]!;
-    const outputs = rule(node, inputs) ?? (changed ? graph.apply(node.op, inputs, node.attributes) : node.outputs);
+    const outputs = rule(node, inputs) ?? (changed ? applied(node, inputs) : node.outputs);
     for (const [i, output] of outputs.entries()) made.set(node.outputs[i]!, output);
   }
   return values.map(now);
+}
+
+/** What the node computes, of other inputs; never a reshape of a reshape (see `Graph.reshape`). */
+export function applied(
+  { op, attributes }: Pick<Node, "op" | "attributes">,
+  inputs: readonly Value[],
+): readonly Value[] {
+  const { graph } = inputs[0]!;
+  const plain = op === "Reshape" && !attributes.allowzero;
+  return plain ? [graph.reshape(inputs[0]!, ints(attributes, "shape"))] : graph.apply(op, inputs, attributes);
 }

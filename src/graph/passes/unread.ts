@@ -4,6 +4,7 @@ import { reachable } from "../reachable.ts";
 import { product, range } from "../shapes.ts";
 import type { Node, Value } from "../value.ts";
 import { axisOf, type Part, partOfOperand, partShape, samePart, takePart } from "./part.ts";
+import { applied } from "./rewrite.ts";
 
 /** What is read of a value. */
 type Demand = Part | "all";
@@ -101,6 +102,11 @@ const rowWise: Readonly<Record<string, RowWise>> = {
     const own = axisOf(x!.shape, wanted)!.axis < x!.rank + int(a, "axis");
     return [own ? wanted : undefined, ...affine.map((value) => (value.rank <= -int(a, "axis") ? "all" : undefined))];
   },
+  Split: ({ inputs: [x], outputs: [y], attributes: a }, wanted) => {
+    const { axis } = axisOf(y!.shape, wanted)!;
+    const split = int(a, "axis");
+    return [axis < split ? { ...wanted, inner: (wanted.inner / y!.shape[split]!) * x!.shape[split]! } : undefined];
+  },
   Gemm: ({ inputs, outputs: [y], attributes: a }, wanted) => {
     const rows = axisOf(y!.shape, wanted)!.axis === 0 && !int(a, "transA");
     const bias = inputs[2] && partOfOperand(inputs[2], y!, wanted);
@@ -146,7 +152,7 @@ class Rebuilt {
     const values = inputs.map((input, i) => this.#get(input, passed?.[i] ?? "all"));
     const [y] = outputs;
     const shape = passed && op === "Reshape" ? { shape: partShape(y!.shape, this.#demands.get(y!) as Part) } : {};
-    const made = node.inputs[0]!.graph.apply(op, values, { ...attributes, ...shape });
+    const made = applied({ ...node, attributes: { ...attributes, ...shape } }, values);
     for (const i of range(outputs.length)) this.#made.set(outputs[i]!, made[i]!);
   }
 
