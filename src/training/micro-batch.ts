@@ -74,7 +74,8 @@ function rowsOf(encoder: Encoder): number {
   const g = new Graph();
   const pixels = g.input("pixels", "float32", [1, 3, encoder.imageSize, encoder.imageSize]);
   const weights = trainableWeights(g, encoder.parameters);
-  const products = productsOf([encoder.embed(pixels, (name) => weights.get(name)!)]);
+  // As it is written, before passes: they leave the last block few rows, and turn some of its products by weights to stacks.
+  const products = productsOf([encoder.embedNormalized(pixels, (name) => weights.get(name)!)]);
   // Stacks of products are attention's, of one image's tokens with each other.
   const withWeights = products.filter(({ batch }) => batch === 1).sort((a, b) => a.m - b.m);
   let left = withWeights.reduce((sum, product) => sum + flops(product), 0) / 2;

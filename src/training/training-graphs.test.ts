@@ -80,12 +80,10 @@ describe("trainingGraphs", () => {
     const linear = ((depth - 1) * tokens + 1) * 12 * row;
     const attention = 2 * 2 * batch * ((depth - 1) * tokens ** 2 + heads * tokens) * width;
     expect(work("reference")).toBe(patches + linear + attention);
-    // Frozen weights let the query be told from the class token's keys and values, which nobody reads.
-    const trained = linear + 2 * row;
     // Back to the image: a linear layer's input gradient is one product more, attention's two operands are two.
-    expect(work("ascent")).toBe(2 * patches + 2 * trained + 3 * attention);
+    expect(work("ascent")).toBe(2 * patches + 2 * linear + 3 * attention);
     // Twice the images; weights' gradients instead of the image's.
-    expect(work("primal")).toBe(2 * (2 * patches + 3 * trained + 3 * attention));
+    expect(work("primal")).toBe(2 * (2 * patches + 3 * linear + 3 * attention));
     // Two layers forward, two weight gradients, one input gradient.
     expect(work("dual")).toBe(2 * batch * 512 * (2 * width + 3));
   });

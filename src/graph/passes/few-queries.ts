@@ -17,11 +17,12 @@ import { rewritten } from "./rewrite.ts";
 export function withFewQueries(values: readonly Value[]): readonly Value[] {
   const readers = countReaders(values);
   return rewritten(values, (node, [queries, right]) => {
-    if (node.op !== "MatMul" || !onlyRead(node.inputs[1]!, readers)) return undefined;
+    if (node.op !== "MatMul" || !sameStack(queries!, right!) || !onlyRead(node.inputs[1]!, readers)) return undefined;
     const turned = nodeOf(right!);
     const scores = turned !== undefined && swapsMatrix(turned);
+    if (!scores && !isDistribution(queries!)) return undefined;
     const heads = headsOf(scores ? turned.inputs[0]! : right!);
-    if (!heads || !areFew(queries!, heads) || (!scores && !isDistribution(queries!))) return undefined;
+    if (!heads || !areFew(queries!, heads)) return undefined;
     const fewer = (scores ? scoresOf : mixtureOf)(queries!, heads);
     return [fewer.graph.reshape(fewer, node.outputs[0]!.shape)];
   });
@@ -43,7 +44,7 @@ function headsOf(value: Value): Heads | undefined {
   const transpose = nodeOf(turned);
   if (transpose?.op !== "Transpose" || !sameShape(ints(transpose.attributes, "perm"), [0, 2, 1, 3])) return undefined;
   const [images, heads, length, size] = turned.shape as readonly [number, number, number, number];
-  if (!sameShape(value.shape.slice(-2), [length, size])) return undefined;
+  if (!sameShape(value.shape.slice(-2), [length, size]) || elementCount(turned.shape) === 0) return undefined;
   const layer = layerOf(stored(transpose.inputs[0]!));
   if (!layer || !sameShape(layer.weight.shape.slice(0, 1), [heads * size])) return undefined;
   const { x, weight, bias } = layer;
@@ -82,7 +83,7 @@ function whole(y: Value): LinearLayer | undefined {
   const { inputs, attributes: a } = node;
   const [x, weight, bias] = inputs as readonly [Value, Value, Value?];
   const plain = !int(a, "transA") && int(a, "transB") === 1 && a.alpha === 1 && (!bias || a.beta === 1);
-  return plain && (!bias || bias.rank === 1) ? { x, weight, bias } : undefined;
+  return plain && (!bias || sameShape(bias.shape, [y.shape[1]!])) ? { x, weight, bias } : undefined;
 }
 
 /** [images, heads queries, tokens] */
@@ -121,15 +122,23 @@ function imagesFirst(x: Value, { tokens }: Heads): Value {
   return g.reshape(g.transpose(g.reshape(x, [heads, images, -1, n]), [1, 0, 2, 3]), [images, -1, n]);
 }
 
-/** Whether the products, of an image and a head, have fewer terms with the tokens themselves than with their keys or values. */
+/** Both are stacks of as many matrices: none is read for several of the other. */
+function sameStack(a: Value, b: Value): boolean {
+  return a.rank >= 2 && b.rank >= 2 && sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+}
+
+/**
+ * Whether there are fewer operations with the tokens themselves than with their keys or values, an image and a head. Forward and
+ * back to the tokens, a product by weights is two, one of activations three.
+ */
 function areFew(queries: Value, { tokens, weight }: Heads): boolean {
   const [images, length, width] = tokens.shape as readonly [number, number, number];
   const [heads, size] = weight.shape as readonly [number, number, number];
   const count = elementCount(queries.shape) / (images * heads * queries.shape.at(-1)!);
-  return count * width * (size + length) < length * size * (width + count);
+  return count > 0 && count * width * (2 * size + 3 * length) < length * size * (2 * width + 3 * count);
 }
 
-/** Whether keys or values, from the layer on, are read by one product. */
+/** Whether keys or values, from the columns that the layer made for them on, are read by one product. */
 function onlyRead(value: Value, readers: ReadonlyMap<Value, number>): boolean {
   const node = nodeOf(value);
   if (readers.get(value) !== 1 || !node) return false;

@@ -14,7 +14,7 @@ import { withoutUnreadRows } from "./unread.ts";
 /** Passes over a model before it is differentiated: what they save, the derivatives save too. */
 export function leaner(value: Value): Value {
   const rows = withoutUnreadRows(withSplitProducts([value]));
-  return withoutUnreadRows(withFewQueries(rows))[0]!;
+  return withoutUnreadRows(withSplitProducts(withFewQueries(rows)))[0]!;
 }
 
 /** Passes over a model as a file writes it. */

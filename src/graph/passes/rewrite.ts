@@ -18,7 +18,7 @@ export function rewritten(values: readonly Value[], rule: Rewrite): readonly Val
   return values.map(now);
 }
 
-/** What the node computes, of other inputs; never a reshape of a reshape (see `Graph.reshape`). */
+/** What the node computes, of other inputs; a reshape of a reshape becomes one (see `Graph.reshape`). */
 export function applied(
   { op, attributes }: Pick<Node, "op" | "attributes">,
   inputs: readonly Value[],

@@ -2,7 +2,9 @@ import { expect, it } from "vitest";
 import { frozenWeights } from "../../models/encoder.ts";
 import { randomStream } from "../../random.ts";
 import { compile } from "../../runtime/index.ts";
+import { evaluated } from "../../testing/evaluate-values.ts";
 import { randomTensor, tinyEncoder } from "../../testing/tiny.ts";
+import { productsOf } from "../flops.ts";
 import { Graph, type Value } from "../index.ts";
 import { reachable } from "../reachable.ts";
 import { withSplitProducts } from "./split-products.ts";
@@ -33,7 +35,17 @@ it("makes one product a piece, of the same values", async () => {
   await program.dispose();
 });
 
-it("leaves weights alone that are fed, and a product that is also read as a whole", () => {
+it("leaves out the pieces that nobody reads, of whichever weights", async () => {
+  const [first, , last] = splitProduct((g) => g.input("w", "float32", [7, 4]));
+  const apart = withSplitProducts([first!, last!]);
+  expect(productsOf(apart).map(({ n }) => n)).toEqual([2, 1]);
+  const [a, b, ...wanted] = await evaluated([...apart, first!, last!]);
+  // Sums of four products of numbers below 1, in float32.
+  for (const [i, piece] of [a!, b!].entries())
+    for (const [j, value] of piece.entries()) expect(Number(value)).toBeCloseTo(Number(wanted[i]![j]), 6);
+});
+
+it("leaves weights alone that are fed, where all pieces are read, and a product that is also read as a whole", () => {
   const fed = splitProduct((g) => g.input("w", "float32", [7, 4]));
   expect(withSplitProducts(fed)).toEqual(fed);
   const constant = splitProduct((g) => g.constant(randomTensor(randomStream("weight"), "weight", [7, 4])));

@@ -1,12 +1,14 @@
 import { elementCount, type Tensor } from "../../onnx/tensor.ts";
 import { int, ints } from "../operators/index.ts";
+import { sameShape } from "../shapes.ts";
 import type { Node, Value } from "../value.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**
  * A product with constant weights whose columns are split at once (queries, keys and values) as one product a piece:
- * the pieces then need not be copied apart, nor their derivatives together.
+ * the pieces then need not be copied apart, nor their derivatives together. With other weights, which have to be copied apart
+ * instead, where nobody reads some of the pieces.
  */
 export function withSplitProducts(values: readonly Value[]): readonly Value[] {
   const readers = countReaders(values);
@@ -14,34 +16,34 @@ export function withSplitProducts(values: readonly Value[]): readonly Value[] {
     const { origin } = y!;
     if (split.op !== "Split" || int(split.attributes, "axis") !== 1) return undefined;
     if (origin.kind !== "node" || origin.node.op !== "Gemm" || readers.get(split.inputs[0]!) !== 1) return undefined;
-    return pieces(origin.node, ints(split.attributes, "split"));
+    return pieces(
+      origin.node,
+      ints(split.attributes, "split"),
+      split.outputs.every((output) => readers.has(output)),
+    );
   });
 }
 
 /** x [rows, inputs] times each run of the weight's outputs [outputs, inputs], whose rows lie one after the other. */
-function pieces({ inputs: [x, weight, bias], attributes: a }: Node, sizes: readonly number[]) {
+function pieces({ inputs: [x, weight, bias], attributes: a }: Node, sizes: readonly number[], allRead: boolean) {
   const { graph: g } = x!;
-  const [w, b] = [constantOf(weight), constantOf(bias)];
-  if (!w || (bias && b?.shape.length !== 1) || !int(a, "transB")) return undefined;
+  const [w, ...b] = [weight!, ...(bias ? [bias] : [])];
+  if (!int(a, "transB") || b.some(({ shape }) => !sameShape(shape, w!.shape.slice(0, 1)))) return undefined;
+  if (allRead && [w!, ...b].some(({ origin }) => origin.kind !== "constant")) return undefined;
+  const [weights, ...biases] = [w!, ...b].map((value) => rowsOf(value, sizes));
+  return sizes.map((_, i) => g.apply("Gemm", [x!, weights![i]!, ...biases.map((bias) => bias[i]!)], a)[0]!);
+}
+
+/** Runs of rows, those of a constant on the same memory. */
+function rowsOf(value: Value, sizes: readonly number[]): readonly Value[] {
+  const { graph: g, origin } = value;
+  if (origin.kind !== "constant") return g.split(value, sizes, 0);
+  const { tensor } = origin;
+  const length = elementCount(tensor.shape.slice(1));
   let start = 0;
   return sizes.map((size) => {
-    const rows = (tensor: Tensor): Value => g.constant(rowsOf(tensor, start, start + size));
-    const piece = g.apply("Gemm", [x!, rows(w), ...(b ? [rows(b)] : [])], a)[0]!;
+    const data = tensor.data.subarray(start * length, (start + size) * length);
     start += size;
-    return piece;
+    return g.constant({ ...tensor, shape: tensor.shape.with(0, size), data } as Tensor);
   });
-}
-
-function constantOf(value: Value | undefined): Tensor | undefined {
-  return value?.origin.kind === "constant" ? value.origin.tensor : undefined;
-}
-
-/** Rows [start, end) of the first axis, on the same memory. */
-function rowsOf(tensor: Tensor, start: number, end: number): Tensor {
-  const size = elementCount(tensor.shape.slice(1));
-  return {
-    ...tensor,
-    shape: tensor.shape.with(0, end - start),
-    data: tensor.data.subarray(start * size, end * size),
-  } as Tensor;
 }

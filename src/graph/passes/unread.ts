@@ -102,11 +102,6 @@ const rowWise: Readonly<Record<string, RowWise>> = {
     const own = axisOf(x!.shape, wanted)!.axis < x!.rank + int(a, "axis");
     return [own ? wanted : undefined, ...affine.map((value) => (value.rank <= -int(a, "axis") ? "all" : undefined))];
   },
-  Split: ({ inputs: [x], outputs: [y], attributes: a }, wanted) => {
-    const { axis } = axisOf(y!.shape, wanted)!;
-    const split = int(a, "axis");
-    return [axis < split ? { ...wanted, inner: (wanted.inner / y!.shape[split]!) * x!.shape[split]! } : undefined];
-  },
   Gemm: ({ inputs, outputs: [y], attributes: a }, wanted) => {
     const rows = axisOf(y!.shape, wanted)!.axis === 0 && !int(a, "transA");
     const bias = inputs[2] && partOfOperand(inputs[2], y!, wanted);
