@@ -55,5 +55,11 @@ export interface Node {
   readonly outputs: readonly Value[];
 }
 
+/** The node that computes a value, if any does, and if it is of that operator. */
+export function nodeOf(value: Value | undefined, op?: string): Node | undefined {
+  const node = value?.origin.kind === "node" ? value.origin.node : undefined;
+  return op === undefined || node?.op === op ? node : undefined;
+}
+
 /** What a program computes, by the names that it gives them back by. */
 export type Outputs = Readonly<Record<string, Value>>;

@@ -2,7 +2,8 @@ import { elementCount } from "../../onnx/tensor.ts";
 import { int, ints } from "../operators/index.ts";
 import { sameShape } from "../shapes.ts";
 import { isView, stored, swapsMatrix } from "../storage.ts";
-import type { Node, Value } from "../value.ts";
+import { nodeOf, type Value } from "../value.ts";
+import { runsOfRows } from "./part.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
 
@@ -41,8 +42,8 @@ interface Heads {
 /** @param value [images heads, tokens, size] or [images, heads, tokens, size] */
 function headsOf(value: Value): Heads | undefined {
   const turned = stored(value);
-  const transpose = nodeOf(turned);
-  if (transpose?.op !== "Transpose" || !sameShape(ints(transpose.attributes, "perm"), [0, 2, 1, 3])) return undefined;
+  const transpose = nodeOf(turned, "Transpose");
+  if (!transpose || !sameShape(ints(transpose.attributes, "perm"), [0, 2, 1, 3])) return undefined;
   const [images, heads, length, size] = turned.shape as readonly [number, number, number, number];
   if (!sameShape(value.shape.slice(-2), [length, size]) || elementCount(turned.shape) === 0) return undefined;
   const layer = layerOf(stored(transpose.inputs[0]!));
@@ -68,19 +69,18 @@ interface LinearLayer {
 
 /** The layer that made these columns, or made them together with others. */
 function layerOf(columns: Value): LinearLayer | undefined {
-  const split = nodeOf(columns);
-  if (split?.op !== "Split") return whole(columns);
+  const split = nodeOf(columns, "Split");
+  if (!split) return whole(columns);
   const layer = int(split.attributes, "axis") === 1 ? whole(split.inputs[0]!) : undefined;
   if (!layer) return undefined;
-  const piece = (of: Value): Value =>
-    of.graph.split(of, ints(split.attributes, "split"))[split.outputs.indexOf(columns)]!;
+  const piece = (of: Value): Value => runsOfRows(of, ints(split.attributes, "split"))[split.outputs.indexOf(columns)]!;
   return { x: layer.x, weight: piece(layer.weight), bias: layer.bias && piece(layer.bias) };
 }
 
 function whole(y: Value): LinearLayer | undefined {
-  const node = nodeOf(y);
-  if (node?.op !== "Gemm") return undefined;
-  const { inputs, attributes: a } = node;
+  const gemm = nodeOf(y, "Gemm");
+  if (!gemm) return undefined;
+  const { inputs, attributes: a } = gemm;
   const [x, weight, bias] = inputs as readonly [Value, Value, Value?];
   const plain = !int(a, "transA") && int(a, "transB") === 1 && a.alpha === 1 && (!bias || a.beta === 1);
   return plain && (!bias || sameShape(bias.shape, [y.shape[1]!])) ? { x, weight, bias } : undefined;
@@ -147,13 +147,9 @@ function onlyRead(value: Value, readers: ReadonlyMap<Value, number>): boolean {
 
 /** Whether rows are shares, which add up to 1. */
 function isDistribution(rows: Value): boolean {
-  const softmax = nodeOf(stored(rows));
-  const y = softmax?.outputs[0];
+  const y = stored(rows);
+  const softmax = nodeOf(y, "Softmax");
   return (
-    softmax?.op === "Softmax" &&
-    int(softmax.attributes, "axis") === y!.rank - 1 &&
-    y!.shape.at(-1) === rows.shape.at(-1)
+    softmax !== undefined && int(softmax.attributes, "axis") === y.rank - 1 && y.shape.at(-1) === rows.shape.at(-1)
   );
 }
-
-const nodeOf = ({ origin }: Value): Node | undefined => (origin.kind === "node" ? origin.node : undefined);

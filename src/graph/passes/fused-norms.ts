@@ -1,6 +1,6 @@
 import { numbersOf } from "../../onnx/constants.ts";
 import { int, ints } from "../operators/index.ts";
-import type { Node, Value } from "../value.ts";
+import { nodeOf, type Value } from "../value.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**
@@ -66,8 +66,4 @@ function isAffine(value: Value, { shape }: Value): boolean {
 function numberOf(value: Value | undefined): number | undefined {
   if (value?.origin.kind !== "constant" || value.origin.tensor.data.length !== 1) return undefined;
   return numbersOf(value.origin.tensor)[0];
-}
-
-function nodeOf(value: Value | undefined, op: string): Node | undefined {
-  return value?.origin.kind === "node" && value.origin.node.op === op ? value.origin.node : undefined;
 }

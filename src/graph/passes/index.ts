@@ -13,8 +13,8 @@ import { withoutUnreadRows } from "./unread.ts";
 
 /** Passes over a model before it is differentiated: what they save, the derivatives save too. */
 export function leaner(value: Value): Value {
-  const rows = withoutUnreadRows(withSplitProducts([value]));
-  return withoutUnreadRows(withSplitProducts(withFewQueries(rows)))[0]!;
+  const few = withFewQueries(withoutUnreadRows([value]));
+  return withoutUnreadRows(withSplitProducts(few))[0]!;
 }
 
 /** Passes over a model as a file writes it. */

@@ -1,4 +1,4 @@
-import { elementCount } from "../../onnx/tensor.ts";
+import { elementCount, type Tensor } from "../../onnx/tensor.ts";
 import { product, sameShape } from "../shapes.ts";
 import type { Value } from "../value.ts";
 
@@ -62,4 +62,18 @@ export function partOfOperand(operand: Value, y: Value, part: Part): Part | "all
   if (aligned < 0 || operand.shape[aligned] === 1) return "all";
   const inner = rows * product(operand.shape.slice(aligned + 1));
   return { ...part, inner, outer: elementCount(operand.shape) / (part.size * inner) };
+}
+
+/** Runs of rows, those of a constant on the same memory. */
+export function runsOfRows(value: Value, sizes: readonly number[]): readonly Value[] {
+  const { graph: g, origin } = value;
+  if (origin.kind !== "constant") return g.split(value, sizes, 0);
+  const { tensor } = origin;
+  const length = elementCount(tensor.shape.slice(1));
+  let start = 0;
+  return sizes.map((size) => {
+    const data = tensor.data.subarray(start * length, (start + size) * length);
+    start += size;
+    return g.constant({ ...tensor, shape: tensor.shape.with(0, size), data } as Tensor);
+  });
 }

@@ -1,6 +1,6 @@
 import { ints } from "../operators/index.ts";
 import { reachable } from "../reachable.ts";
-import type { Node, Value } from "../value.ts";
+import type { Attributes, Node, Value } from "../value.ts";
 
 /** What stands for a node's outputs, given its inputs as they now are; undefined leaves the node as it is. */
 export type Rewrite = (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined;
@@ -12,17 +12,14 @@ export function rewritten(values: readonly Value[], rule: Rewrite): readonly Val
   for (const node of reachable(values).nodes) {
     const inputs = node.inputs.map(now);
     const changed = inputs.some((input, i) => input !== node.inputs[i]);
-    const outputs = rule(node, inputs) ?? (changed ? applied(node, inputs) : node.outputs);
+    const outputs = rule(node, inputs) ?? (changed ? applied(node.op, inputs, node.attributes) : node.outputs);
     for (const [i, output] of outputs.entries()) made.set(node.outputs[i]!, output);
   }
   return values.map(now);
 }
 
-/** What the node computes, of other inputs; a reshape of a reshape becomes one (see `Graph.reshape`). */
-export function applied(
-  { op, attributes }: Pick<Node, "op" | "attributes">,
-  inputs: readonly Value[],
-): readonly Value[] {
+/** As `Graph.apply`, but that a reshape of a reshape becomes one (see `Graph.reshape`). */
+export function applied(op: string, inputs: readonly Value[], attributes: Attributes): readonly Value[] {
   const { graph } = inputs[0]!;
   const plain = op === "Reshape" && !attributes.allowzero;
   return plain ? [graph.reshape(inputs[0]!, ints(attributes, "shape"))] : graph.apply(op, inputs, attributes);

@@ -1,5 +1,5 @@
 import { elementCount } from "../../onnx/tensor.ts";
-import type { Node, Value } from "../value.ts";
+import { type Node, nodeOf, type Value } from "../value.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
 
@@ -36,10 +36,10 @@ function ofScaledOperands({ attributes }: Node, [a, b, ...c]: readonly Value[]):
 
 /** s (alpha a b + beta c) = (s alpha) a b + (s beta) c, for a product that nobody else reads. */
 function scaledGemm(inputs: readonly Value[], only: readonly boolean[]): readonly Value[] | undefined {
-  const product = inputs.findIndex(({ origin }, i) => only[i] && origin.kind === "node" && origin.node.op === "Gemm");
+  const product = inputs.findIndex((value, i) => only[i] && nodeOf(value, "Gemm"));
   const by = product < 0 ? undefined : numberOf(inputs[1 - product]!);
   if (by === undefined) return undefined;
-  const { inputs: operands, attributes } = nodeOf(inputs[product]!);
+  const { inputs: operands, attributes } = nodeOf(inputs[product])!;
   const [alpha, beta] = [attributes.alpha as number, attributes.beta as number];
   return inputs[product]!.graph.apply("Gemm", operands, { ...attributes, alpha: by * alpha, beta: by * beta });
 }
@@ -78,9 +78,4 @@ function scaled(value: Value): { readonly of: Value; readonly by: number } | und
 function numberOf({ origin, shape, dtype }: Value): number | undefined {
   if (origin.kind !== "constant" || shape.length > 0 || dtype !== "float32") return undefined;
   return origin.tensor.data[0] as number;
-}
-
-function nodeOf({ origin }: Value): Node {
-  if (origin.kind !== "node") throw new TypeError("Not the result of a node.");
-  return origin.node;
 }

@@ -1,7 +1,7 @@
-import { elementCount, type Tensor } from "../../onnx/tensor.ts";
 import { int, ints } from "../operators/index.ts";
 import { sameShape } from "../shapes.ts";
 import type { Node, Value } from "../value.ts";
+import { runsOfRows } from "./part.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
 
@@ -30,20 +30,6 @@ function pieces({ inputs: [x, weight, bias], attributes: a }: Node, sizes: reado
   const [w, ...b] = [weight!, ...(bias ? [bias] : [])];
   if (!int(a, "transB") || b.some(({ shape }) => !sameShape(shape, w!.shape.slice(0, 1)))) return undefined;
   if (allRead && [w!, ...b].some(({ origin }) => origin.kind !== "constant")) return undefined;
-  const [weights, ...biases] = [w!, ...b].map((value) => rowsOf(value, sizes));
+  const [weights, ...biases] = [w!, ...b].map((value) => runsOfRows(value, sizes));
   return sizes.map((_, i) => g.apply("Gemm", [x!, weights![i]!, ...biases.map((bias) => bias[i]!)], a)[0]!);
-}
-
-/** Runs of rows, those of a constant on the same memory. */
-function rowsOf(value: Value, sizes: readonly number[]): readonly Value[] {
-  const { graph: g, origin } = value;
-  if (origin.kind !== "constant") return g.split(value, sizes, 0);
-  const { tensor } = origin;
-  const length = elementCount(tensor.shape.slice(1));
-  let start = 0;
-  return sizes.map((size) => {
-    const data = tensor.data.subarray(start * length, (start + size) * length);
-    start += size;
-    return g.constant({ ...tensor, shape: tensor.shape.with(0, size), data } as Tensor);
-  });
 }

@@ -147,7 +147,7 @@ class Rebuilt {
     const values = inputs.map((input, i) => this.#get(input, passed?.[i] ?? "all"));
     const [y] = outputs;
     const shape = passed && op === "Reshape" ? { shape: partShape(y!.shape, this.#demands.get(y!) as Part) } : {};
-    const made = applied({ ...node, attributes: { ...attributes, ...shape } }, values);
+    const made = applied(op, values, { ...attributes, ...shape });
     for (const i of range(outputs.length)) this.#made.set(outputs[i]!, made[i]!);
   }
 
