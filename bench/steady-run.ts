@@ -37,17 +37,12 @@ export async function measureSteady({ steps, threads }: SteadyOptions): Promise<
 }
 
 /**
- * Bytes a step by which memory grows: least squares over the second half, since buffers and the garbage collector's heap
- * fill up during the first.
+ * Bytes a step by which memory grows: the median slope between any two steps of the second half (Theil and Sen), since buffers
+ * and the garbage collector's heap fill up during the first. The latter may also grow once later on, by some 20 MiB at one
+ * step, which least squares would take for a growth of all.
  */
 export function growthPerStep({ residentBytes }: SteadyUse): number {
   const late = residentBytes.slice(Math.floor(residentBytes.length / 2));
-  const middle = (late.length - 1) / 2;
-  const mean = late.reduce((a, b) => a + b, 0) / late.length;
-  let [product, square] = [0, 0];
-  for (const [i, bytes] of late.entries()) {
-    product += (i - middle) * (bytes - mean);
-    square += (i - middle) ** 2;
-  }
-  return product / square;
+  const slopes = late.flatMap((bytes, i) => late.slice(0, i).map((before, j) => (bytes - before) / (i - j)));
+  return slopes.sort((a, b) => a - b)[Math.floor(slopes.length / 2)] ?? 0;
 }

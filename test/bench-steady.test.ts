@@ -10,6 +10,12 @@ describe("memory over training steps", () => {
     expect(growthPerStep({ residentBytes: warmsUp })).toBeCloseTo(0, 6);
   });
 
+  it("tells growth from one leap", () => {
+    const leaps = Array.from({ length: 100 }, (_, i) => 1e8 + (i < 65 ? 0 : 2e7));
+    expect(growthPerStep({ residentBytes: leaps })).toBeCloseTo(0, 6);
+    expect(growthPerStep({ residentBytes: leaps.map((bytes, i) => bytes + 300 * i) })).toBeGreaterThan(300 - 1e-6);
+  });
+
   it("does not grow by as much as a batch's images", async () => {
     const use = await compileOnce()<SteadyUse>("steady-memory", { steps: 400, threads: 1 });
     expect(use.residentBytes).toHaveLength(400);

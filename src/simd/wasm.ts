@@ -14,8 +14,8 @@ const types = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const;
 export type WasmType = keyof typeof types;
 
 const simd = (opcode: number): Code => [0xfd, ...unsigned(opcode)];
-/** Log2 of the alignment, and the offset to the address on the stack. */
-const place = (offset: number): Code => [4, ...unsigned(offset)];
+/** Log2 of the alignment, and no offset to the address on the stack. */
+const place: Code = [4, 0];
 
 export const op = {
   get: (local: number): Code => [0x20, ...unsigned(local)],
@@ -29,8 +29,8 @@ export const op = {
   i32Add: [0x6a],
   i32Less: [0x49],
   f32Add: [0x92],
-  load: (offset: number): Code => [...simd(0x00), ...place(offset)],
-  store: (offset: number): Code => [...simd(0x0b), ...place(offset)],
+  load: [...simd(0x00), ...place],
+  store: [...simd(0x0b), ...place],
   splat: simd(0x13),
   constant: (value: number): Code => {
     const bytes = new Uint8Array(Float32Array.of(value, value, value, value).buffer);
@@ -44,28 +44,47 @@ export const op = {
   div: simd(0xe7),
 } as const;
 
-/** A module with one function, exported as `run`, and its memory, exported as `memory`. */
+/** A module with one function, exported as `run`, in a memory that it imports. */
 export function moduleOf(
   parameters: readonly WasmType[],
   result: WasmType,
   locals: readonly WasmType[],
-  pages: number,
   body: Code,
 ): Uint8Array<ArrayBuffer> {
   const signature = [0x60, ...vector(parameters.map((type) => [types[type]])), ...vector([[types[result]]])];
   const code = [...vector(locals.map((type) => [1, types[type]])), ...body, ...op.end];
+  const memory = [...named("loop"), ...named("memory"), 2, 0, ...unsigned(1)];
   return Uint8Array.from([
     ...[0, ...named("asm").slice(1), 1, 0, 0, 0],
     ...section(1, vector([signature])),
+    ...section(2, vector([memory])),
     ...section(3, vector([[0]])),
-    ...section(5, vector([[0, ...unsigned(pages)]])),
-    ...section(
-      7,
-      vector([
-        [...named("memory"), 2, 0],
-        [...named("run"), 0, 0],
-      ]),
-    ),
+    ...section(7, vector([[...named("run"), 0, 0]])),
     ...section(10, vector([[...unsigned(code.length), ...code]])),
   ]);
+}
+
+/** What is used of the standard, whose types come with those of browsers only. */
+declare const WebAssembly: {
+  readonly Memory: new (pages: { readonly initial: number }) => WasmMemory;
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: { readonly run: Run } };
+};
+
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** The function of a module: a number a parameter. */
+export type Run = (...parameters: readonly number[]) => number;
+
+export const wasmPageBytes = 2 ** 16;
+export const mostWasmPages = 2 ** 16;
+
+export function wasmMemory(pages: number): WasmMemory {
+  return new WebAssembly.Memory({ initial: pages });
+}
+
+export function instantiate(module: Uint8Array<ArrayBuffer>, memory: WasmMemory): Run {
+  return new WebAssembly.Instance(new WebAssembly.Module(module), { loop: { memory } }).exports.run;
 }

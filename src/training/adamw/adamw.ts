@@ -1,6 +1,6 @@
 import type { Parameters } from "../../models/encoder.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
-import { type Loop, simdLoop } from "../../simd/index.ts";
+import { type Loop, LoopMemory, simdLoop } from "../../simd/index.ts";
 import { type AdamWOptions, adamWRates, adamWUpdate } from "./formula.ts";
 
 interface Moments {
@@ -20,12 +20,19 @@ export class AdamW {
 
   constructor(parameters: Parameters, options: AdamWOptions) {
     this.#options = options;
-    this.#loop = stepLoop(options);
+    const count = [...parameters.values()].reduce((sum, { data }) => sum + data.length, 0);
+    // What only the loop reads and writes lies where it works.
+    const memory = new LoopMemory(2 * count);
+    this.#loop = stepLoop(options, memory);
     this.#moments = new Map(
-      [...parameters].map(([name, { data }]) => [
-        name,
-        { first: new Float32Array(data.length), second: new Float32Array(data.length) },
-      ]),
+      [...parameters].map(
+        ([
+          name,
+          {
+            data: { length },
+          },
+        ]) => [name, { first: memory.allocate(length), second: memory.allocate(length) }],
+      ),
     );
   }
 
@@ -63,12 +70,16 @@ export class AdamW {
   }
 }
 
-function stepLoop(options: AdamWOptions): Loop {
-  return simdLoop({ arrays: 4, scalars: 4 }, (k, arrays, scalars) => {
-    const [parameter, first, second, gradient] = [arrays[0]!, arrays[1]!, arrays[2]!, arrays[3]!];
-    const [stepSize, correction, keep, scale] = [scalars[0]!, scalars[1]!, scalars[2]!, scalars[3]!];
-    const state = { parameter, first, second };
-    const next = adamWUpdate(k, state, k.mul(gradient, scale), { stepSize, correction, keep }, options);
-    return { writes: [next.parameter, next.first, next.second] };
-  });
+function stepLoop(options: AdamWOptions, memory: LoopMemory): Loop {
+  return simdLoop(
+    { arrays: 4, scalars: 4 },
+    (k, arrays, scalars) => {
+      const [parameter, first, second, gradient] = [arrays[0]!, arrays[1]!, arrays[2]!, arrays[3]!];
+      const [stepSize, correction, keep, scale] = [scalars[0]!, scalars[1]!, scalars[2]!, scalars[3]!];
+      const state = { parameter, first, second };
+      const next = adamWUpdate(k, state, k.mul(gradient, scale), { stepSize, correction, keep }, options);
+      return { writes: [next.parameter, next.first, next.second] };
+    },
+    memory,
+  );
 }
