@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "commander";
 import { type InnerAttackOptions, pgd } from "../src/attacks/index.ts";
 import { openSource } from "../src/data/index.ts";
 import { evaluate } from "../src/evaluation/index.ts";
-import { flops, productsOf } from "../src/graph/flops.ts";
+import { productFlops } from "../src/graph/flops.ts";
 import { type Encoder, loadEncoder } from "../src/models/index.ts";
 import { type Dual, dualParameters, lore, type Objective } from "../src/objectives/index.ts";
 import { finetune } from "../src/training/index.ts";
@@ -143,9 +143,7 @@ function work(encoder: Encoder, objective: Objective): Pick<RunResult, "attackFl
   const graphs = trainingGraphs(encoder, objective, sameMicroBatches(batch), omega);
   const runs = runsPerBatch(objective);
   const flopsOf = (phases: readonly (keyof typeof runs)[]): number =>
-    phases
-      .flatMap((phase) => productsOf(Object.values(graphs[phase] ?? {})).map((product) => runs[phase] * flops(product)))
-      .reduce((sum, each) => sum + each / batch, 0);
+    phases.reduce((sum, phase) => sum + (runs[phase] * productFlops(Object.values(graphs[phase] ?? {}))) / batch, 0);
   return {
     attackFlops: flopsOf(["ascent", "lowResolutionAscent", "lastLook"]),
     stepFlops: flopsOf(Object.keys(runs) as readonly (keyof typeof runs)[]),

@@ -1,10 +1,10 @@
-import { flops, productsOf } from "../graph/flops.ts";
+import { productFlops, productsOf } from "../graph/flops.ts";
 import type { Outputs, Value } from "../graph/index.ts";
 import { cloneParameters, type Encoder } from "../models/encoder.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
 import { elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
-import { type CompileOptions, compile } from "../runtime/index.ts";
+import { type CompileOptions, compile, discard, HeldHeap, takingTurns } from "../runtime/index.ts";
 import { peakMemoryBytes } from "../runtime/peak-memory.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
 import { chosenMicroBatches, type MicroBatches } from "../training/micro-batch.ts";
@@ -174,16 +174,18 @@ class Work {
       const parts = this.#parts(phase);
       const { median, min, max } = await this.#programSeconds(outputs, repeats);
       const scaled = { median: parts * median, min: parts * min, max: parts * max };
-      const work = productsOf(Object.values(outputs)).reduce((sum, product) => sum + flops(product), 0);
+      const work = productFlops(Object.values(outputs));
       times.push({ phase, runs: this.#runs[phase], seconds: scaled, flops: parts * work });
       onProgress(times.length, names.length);
     }
     return times;
   }
 
-  /** One run; where the outputs have gradients, followed by an optimiser step. */
+  /** One run, as in training; where the outputs have gradients, followed by an optimiser step. */
   async #programSeconds(outputs: Outputs, repeats: number): Promise<Spread> {
-    const program = await compile(outputs, this.#options);
+    const options = takingTurns(this.#options);
+    const program = await compile(outputs, options);
+    const heap = options.releaseMemory ? await HeldHeap.open() : undefined;
     const parameters = cloneParameters(this.#encoder.parameters);
     const weights = Object.fromEntries([...parameters].map(([name, { data }]) => [name, data]));
     const { uniform } = randomStream("phases");
@@ -195,10 +197,16 @@ class Work {
     const trains = [...parameters.keys()].every((name) => gradientName(name) in outputs);
     const optimizer = trains ? new AdamW(parameters, { weightDecay }) : undefined;
     const seconds = await secondsOf(async () => {
-      const result = await program.run({ ...weights, ...others });
-      optimizer?.step(parameters, (name) => result[gradientName(name)] as Float32Array, learningRate);
+      const feeds = { ...weights, ...others };
+      if (optimizer) {
+        const result = await program.runFresh(feeds);
+        optimizer.step(parameters, (name) => result[gradientName(name)] as Float32Array, learningRate);
+        discard(Object.values(result));
+      } else await program.run(feeds);
+      heap?.hold();
     }, repeats);
     await program.dispose();
+    heap?.release();
     return seconds;
   }
 }

@@ -28,6 +28,11 @@ export function productsOf(outputs: readonly Value[]): readonly Product[] {
   });
 }
 
+/** Operations of all matrix products that the outputs depend on. */
+export function productFlops(outputs: readonly Value[]): number {
+  return productsOf(outputs).reduce((sum, product) => sum + flops(product), 0);
+}
+
 const rules: Readonly<Record<string, (node: Node) => Product>> = {
   MatMul: ({ inputs: [a, b] }) => {
     const left = a!.rank === 1 ? [1, ...a!.shape] : a!.shape;

@@ -1,7 +1,7 @@
 import { isMainThread } from "node:worker_threads";
 import { discard } from "./discard.ts";
 import { peakMemoryBytes } from "./peak-memory.ts";
-import { largestHeapBlock } from "./program.ts";
+import { type CompileOptions, largestHeapBlock } from "./program.ts";
 
 /** The largest that glibc lets its threshold for blocks straight from the system become, less what it rounds a block up by. */
 const largestThreshold = 2 ** 25 - 2 ** 16;
@@ -14,6 +14,14 @@ const tuned =
 
 /** Whether a heap can be held here. Other systems' mallocs were not measured; another thread has a heap of another kind. */
 export const canHoldHeap = process.platform === "linux" && isMainThread && !tuned;
+
+/**
+ * How programs are opened that take turns on all cores: what each needs comes out of the heap that all share, which then is
+ * to be held (`HeldHeap`) where `releaseMemory` says so, and none waits busily for its next run.
+ */
+export function takingTurns(options: CompileOptions): CompileOptions & { readonly releaseMemory: boolean } {
+  return { ...options, releaseMemory: canHoldHeap && (options.device ?? "cpu") === "cpu", releaseCores: true };
+}
 
 /**
  * Memory that this process has had and malloc would give back to the system, page by page, to take it again page by page at

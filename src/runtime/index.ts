@@ -1,7 +1,7 @@
 export type { Device } from "./binding.ts";
 export { discard } from "./discard.ts";
 export { RuntimeError } from "./errors.ts";
-export { canHoldHeap, HeldHeap } from "./heap.ts";
+export { canHoldHeap, HeldHeap, takingTurns } from "./heap.ts";
 export { compile, compileOnDevice, createTransfer } from "./node.ts";
 export { type CompileOptions, cudaLibraries, fitsHeap, type Program } from "./program.ts";
 export { type DeviceFeeds, type DeviceProgram, type DeviceTensor, keepsTensors, type Transfer } from "./resident.ts";

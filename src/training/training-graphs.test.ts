@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { flops, productsOf } from "../graph/flops.ts";
+import { productFlops } from "../graph/flops.ts";
 import { randomVitParameters, VitEncoder } from "../models/index.ts";
 import { dualParameters, fare, lore, type Objective, paperDual } from "../objectives/index.ts";
 import { randomStream } from "../random.ts";
@@ -69,8 +69,7 @@ describe("trainingGraphs", () => {
   it("holds the products that a vision transformer's passes consist of, counted by hand", () => {
     const omega = dualParameters(paperDual, width, 0);
     const graphs = trainingGraphs(encoder, lore({ epsilon: 0.01 }), sameMicroBatches(batch), omega);
-    const work = (phase: keyof TrainingGraphs): number =>
-      productsOf(Object.values(graphs[phase]!)).reduce((sum, product) => sum + flops(product), 0);
+    const work = (phase: keyof TrainingGraphs): number => productFlops(Object.values(graphs[phase]!));
 
     const tokens = 1 + (imageSize / patch) ** 2;
     const patches = 2 * batch * (tokens - 1) * 3 * patch ** 2 * width;

@@ -6,7 +6,7 @@ import type { TypedArray } from "../../onnx/tensor.ts";
 import { compile } from "../../runtime/index.ts";
 import { evaluated } from "../../testing/evaluate-values.ts";
 import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
-import { flops, productsOf } from "../flops.ts";
+import { productFlops, productsOf } from "../flops.ts";
 import { Graph, type Value } from "../index.ts";
 import { withFewQueries } from "./few-queries.ts";
 import { leaner } from "./index.ts";
@@ -17,8 +17,6 @@ function expectClose(actual: TypedArray, expected: TypedArray): void {
   // float32 sums of some hundred terms around 1, in another order.
   for (const [i, value] of expected.entries()) expect(Number(actual[i])).toBeCloseTo(Number(value), 4);
 }
-
-const work = (values: readonly Value[]): number => productsOf(values).reduce((sum, product) => sum + flops(product), 0);
 
 interface Sizes {
   readonly images: number;
@@ -76,7 +74,7 @@ describe("withFewQueries", () => {
         const values = [scores, mixed];
         const fewer = withFewQueries(values);
         expect(fewer.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape));
-        expect(work([fewer[1]!])).toBeLessThanOrEqual(work([mixed]));
+        expect(productFlops([fewer[1]!])).toBeLessThanOrEqual(productFlops([mixed]));
         const slopes = [fewer[1]!, mixed].flatMap((y) => gradients(g.reduceSum(g.mul(y, y)), g.inputs));
         const results = await evaluated([...fewer, ...values, ...slopes]);
         for (const i of [0, 1]) expectClose(results[i]!, results[i + 2]!);
@@ -159,11 +157,11 @@ describe("withFewQueries", () => {
     const byWeights = 2 * images * (3 * tokens - 3) * width ** 2;
     // Scores and mixing: rows as wide as all heads.
     const between = 2 * images * 2 * tokens * width * (heads - 1);
-    expect(work([plain!]) - work([lean])).toBe(byWeights - between);
+    expect(productFlops([plain!]) - productFlops([lean])).toBe(byWeights - between);
 
     const slope = (value: Value): Value => gradients(value.graph.reduceSum(value.graph.mul(value, value)), [pixels])[0];
     // Backwards each product by weights costs the same again, and each product of two activations twice.
-    expect(work([slope(plain!)]) - work([slope(lean)])).toBe(2 * byWeights - 3 * between);
+    expect(productFlops([slope(plain!)]) - productFlops([slope(lean)])).toBe(2 * byWeights - 3 * between);
     const program = await compile({ plain: plain!, lean, dPlain: slope(plain!), dLean: slope(lean) }, { threads: 1 });
     const feeds = Object.fromEntries([...encoder.parameters].map(([name, { data }]) => [name, data]));
     const result = await program.run({ ...feeds, pixels: randomImages(3) });

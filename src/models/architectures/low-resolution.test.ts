@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ascentGraph, lossGraph } from "../../attacks/index.ts";
 import { UsageError } from "../../errors.ts";
-import { flops, productsOf } from "../../graph/flops.ts";
+import { productFlops } from "../../graph/flops.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { randomStream } from "../../random.ts";
 import { compile } from "../../runtime/index.ts";
@@ -103,7 +103,7 @@ describe("an encoder at low resolution", () => {
       const graph = ascentGraph(spec, (pixels) => ({
         loss: pixels.graph.reduceSum(embed(pixels, frozenWeights(pixels.graph, vit.parameters)), { axes: [1] }),
       }));
-      return productsOf([graph.next!]).reduce((sum, product) => sum + flops(product), 0);
+      return productFlops([graph.next!]);
     };
     const full = work((pixels, weights) => vit.embed(pixels, weights));
     // 17 tokens of 50; resizing is much beside a width of 16.

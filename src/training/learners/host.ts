@@ -1,7 +1,7 @@
 import { type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import { gradientName, type Objective } from "../../objectives/index.ts";
-import { canHoldHeap, compile, discard, HeldHeap, type Program } from "../../runtime/index.ts";
+import { compile, discard, HeldHeap, type Program, takingTurns } from "../../runtime/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { checkNorm } from "../non-finite.ts";
 import { addInPlace, feedsOf, sumOfSquares } from "../parameters.ts";
@@ -40,9 +40,7 @@ export class HostLearner implements Learner, Stepwise {
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
     const { reference, ascent, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
-    // One runs at a time, on all cores: what each needs comes out of one heap.
-    const releaseMemory = canHoldHeap && (options.device ?? "cpu") === "cpu";
-    const shared = { ...options, releaseMemory, releaseCores: true };
+    const shared = takingTurns(options);
     const programs = {
       reference: await compile(reference, shared),
       ascent: await compile(ascent, shared),
@@ -51,7 +49,7 @@ export class HostLearner implements Learner, Stepwise {
       primal: await compile(primal, shared),
       distance: distance && (await compile(distance, shared)),
     };
-    const heap = releaseMemory ? await HeldHeap.open() : undefined;
+    const heap = shared.releaseMemory ? await HeldHeap.open() : undefined;
     return new HostLearner(lesson, options.clipGradient ?? Infinity, programs, heap);
   }
 
