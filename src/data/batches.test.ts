@@ -75,7 +75,8 @@ describe("openBatches", () => {
     ]);
     expect(skips.map(({ id }) => id)).toEqual(broken);
     expect(skips.map(({ reason }) => reason)).toEqual([
-      expect.stringContaining("premature end"),
+      // The details are lost where the next image fails at the same time (see `decodeImage`).
+      expect.stringMatching(/premature end|^Input buffer has corrupt header$/),
       expect.stringContaining("unsupported image format"),
       expect.stringContaining("ENOENT"),
     ]);

@@ -51,4 +51,12 @@ describe("decodeImage", () => {
     await expect(decodeImage(new Uint8Array(0))).rejects.toThrow(DecodeError);
     await expect(decodeImage(jpeg.subarray(0, jpeg.length - 20))).rejects.toThrow(/premature end/);
   });
+
+  it("gives whole reasons when several images fail at the same time", async () => {
+    const jpeg = Buffer.from(rotatedJpeg, "base64");
+    const bad = [jpeg.subarray(0, jpeg.length - 20), new TextEncoder().encode("not an image")];
+    const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => decodeImage(bad[i % 2]!)));
+    const reasons = results.map((result) => (result.status === "rejected" ? `${result.reason.message}` : "decoded"));
+    expect(reasons.filter((reason) => /^Input buffer (has|contains) .*[^:\s]$/s.test(reason))).toHaveLength(100);
+  });
 });

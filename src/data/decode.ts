@@ -33,7 +33,9 @@ export async function decodeImage(bytes: Uint8Array): Promise<RawImage> {
     const { data, info } = await pipeline.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     return { width: info.width, height: info.height, data: isCmyk ? fromCmyk(data, info.channels) : data };
   } catch (cause) {
-    throw new DecodeError(cause instanceof Error ? cause.message : String(cause), { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    // The details stand in a buffer of the whole process: when two images fail at a time, one may be left without.
+    throw new DecodeError(reason.replace(/:\s*$/, ""), { cause });
   }
 }
 
