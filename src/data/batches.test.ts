@@ -75,8 +75,7 @@ describe("openBatches", () => {
     ]);
     expect(skips.map(({ id }) => id)).toEqual(broken);
     expect(skips.map(({ reason }) => reason)).toEqual([
-      // The details are lost where the next image fails at the same time (see `decodeImage`).
-      expect.stringMatching(/premature end|^Input buffer has corrupt header$/),
+      expect.stringContaining("premature end"),
       expect.stringContaining("unsupported image format"),
       expect.stringContaining("ENOENT"),
     ]);

@@ -25,18 +25,30 @@ export function isImageName(name: string): boolean {
  */
 export async function decodeImage(bytes: Uint8Array): Promise<RawImage> {
   try {
-    const options = { ignoreIcc: true, failOn: "error" } as const;
-    const isCmyk = jpegComponents(bytes) !== 3 && (await sharp(bytes, options).metadata()).space === "cmyk";
-    const pipeline = isCmyk
-      ? sharp(bytes, options).pipelineColourspace("cmyk").toColourspace("cmyk")
-      : sharp(bytes, options).toColourspace("srgb").removeAlpha();
-    const { data, info } = await pipeline.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data: isCmyk ? fromCmyk(data, info.channels) : data };
+    return await decoded(bytes).catch((cause: unknown) => {
+      if (lacksDetails.test(reasonOf(cause))) return decoded(bytes);
+      throw cause;
+    });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    // The details stand in a buffer of the whole process: when two images fail at a time, one may be left without.
-    throw new DecodeError(reason.replace(/:\s*$/, ""), { cause });
+    throw new DecodeError(reasonOf(cause).replace(lacksDetails, ""), { cause });
   }
+}
+
+/** libvips keeps a failure's details in one buffer of the process: another image that fails at the same time may take them. */
+const lacksDetails = /:\s*$/;
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+async function decoded(bytes: Uint8Array): Promise<RawImage> {
+  const options = { ignoreIcc: true, failOn: "error" } as const;
+  const isCmyk = jpegComponents(bytes) !== 3 && (await sharp(bytes, options).metadata()).space === "cmyk";
+  const pipeline = isCmyk
+    ? sharp(bytes, options).pipelineColourspace("cmyk").toColourspace("cmyk")
+    : sharp(bytes, options).toColourspace("srgb").removeAlpha();
+  const { data, info } = await pipeline.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data: isCmyk ? fromCmyk(data, info.channels) : data };
 }
 
 /** PIL's conversion: each ink darkens what black leaves over, in integers. */
