@@ -8,6 +8,7 @@ import { type CompileOptions, compile, discard, HeldHeap, takingTurns } from "..
 import { peakMemoryBytes } from "../runtime/peak-memory.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
 import { chosenMicroBatches, type MicroBatches } from "../training/micro-batch.ts";
+import { feedsOf } from "../training/parameters.ts";
 import { microBatchOf, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";
 import type { BenchModel, BenchModelName } from "./architectures.ts";
@@ -187,7 +188,7 @@ class Work {
     const program = await compile(outputs, options);
     const heap = options.releaseMemory ? await HeldHeap.open() : undefined;
     const parameters = cloneParameters(this.#encoder.parameters);
-    const weights = Object.fromEntries([...parameters].map(([name, { data }]) => [name, data]));
+    const weights = feedsOf(parameters);
     const { uniform } = randomStream("phases");
     const others = Object.fromEntries(
       program.inputs

@@ -25,14 +25,10 @@ export class AdamW {
     const memory = new LoopMemory(2 * count);
     this.#loop = stepLoop(options, memory);
     this.#moments = new Map(
-      [...parameters].map(
-        ([
-          name,
-          {
-            data: { length },
-          },
-        ]) => [name, { first: memory.allocate(length), second: memory.allocate(length) }],
-      ),
+      [...parameters].map(([name, { data }]) => [
+        name,
+        { first: memory.allocate(data.length), second: memory.allocate(data.length) },
+      ]),
     );
   }
 
