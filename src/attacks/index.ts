@@ -25,6 +25,7 @@ export {
   type InnerAttack,
   type InnerAttackOptions,
   innerAttack,
+  isInt8,
   lowResolutionSteps,
 } from "./inner.ts";
 export { cosineDistance, crossEntropy, misclassified, squaredDistance } from "./losses.ts";

@@ -14,6 +14,7 @@ test("defaults: ten fixed steps of epsilon / 4 from a uniform start; APGD has no
     start: "uniform",
     momentum: 0,
     lowResolution: 0,
+    precision: "float32",
   });
   const given = { schedule: "apgd", norm: "l2", epsilon, steps: 3, start: "previous" } as const;
   expect(innerAttack(given)).toEqual(given);
@@ -41,6 +42,8 @@ test.each<[InnerAttackOptions, RegExp]>([
   [{ epsilon, schedule: "apgd", stepSize: 0.01 }, /APGD has its own step size/],
   [{ epsilon, schedule: "apgd", momentum: 0.9 }, /APGD has its own step size and momentum/],
   [{ epsilon, schedule: "apgd", lowResolution: 0.5 }, /two resolutions/],
+  [{ epsilon, schedule: "apgd", precision: "int8" }, /fixed steps in int8/],
+  [{ epsilon, lowResolution: 0.5, precision: "int8" }, /one or the other/],
 ])("%j is refused", (options, message) => {
   expect(() => innerAttack(options)).toThrow(UsageError);
   expect(() => innerAttack(options)).toThrow(message);

@@ -1,8 +1,9 @@
+import type { FixedSteps } from "../attacks/index.ts";
 import { productFlops, productsOf } from "../graph/flops.ts";
 import type { Outputs, Value } from "../graph/index.ts";
 import { cloneParameters, type Encoder } from "../models/encoder.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
-import { elementCount } from "../onnx/tensor.ts";
+import { allocate, elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile, discard, HeldHeap, takingTurns } from "../runtime/index.ts";
 import { peakMemoryBytes } from "../runtime/peak-memory.ts";
@@ -26,6 +27,8 @@ export interface BenchOptions extends CompileOptions {
   readonly method: "lore" | "fare";
   /** K. Default: the method's own. */
   readonly stepsPerBatch?: number;
+  /** Of the attack's products by weights. Default "float32". */
+  readonly attackPrecision?: FixedSteps["precision"];
   /** Images that go through the encoder at a time. Default: as `finetune` chooses. */
   readonly microBatch?: number;
   /** Compute activations again in backward passes; the operations counted stay those of a step that keeps them. */
@@ -42,7 +45,7 @@ export interface BenchOptions extends CompileOptions {
 
 /** One phase of a step, over the whole batch. */
 export interface PhaseTime {
-  readonly phase: "reference" | "ascent" | "primal";
+  readonly phase: "reference" | "int8Weights" | "ascent" | "primal";
   /** How often a step goes through it. */
   readonly runs: number;
   readonly seconds: Spread;
@@ -80,8 +83,12 @@ const weightDecay = 1e-4;
 
 /** Times training steps on random images: what `TrainingStep.run` does with one batch. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  const { model, imageSize, method, stepsPerBatch, repeats, seed, onProgress = () => {} } = options;
-  const common = { epsilon, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
+  const { model, imageSize, method, stepsPerBatch, attackPrecision, repeats, seed, onProgress = () => {} } = options;
+  const common = {
+    epsilon,
+    ...(stepsPerBatch !== undefined && { stepsPerBatch }),
+    ...(attackPrecision !== undefined && { attack: { precision: attackPrecision } }),
+  };
   const objective = method === "lore" ? lore(common) : fare(common);
   const encoder = benchEncoder(model, seed, imageSize);
   const sizes = chosenMicroBatches(encoder, objective, options);
@@ -144,7 +151,7 @@ class Work {
     this.#encoder = encoder;
     this.#graphs = trainingGraphs(encoder, objective, sizes, omega);
     this.#runs = { ...runsPerBatch(objective), ...(options.cachedOriginal && { reference: 0 }) };
-    this.#parts = (name) => Math.ceil(options.batch / microBatchOf(name, sizes));
+    this.#parts = (name) => (name === "int8Weights" ? 1 : Math.ceil(options.batch / microBatchOf(name, sizes)));
     this.#options = options;
   }
 
@@ -168,10 +175,10 @@ class Work {
   }
 
   async phases(repeats: number, onProgress: (done: number, total: number) => void): Promise<readonly PhaseTime[]> {
-    const names = ["reference", "ascent", "primal"] as const;
+    const names = (["reference", "int8Weights", "ascent", "primal"] as const).filter((name) => this.#graphs[name]);
     const times: PhaseTime[] = [];
     for (const phase of names) {
-      const outputs = this.#graphs[phase];
+      const outputs = this.#graphs[phase]!;
       const parts = this.#parts(phase);
       const { median, min, max } = await this.#programSeconds(outputs, repeats);
       const scaled = { median: parts * median, min: parts * min, max: parts * max };
@@ -193,7 +200,11 @@ class Work {
     const others = Object.fromEntries(
       program.inputs
         .filter(({ name }) => !(name in weights))
-        .map(({ name, shape }) => [name, noise(elementCount(shape), uniform)]),
+        // Bytes take the same time whatever they are.
+        .map(({ name, dtype, shape }) => [
+          name,
+          dtype === "float32" ? noise(elementCount(shape), uniform) : allocate(dtype, shape),
+        ]),
     );
     const trains = [...parameters.keys()].every((name) => gradientName(name) in outputs);
     const optimizer = trains ? new AdamW(parameters, { weightDecay }) : undefined;

@@ -19,6 +19,11 @@ export function benchCommand(): Command {
     .option("--image-size <n>", "side of the input in pixels (default: the model's own)", parseCount)
     .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare"]).default("lore"))
     .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for fare)", parseCount)
+    .addOption(
+      new Option("--attack-precision <type>", "of the inner attack's products by weights")
+        .choices(["float32", "int8"])
+        .default("float32"),
+    )
     .option(
       "--micro-batch <n>",
       "images through the encoder at a time (default: what is fastest on CPU, the batch on a GPU)",

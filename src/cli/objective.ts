@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { InnerAttack } from "../attacks/index.ts";
+import type { FixedSteps, InnerAttack } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
@@ -34,6 +34,7 @@ export interface ObjectiveFlags {
   readonly attackStart: InnerAttack["start"];
   readonly attackMomentum: number;
   readonly attackLowResolution: number;
+  readonly attackPrecision: FixedSteps["precision"];
 }
 
 export function withObjectiveFlags(command: Command): Command {
@@ -88,6 +89,14 @@ export function withObjectiveFlags(command: Command): Command {
       "share of the inner PGD's steps, the first ones, at about half the image size",
       parseFraction,
       0,
+    )
+    .addOption(
+      new Option(
+        "--attack-precision <type>",
+        "of the inner PGD's products by weights; int8, on CPU, is for wide encoders and processors with VNNI or AMX",
+      )
+        .choices(["float32", "int8"])
+        .default("float32"),
     );
 }
 
@@ -99,13 +108,22 @@ export function withObjectiveFlags(command: Command): Command {
  */
 export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
   const { method, epsilon, stepsPerBatch, constraint } = flags;
-  const { attackSchedule, attackSteps, attackStepSize, attackStart, attackMomentum, attackLowResolution } = flags;
+  const {
+    attackSchedule,
+    attackSteps,
+    attackStepSize,
+    attackStart,
+    attackMomentum,
+    attackLowResolution,
+    attackPrecision,
+  } = flags;
   const attack = {
     schedule: attackSchedule,
     steps: attackSteps,
     start: attackStart,
     momentum: attackMomentum,
     lowResolution: attackLowResolution,
+    precision: attackPrecision,
     ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
   };
   const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };

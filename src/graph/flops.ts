@@ -20,7 +20,7 @@ export function flops({ batch, m, k, n }: Product): number {
   return 2 * batch * m * k * n;
 }
 
-/** Every matrix product that the outputs depend on, one a node: MatMul, Gemm, and convolutions as the products they are. */
+/** Every matrix product that the outputs depend on, one a node: MatMul, Gemm, int8 or not, and convolutions as the products they are. */
 export function productsOf(outputs: readonly Value[]): readonly Product[] {
   return reachable(outputs).nodes.flatMap((node) => {
     const product = rules[node.op]?.(node);
@@ -42,6 +42,10 @@ const rules: Readonly<Record<string, (node: Node) => Product>> = {
     // One matrix on the right serves all rows on the left: that is one large product.
     if (right.length === 2 && !layout.transA) return { batch: 1, m: product(left.slice(0, -1)), ...layout };
     return { batch: product(broadcast(left.slice(0, -2), right.slice(0, -2))), m: left.at(-2)!, ...layout };
+  },
+  MatMulInteger: ({ inputs: [a, b] }) => {
+    const [[m, k], n] = [a!.shape as readonly [number, number], b!.shape[1]!];
+    return { batch: 1, m, k, n, transA: false, transB: false };
   },
   Gemm: ({ inputs: [a, b], attributes }) => {
     const [transA, transB] = [int(attributes, "transA") !== 0, int(attributes, "transB") !== 0];

@@ -12,7 +12,7 @@ import {
   shape,
   windowed,
 } from "../testing/checks/index.ts";
-import { Draw } from "../testing/draw.ts";
+import { type CaseInput, Draw } from "../testing/draw.ts";
 import { type GradientCase, numbers } from "../testing/gradcheck.ts";
 import { toOnnx } from "./export.ts";
 import { Graph, GraphError, type Value } from "./index.ts";
@@ -29,6 +29,22 @@ const logical =
       draw.broadcasting(operands).map((shape) => draw.truths(shape)),
     );
 
+/** Bytes, for operators that take no floats. */
+const bytes = (draw: Draw, dtype: "uint8" | "int8", shape: readonly number[]): CaseInput => {
+  const { data } = draw.real(shape, { low: 0, high: 100 });
+  return { dtype, shape, data: data.map(Math.round) };
+};
+
+const quantizeLinear = (draw: Draw): GradientCase => {
+  const dtype = draw.pick(["uint8", "int8"] as const);
+  return apply("QuantizeLinear", [draw.real(draw.shape()), draw.real([], { low: 1 }), bytes(draw, dtype, [])]);
+};
+
+const matMulInteger = (draw: Draw): GradientCase => {
+  const [m, k, n] = [draw.int(1, 4), draw.int(1, 4), draw.int(1, 4)];
+  return apply("MatMulInteger", [bytes(draw, "uint8", [m, k]), bytes(draw, "int8", [k, n]), bytes(draw, "uint8", [])]);
+};
+
 const cases: Checks = {
   ...elementwise,
   ...products,
@@ -39,6 +55,8 @@ const cases: Checks = {
   And: logical("And", 2),
   Or: logical("Or", 2),
   Not: logical("Not", 1),
+  QuantizeLinear: quantizeLinear,
+  MatMulInteger: matMulInteger,
 };
 
 /** Runs a case in ONNX Runtime without telling it any shape but the inputs', and compares what all its values are. */
@@ -115,6 +133,14 @@ describe("what does not fit is an error that names the operator, its inputs and 
     [
       () => g.mul(a, wide),
       "Mul(a: float32[8, 3], wide: float64[8, 3]): inputs have different element types; cast one.",
+    ],
+    [
+      () => g.apply("MatMulInteger", [a, b, a]),
+      "MatMulInteger(a: float32[8, 3], b: float32[4, 5], a: float32[8, 3]): needs operands of uint8 or int8.",
+    ],
+    [
+      () => g.apply("QuantizeLinear", [a, b, b]),
+      "QuantizeLinear(a: float32[8, 3], b: float32[4, 5], b: float32[4, 5]): needs a scalar scale and zero point.",
     ],
     [() => g.exp(index), "Exp(index: int64[2]): needs a floating-point input, got int64; cast it."],
     [

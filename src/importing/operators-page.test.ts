@@ -31,7 +31,9 @@ function gradientOf(name: string): string {
 
 function page(): string {
   const written = Object.keys(composites).filter((name) => !oldForms.has(name));
-  const standard = [...new Set([...Object.keys(operators), ...written.filter((name) => !ours.test(name))])];
+  // Of what the graph has itself, imported models cannot bring what is rewritten in float32.
+  const kept = Object.keys(operators).filter((name) => !Object.hasOwn(rewrites, name));
+  const standard = [...new Set([...kept, ...written.filter((name) => !ours.test(name))])];
   const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
   return [
     "# Operators",

@@ -48,6 +48,7 @@ describe("defaults", () => {
     start: "uniform",
     momentum: 0,
     lowResolution: 0,
+    precision: "float32",
   };
 
   test("LORE is the paper's section 5 and appendix C", () => {

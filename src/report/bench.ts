@@ -3,6 +3,7 @@ import { percent, textTable } from "./table.ts";
 
 const phaseNames: Readonly<Record<PhaseTime["phase"], string>> = {
   reference: "forward (original encoder)",
+  int8Weights: "weights in int8",
   ascent: "forward + image gradient (attack step)",
   primal: "forward + all gradients + AdamW (primal step)",
 };

@@ -1,4 +1,4 @@
-import { type FixedSteps, type InnerAttack, lowResolutionSteps } from "../attacks/index.ts";
+import { type FixedSteps, type InnerAttack, isInt8, lowResolutionSteps } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
 import type { Encoder } from "../models/encoder.ts";
@@ -24,9 +24,10 @@ export function checkAttack(
   checkKept(images, encoder.imageSize);
 }
 
-/** @throws UsageError when the attack needs its images in host memory between steps */
+/** @throws UsageError when the attack is one for the CPU */
 export function residentAttack(attack: InnerAttack): FixedSteps {
   if (attack.schedule === "apgd") throw new UsageError("The inner attack's APGD schedule runs on CPU only.");
+  if (isInt8(attack)) throw new UsageError("The inner attack in int8 runs on CPU only.");
   if (attack.start !== "previous") return attack;
   throw new UsageError("The inner attack can start at the last epoch's perturbations on CPU only.");
 }

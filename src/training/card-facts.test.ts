@@ -11,6 +11,7 @@ test("a model card says how the inner attack differs from the published one, and
     trainingFacts(fare({ epsilon, attack }), defaultSettings, data).attackDetails;
   expect(trainingFacts(fare({ epsilon }), defaultSettings, data)).not.toHaveProperty("attackDetails");
   expect(details({ schedule: "apgd" })).toBe("step sizes and momentum of Auto-PGD");
+  expect(details({ precision: "int8" })).toBe("products by weights in int8");
   expect(details({ start: "previous", steps: 5, lowResolution: 0.5 })).toBe(
     "from the last epoch's perturbations, the first 3 at about half the image size",
   );

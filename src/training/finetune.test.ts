@@ -65,6 +65,7 @@ describe("a run interrupted and resumed is the run that was not, bit for bit", (
       "from the last epoch's perturbations",
       fare({ epsilon, attack: { steps: 3, start: "previous", lowResolution: 0.4 } }),
     ],
+    ["in int8", fare({ epsilon, attack: { ...attack, precision: "int8" } })],
     ["APGD from them", fare({ epsilon, attack: { steps: 2, start: "previous", schedule: "apgd" } })],
     [
       "TeCoA with KL",
@@ -306,9 +307,11 @@ describe("what cannot go on", () => {
     const small = tinyEncoder({ imageSize: 4 });
     const low = fare({ epsilon, attack: { lowResolution: 0.5 } });
     const auto = fare({ epsilon, attack: { schedule: "apgd" } });
+    const bytes = fare({ epsilon, attack: { precision: "int8" } });
     const run = fresh();
     await expect(finetune(small, source, low, { run })).rejects.toThrow(/no lower resolution/);
     await expect(finetune(encoder, source, auto, { run, device: "webgpu" })).rejects.toThrow(/CPU only/);
+    await expect(finetune(encoder, source, bytes, { run, device: "cuda" })).rejects.toThrow(/int8 runs on CPU only/);
     expect(() => readRun(run)).toThrow(/run\.json is missing/);
   });
 

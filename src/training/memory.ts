@@ -2,6 +2,7 @@ import { UsageError } from "../errors.ts";
 import type { Outputs } from "../graph/index.ts";
 import { peakBytes } from "../graph/liveness.ts";
 import { compilable } from "../graph/passes/index.ts";
+import { byteSize } from "../graph/storage.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
 import { canHoldHeap, fitsHeap } from "../runtime/index.ts";
@@ -42,16 +43,18 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: B
     : new Map<string, never>();
   const graphs = trainingGraphs(encoder, objective, batches, omega, { recompute, reference: "inputs" });
   const weights = [...encoder.parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const { reference, ascent, lowResolutionAscent, lastLook, distance, primal } = graphs;
-  const others = [reference, ascent, lowResolutionAscent, lastLook, distance];
+  const { reference, ascent, int8Weights, lowResolutionAscent, lastLook, distance, primal } = graphs;
+  const others = [reference, ascent, int8Weights, lowResolutionAscent, lastLook, distance];
   const programs = [...others.map((outputs) => memoryOf(outputs, true)), memoryOf(primal, false)];
   const kept = programs.reduce((sum, { arena }) => sum + arena, 0);
   // Programs that share the heap run one at a time, and leave nothing but what they return: the last the gradient and its copy.
   const shared = Math.max(...programs.map(({ heap }) => heap), 2 * weights);
+  const int8Bytes = Object.values(int8Weights ?? {}).reduce((sum, value) => sum + byteSize(value), 0);
   const sumOfParts = batch > primalMicroBatch ? weights : 0;
   return (
     processBytes +
     weightCopies * weights +
+    int8Bytes +
     imageCopies * 4 * Math.ceil(batch / microBatch) * microBatch * 3 * encoder.imageSize ** 2 +
     sumOfParts +
     arenaSlack * kept +

@@ -32,6 +32,7 @@ describe("runsPerBatch", () => {
     lore({ epsilon: 0.01, attack, margin, dual: { kind: "constant", value: 1 } }),
     fare({ epsilon: 0.01, attack, stepsPerBatch: 2 }),
     fare({ epsilon: 0.01, attack: { steps: 4, schedule: "apgd" } }),
+    fare({ epsilon: 0.01, attack: { steps: 4, precision: "int8" } }),
   ];
   it.each(objectives.map((objective) => [`${objective.name}, ${objective.constraint?.dual.kind}`, objective] as const))(
     "says what TrainingStep does: %s",
@@ -50,7 +51,9 @@ describe("runsPerBatch", () => {
       const names = runs.flatMap(({ mock }) => mock.contexts).map((program) => phaseOf(program as Program));
       const expected = runsPerBatch(objective);
       for (const phase of Object.keys(expected) as (keyof TrainingGraphs)[]) {
-        expect([phase, names.filter((name) => name === phase).length]).toEqual([phase, 2 * expected[phase]]);
+        // A batch of two micro-batches; weights are the same for both.
+        const parts = phase === "int8Weights" ? 1 : 2;
+        expect([phase, names.filter((name) => name === phase).length]).toEqual([phase, parts * expected[phase]]);
       }
     },
   );
@@ -60,6 +63,7 @@ function phaseOf({ outputs }: Program): keyof TrainingGraphs {
   if ("embedding" in outputs) return "reference";
   if ("next" in outputs) return "ascent";
   if ("dualLoss" in outputs) return "dual";
+  if (Object.keys(outputs).every((name) => name.startsWith("int8."))) return "int8Weights";
   if ("gradient" in outputs) return "ascent";
   if ("advDistance" in outputs) return "primal";
   return "loss" in outputs ? "lastLook" : "distance";
@@ -81,6 +85,10 @@ describe("trainingGraphs", () => {
     expect(work("reference")).toBe(patches + linear + attention);
     // Back to the image: a linear layer's input gradient is one product more, attention's two operands are two.
     expect(work("ascent")).toBe(2 * patches + 2 * linear + 3 * attention);
+    const int8 = lore({ epsilon: 0.01, attack: { precision: "int8" } });
+    const inInt8 = trainingGraphs(encoder, int8, sameMicroBatches(batch), omega);
+    expect(productFlops(Object.values(inInt8.ascent))).toBe(work("ascent"));
+    expect(productFlops(Object.values(inInt8.int8Weights!))).toBe(0);
     // Twice the images; weights' gradients instead of the image's.
     expect(work("primal")).toBe(2 * (2 * patches + 3 * linear + 3 * attention));
     // Two layers forward, two weight gradients, one input gradient.

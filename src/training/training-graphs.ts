@@ -2,12 +2,14 @@ import {
   ascentGraph,
   ascentSpec,
   type InnerAttack,
+  isInt8,
   lossGraph,
   lowResolutionSteps,
   type TargetBuilder,
 } from "../attacks/index.ts";
 import { recomputed, selectivelyRecomputed } from "../autodiff/index.ts";
 import { Graph, type Outputs, type Value } from "../graph/index.ts";
+import { withInt8Products } from "../graph/passes/int8-products.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import {
@@ -27,6 +29,8 @@ export interface TrainingGraphs {
   readonly reference: Outputs;
   /** One step of the inner attack: `ascentGraph` for fixed steps, `lossGraph` for APGD. */
   readonly ascent: Outputs;
+  /** Weights in int8, which `ascent` reads; where the attack computes in int8. */
+  readonly int8Weights: Outputs | undefined;
   /** The same step at low resolution; where the attack has such steps. */
   readonly lowResolutionAscent: Outputs | undefined;
   /** Output `loss` [N] of the point that APGD comes to last. */
@@ -80,7 +84,7 @@ function attackGraphs(
   batch: number,
   loss: Measure,
   lean: (outputs: Outputs, of: Value) => Outputs,
-): Pick<TrainingGraphs, "ascent" | "lowResolutionAscent" | "lastLook"> {
+): Pick<TrainingGraphs, "ascent" | "int8Weights" | "lowResolutionAscent" | "lastLook"> {
   const { imageSize } = encoder;
   const target =
     (embed: Encoder["embed"]): TargetBuilder =>
@@ -89,14 +93,19 @@ function attackGraphs(
   if (attack.schedule === "apgd") {
     const look = lossGraph({ batch, imageSize, gradient: true }, full);
     const lastLook = lossGraph({ batch, imageSize, gradient: false }, full);
-    return { ascent: lean(look, look.loss!), lowResolutionAscent: undefined, lastLook };
+    return { ascent: lean(look, look.loss!), int8Weights: undefined, lowResolutionAscent: undefined, lastLook };
   }
   const stepOf = (builder: TargetBuilder): Outputs => {
     const { loss: climbed, ...step } = ascentGraph(ascentSpec(attack, batch, imageSize), builder);
     return lean(step, climbed!);
   };
+  const step = stepOf(full);
+  const { outputs: ascent, weights: int8Weights } = isInt8(attack)
+    ? withInt8Products(step, new Set(encoder.parameters.keys()))
+    : { outputs: step, weights: undefined };
   return {
-    ascent: stepOf(full),
+    ascent,
+    int8Weights,
     lowResolutionAscent: lowResolutionSteps(attack) > 0 ? stepOf(target(lowResolution(encoder))) : undefined,
     lastLook: undefined,
   };
@@ -117,6 +126,7 @@ export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): 
   return {
     reference: 1,
     ascent: attack.steps - lowResolutionSteps(attack),
+    int8Weights: isInt8(attack) ? 1 : 0,
     lowResolutionAscent: lowResolutionSteps(attack),
     lastLook: attack.schedule === "apgd" ? 1 : 0,
     primal: stepsPerBatch,

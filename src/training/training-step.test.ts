@@ -10,6 +10,7 @@ const encoder = tinyEncoder();
 const epsilon = 8 / 255;
 const pixels = randomImages(5);
 const weak = fare({ epsilon, attack: { steps: 3 } });
+const bytes = fare({ epsilon, attack: { steps: 3, precision: "int8" } });
 const strong = lore({
   epsilon,
   stepsPerBatch: 2,
@@ -46,7 +47,7 @@ describe("micro-batches", () => {
     { microBatch: 5, primalMicroBatch: 2 },
     { microBatch: 2, primalMicroBatch: 3 },
   ])("%o at a time: the gradient of the whole batch, also when it does not divide", async (sizes) => {
-    for (const objective of [weak, { ...strong, stepsPerBatch: 1 }]) {
+    for (const objective of [weak, bytes, { ...strong, stepsPerBatch: 1 }]) {
       const [whole, split] = [await create(objective), await create(objective, sizes)];
       // Twice, so that the second batch starts from moved weights and there is a violation for the dual to see.
       const results = [];
@@ -89,6 +90,20 @@ describe("micro-batches", () => {
     await whole.dispose();
     await split.dispose();
   });
+});
+
+test("an attack in int8 finds about as much as one in float32, not the same", async () => {
+  const distances = [];
+  for (const objective of [weak, bytes]) {
+    const step = await create(objective);
+    distances.push((await step.run(pixels, ["key"], () => 0)).advDistance);
+    await step.dispose();
+  }
+  const [full, rounded] = distances as [number, number];
+  // A tenth of it is what one of the three steps finds.
+  expect(rounded / full).toBeGreaterThan(0.9);
+  expect(rounded / full).toBeLessThan(1.1);
+  expect(rounded).not.toBe(full);
 });
 
 test("activations that are computed again give the same gradients", async () => {

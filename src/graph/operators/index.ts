@@ -4,6 +4,7 @@ import { axesIn, axisIn, broadcast, product, range, sameShape } from "../shapes.
 import type { Value, ValueType } from "../value.ts";
 import { gather, gatherElements, gatherND, scatterElements, scatterND, slice } from "./indexing.ts";
 import { first, floatDType, int, ints, type Operator, one, sameDType, two } from "./operator.ts";
+import { gemm, matMul, matMulInteger } from "./products.ts";
 import { averagePool, conv, convTranspose, maxPool } from "./windows.ts";
 
 export { int, ints, type Operator } from "./operator.ts";
@@ -53,32 +54,6 @@ const argument: Operator = {
     select_last_index: (a.select_last_index as number) ?? 0,
   }),
   infer: (x, a) => one("int64", reducedShape(x[0]!.shape, [int(a, "axis")], int(a, "keepdims") === 1)),
-};
-
-function matMulShape(a: readonly number[], b: readonly number[]): readonly number[] {
-  if (a.length === 0 || b.length === 0) mismatch("needs operands of rank 1 or more");
-  const left = a.length === 1 ? [1, ...a] : a;
-  const right = b.length === 1 ? [...b, 1] : b;
-  const inner = left.at(-1);
-  if (inner !== right.at(-2)) mismatch(`inner dimensions ${inner} and ${right.at(-2)} differ`);
-  const shape = [...broadcast(left.slice(0, -2), right.slice(0, -2)), left.at(-2)!, right.at(-1)!];
-  if (b.length === 1) shape.pop();
-  if (a.length === 1) shape.splice(b.length === 1 ? -1 : -2, 1);
-  return shape;
-}
-
-const gemm: Operator = {
-  complete: (a) => ({ alpha: 1, beta: 1, transA: 0, transB: 0, ...a }),
-  infer: (x, a) => {
-    const dtype = floatDType(x);
-    const [left, right] = [first(x, 2), x[1]!];
-    if (left.rank !== 2 || right.rank !== 2) mismatch("needs matrices (rank 2)");
-    const [m, k] = int(a, "transA") ? [left.shape[1]!, left.shape[0]!] : [left.shape[0]!, left.shape[1]!];
-    const [k2, n] = int(a, "transB") ? [right.shape[1]!, right.shape[0]!] : [right.shape[0]!, right.shape[1]!];
-    if (k !== k2) mismatch(`inner dimensions ${k} and ${k2} differ`);
-    if (x[2] && !sameShape(broadcast([m, n], x[2].shape), [m, n])) mismatch(`bias does not broadcast to [${m}, ${n}]`);
-    return one(dtype, [m, n]);
-  },
 };
 
 const layerNormalization: Operator = {
@@ -166,8 +141,9 @@ export const operators: Readonly<Record<string, Operator>> = {
   },
 
   // Products
-  MatMul: { infer: (x) => one(floatDType(two(x)), matMulShape(x[0]!.shape, x[1]!.shape)) },
+  MatMul: matMul,
   Gemm: gemm,
+  MatMulInteger: matMulInteger,
   Conv: conv,
   ConvTranspose: convTranspose,
   MaxPool: maxPool,
@@ -203,6 +179,14 @@ export const operators: Readonly<Record<string, Operator>> = {
   // Shape
   Identity: numeric,
   Cast: { infer: (x, a) => one(a.to as DType, first(x).shape) },
+  // By a scale and a zero point for the whole tensor; the result has the zero point's type.
+  QuantizeLinear: {
+    infer: (x) => {
+      const [value, scale, zeroPoint] = [first(x, 3), x[1]!, x[2]!];
+      if (scale.rank + zeroPoint.rank > 0) mismatch("needs a scalar scale and zero point");
+      return one(zeroPoint.dtype, value.shape);
+    },
+  },
   Reshape: reshape,
   Flatten: {
     complete: (a, x) => ({

@@ -1,7 +1,8 @@
-import { type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
+import { type Feeds, type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
+import { largestInt8 } from "../../graph/passes/int8-products.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import { gradientName, type Objective } from "../../objectives/index.ts";
-import { compile, discard, HeldHeap, type Program, takingTurns } from "../../runtime/index.ts";
+import { compile, discard, HeldHeap, largestExactInt8, type Program, takingTurns } from "../../runtime/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { checkNorm } from "../non-finite.ts";
 import { addInPlace, feedsOf, sumOfSquares } from "../parameters.ts";
@@ -21,6 +22,8 @@ export class HostLearner implements Learner, Stepwise {
   readonly #clipGradient: number;
   readonly #programs: Programs;
   readonly #heap: HeldHeap | undefined;
+  /** Of the present weights; undefined where they have to be made. */
+  #int8Weights: Feeds | undefined;
   #gradient: Gradient = new Map();
 
   private constructor(
@@ -39,11 +42,15 @@ export class HostLearner implements Learner, Stepwise {
   }
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
-    const { reference, ascent, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
+    const { reference, ascent, int8Weights, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
     const shared = takingTurns(options);
     const programs = {
       reference: await compile(reference, shared),
       ascent: await compile(ascent, shared),
+      int8Weights: int8Weights && {
+        program: await compile(int8Weights, shared),
+        largest: Float32Array.of(await largestExactInt8()),
+      },
       lowResolutionAscent: lowResolutionAscent && (await compile(lowResolutionAscent, shared)),
       lastLook: lastLook && (await compile(lastLook, shared)),
       primal: await compile(primal, shared),
@@ -61,9 +68,17 @@ export class HostLearner implements Learner, Stepwise {
 
   async perturb(part: Part): Promise<void> {
     const { distance } = this.#programs;
-    const feeds = { ...feedsOf(this.#parameters), ...arraysOf(part) };
+    const feeds = { ...feedsOf(this.#parameters), ...(await this.#inInt8()), ...arraysOf(part) };
     if (distance) part.cleanDistance.set((await distance.run(feeds)).cleanDistance as Float32Array);
     await perturbBatch(this.#programs, this.#objective.attack, part.clean, feeds, part.adversarial);
+  }
+
+  async #inInt8(): Promise<Feeds> {
+    const { int8Weights } = this.#programs;
+    if (!int8Weights) return {};
+    const { program, largest } = int8Weights;
+    this.#int8Weights ??= await program.run({ ...feedsOf(this.#parameters), [largestInt8]: largest });
+    return this.#int8Weights;
   }
 
   descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void> {
@@ -94,6 +109,7 @@ export class HostLearner implements Learner, Stepwise {
     this.#optimizer.step(this.#parameters, (name) => this.#gradient.get(name)!, learningRate, scale);
     discard(this.#gradient.values());
     this.#gradient = new Map();
+    this.#int8Weights = undefined;
   }
 
   /** Factor that brings the gradient's norm to the limit; checks on the way that it is finite. */
@@ -110,16 +126,20 @@ export class HostLearner implements Learner, Stepwise {
   }
 
   async pull(): Promise<void> {}
-  push(): void {}
+  push(): void {
+    this.#int8Weights = undefined;
+  }
 
   async dispose(): Promise<void> {
-    for (const program of Object.values<Program | undefined>({ ...this.#programs })) await program?.dispose();
+    const { int8Weights, ...programs } = this.#programs;
+    for (const program of [...Object.values(programs), int8Weights?.program]) await program?.dispose();
     this.#heap?.release();
   }
 }
 
 interface Programs extends InnerPrograms {
   readonly reference: Program;
+  readonly int8Weights: { readonly program: Program; readonly largest: Float32Array } | undefined;
   readonly primal: Program;
   readonly distance: Program | undefined;
 }
