@@ -16,6 +16,7 @@ const kinds = {
   apgd: { schedule: "apgd" },
   warm: { start: "previous" },
   low: { lowResolution: 0.5 },
+  int8: { precision: "int8" },
 } as const satisfies Readonly<Record<string, Omit<InnerAttackOptions, "epsilon">>>;
 
 export interface Variant {
@@ -40,11 +41,12 @@ export const defaultVariants = [
   "warm:2",
   "low:10",
   "low:5",
+  "int8:10",
 ] as const;
 
 /** Reads `KIND:STEPS` or `KIND:STEPS:STEP`, the step as a share of epsilon. */
 export function parseVariant(text: string): Variant {
-  const [, kind = "", steps, stepSize] = /^([a-z]+):([1-9]\d*)(?::(\d+(?:\.\d+)?))?$/.exec(text) ?? [];
+  const [, kind = "", steps, stepSize] = /^([a-z0-9]+):([1-9]\d*)(?::(\d+(?:\.\d+)?))?$/.exec(text) ?? [];
   if (!Object.hasOwn(kinds, kind)) {
     throw new InvalidArgumentError(
       `Write KIND:STEPS[:SHARE OF EPSILON], with a kind of ${Object.keys(kinds).join(", ")}.`,

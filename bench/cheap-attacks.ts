@@ -36,7 +36,7 @@ const command = new Command("cheap-attacks")
   .requiredOption("--data <folder>", "holds train/ and val/, classes.json beside them")
   .option(
     "--variant <kind:steps[:step]...>",
-    `pgd, apgd, warm (start) or low (resolution), step as a share of epsilon (default: ${defaultVariants.join(" ")})`,
+    `pgd, apgd, warm (start), low (resolution) or int8, step as a share of epsilon (default: ${defaultVariants.join(" ")})`,
     (text: string, before: readonly Variant[] = []) => [...before, parseVariant(text)],
   )
   .option("--seed <n...>", "of a run each", (text: string, before: readonly number[] = []) => [...before, Number(text)])

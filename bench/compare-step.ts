@@ -6,6 +6,7 @@
  *
  *     npx tsx bench/compare-step.ts --peer "chroot /srv/peer python3" --json before.json
  *     npx tsx bench/compare-step.ts --device webgpu --precision float16 --case vit-b-32:64:1 vit-b-32:256:1
+ *     npx tsx bench/compare-step.ts --attack-precision int8 --peer-attack-precision bfloat16 --case vit-b-32:8:1
  *     npx tsx bench/compare-step.ts --table before.json after.json
  */
 import { readFileSync } from "node:fs";
@@ -24,7 +25,9 @@ import { ProcessError } from "./process.ts";
 import { alternate } from "./rounds.ts";
 import { addCase, defaultCases, describeCase, parseCase, type StepCase } from "./step-cases.ts";
 import {
+  type AttackPrecision,
   changeTable,
+  type PeerAttackPrecision,
   type PeerDevice,
   type PeerStep,
   type Precision,
@@ -41,6 +44,8 @@ interface Flags {
   readonly device: Device;
   readonly peerDevice?: PeerDevice;
   readonly precision: Precision;
+  readonly attackPrecision: AttackPrecision;
+  readonly peerAttackPrecision: PeerAttackPrecision;
   readonly peer: string;
   readonly plainPeer?: true;
   readonly laterEpochs?: true;
@@ -66,6 +71,16 @@ const command = new Command("compare-step")
     ]),
   )
   .addOption(new Option("--precision <name>", "of both sides").choices(["float32", "float16"]).default("float32"))
+  .addOption(
+    new Option("--attack-precision <name>", "of products in our attack steps")
+      .choices(["float32", "int8"])
+      .default("float32"),
+  )
+  .addOption(
+    new Option("--peer-attack-precision <name>", "of PyTorch's attack steps")
+      .choices(["float32", "bfloat16"])
+      .default("float32"),
+  )
   .addOption(peerOption())
   .option("--plain-peer", "PyTorch as people write it, not tuned")
   .option("--later-epochs", "our step as after the first epoch: original embeddings from the cache")
@@ -81,7 +96,7 @@ async function run(flags: Flags): Promise<void> {
     process.stdout.write(tables(flags.table.map(readComparison)));
     return;
   }
-  const { rounds, repeats, threads, json, device, precision } = flags;
+  const { rounds, repeats, threads, json, device, precision, attackPrecision, peerAttackPrecision } = flags;
   const peerDevice = flags.peerDevice ?? (device === "cpu" ? "cpu" : "cuda");
   const peer = await findPeer(flags.peer);
   const tuned = !flags.plainPeer;
@@ -96,6 +111,8 @@ async function run(flags: Flags): Promise<void> {
     cachedOriginal,
     device,
     precision,
+    attackPrecision,
+    peerAttackPrecision,
     rounds: measured,
   };
   for (const one of flags.case ?? defaultCases.map(parseCase)) {
@@ -107,10 +124,11 @@ async function run(flags: Flags): Promise<void> {
           ...settings,
           device,
           cachedOriginal,
+          attackPrecision,
           method: "lore",
           seed: 0,
         } satisfies BenchOptions),
-      () => peerStep(peer, { ...settings, device: peerDevice }, tuned),
+      () => peerStep(peer, { ...settings, device: peerDevice, attackPrecision: peerAttackPrecision }, tuned),
       (round) => {
         measured.push({ case: one, ...round });
         if (json !== undefined) writeAtomically(json, `${JSON.stringify(comparison, undefined, 1)}\n`);
@@ -128,11 +146,17 @@ interface Settings extends StepCase {
   readonly repeats: number;
   readonly device: PeerDevice;
   readonly precision: Precision;
+  readonly attackPrecision: PeerAttackPrecision;
 }
 
 async function peerStep(peer: Peer, settings: Settings, tuned: boolean): Promise<PeerStep> {
-  const { imageSize, stepsPerBatch, ...named } = settings;
-  const flags = { ...named, "image-size": imageSize, "steps-per-batch": stepsPerBatch };
+  const { imageSize, stepsPerBatch, attackPrecision, ...named } = settings;
+  const flags = {
+    ...named,
+    "image-size": imageSize,
+    "steps-per-batch": stepsPerBatch,
+    "attack-precision": attackPrecision,
+  };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const step = await runPeer<PeerStep>(peer, "lore_step.py", [
     ...args,
@@ -140,7 +164,15 @@ async function peerStep(peer: Peer, settings: Settings, tuned: boolean): Promise
     "--step-only",
     "--json",
   ]);
-  for (const name of ["imageSize", "batch", "stepsPerBatch", "threads", "device", "precision"] as const)
+  for (const name of [
+    "imageSize",
+    "batch",
+    "stepsPerBatch",
+    "threads",
+    "device",
+    "precision",
+    "attackPrecision",
+  ] as const)
     if (step[name] !== settings[name])
       throw new ProcessError(`The peer timed another step: its ${name} is ${step[name]}, not ${settings[name]}.`);
   return step;

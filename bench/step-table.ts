@@ -8,6 +8,8 @@ import { describeCase, type StepCase } from "./step-cases.ts";
 
 export type PeerDevice = "cpu" | "cuda";
 export type Precision = "float32" | "float16";
+export type AttackPrecision = "float32" | "int8";
+export type PeerAttackPrecision = "float32" | "bfloat16";
 
 /** What `bench/peer/lore_step.py --step-only --json` prints, as far as it is used. */
 export interface PeerStep {
@@ -17,6 +19,7 @@ export interface PeerStep {
   readonly threads: number;
   readonly device: PeerDevice;
   readonly precision: Precision;
+  readonly attackPrecision: PeerAttackPrecision;
   readonly secondsPerStep: number;
   readonly secondsPerStepMin: number;
   readonly secondsPerStepMax: number;
@@ -41,6 +44,9 @@ export interface StepComparison {
   /** Ours. */
   readonly device: Device;
   readonly precision: Precision;
+  /** Of attack steps, which may compute in less than `precision`; "float32" where absent. */
+  readonly attackPrecision?: AttackPrecision;
+  readonly peerAttackPrecision?: PeerAttackPrecision;
   readonly rounds: readonly StepRound[];
 }
 
@@ -138,14 +144,21 @@ function settingsOf({
   cachedOriginal,
   device,
   precision,
+  attackPrecision = "float32",
+  peerAttackPrecision = "float32",
   rounds,
 }: StepComparison): string {
   const peer = rounds[0]?.peer;
   const names = new Set(rounds.map((round) => describeCase(round.case)));
+  const attacks = { ours: attackPrecision, PyTorch: peerAttackPrecision };
+  const lessThan32 = Object.entries(attacks).flatMap(([side, type]) =>
+    type === "float32" ? [] : `${side} in ${type}`,
+  );
   return [
     describeMachine(machine),
     peer && `PyTorch ${peer.torch} (${peer.capability}), ${tuned ? "tuned" : "as people write it"}`,
     `ours on ${device}${cachedOriginal ? ", after the first epoch" : ""}, both in ${precision}`,
+    lessThan32.length > 0 ? `attack steps: ${lessThan32.join(", ")}` : undefined,
     `${threads} threads; ${rounds.length / Math.max(names.size, 1)} rounds of ${repeats} counted steps a side`,
   ]
     .filter((text) => text !== undefined)

@@ -88,6 +88,14 @@ describe("stepTable", () => {
     );
   });
 
+  it("says which attack steps were not in float32", () => {
+    const [settings] = stepTable({ ...comparison(round(4, 8)), attackPrecision: "int8" }).split("\n");
+    expect(settings).toContain("both in float32; attack steps: ours in int8; 2 threads");
+    const both = { attackPrecision: "int8", peerAttackPrecision: "bfloat16" } as const;
+    expect(stepTable({ ...comparison(round(4, 8)), ...both })).toContain("ours in int8, PyTorch in bfloat16;");
+    expect(stepTable(comparison(round(4, 8)))).not.toContain("attack steps");
+  });
+
   it("shows what changed in the cases of both", () => {
     const table = changeTable(comparison(round(4, 8)), comparison(round(2, 8)));
     expect(table.split("\n").at(-1)).toContain(

@@ -19,6 +19,9 @@ Attention is F.scaled_dot_product_attention: on CPUs it was faster than product,
 --device cuda runs it on a GPU, in float32 without TF32, or with --precision float16 under torch.autocast, as mixed
 precision is written there (no loss scaling, which costs little); each timed piece ends when the device is done.
 
+--attack-precision bfloat16 runs the PGD steps, and nothing else, under torch.autocast in bfloat16, on a copy of the encoder
+whose linear layers are made bfloat16 once a batch.
+
 Reported are medians: a step; and, on B images, a forward pass, a forward pass with the gradient of the image, and a
 forward pass with the gradients of all parameters (the image's own not included). --step-only leaves these parts out.
 Peak memory is the process's up to the end of the last step, before the parts are timed; on a GPU also what tensors took
@@ -28,6 +31,7 @@ bench/compare-step.ts runs this beside our own step, with --tuned.
 """
 
 import argparse
+import copy
 import json
 import os
 import resource
@@ -70,6 +74,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("float32", "float16"), default="float32")
+    parser.add_argument("--attack-precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--repeats", type=int, default=5, help="timed repetitions after one to warm up")
     parser.add_argument("--tuned", action="store_true", help="linear patches, memory kept by malloc, fused AdamW")
     parser.add_argument("--step-only", action="store_true", help="time the whole step and none of its parts")
@@ -80,6 +85,8 @@ def parse_arguments():
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     if options.precision == "float16" and options.device == "cpu":
         parser.error("--precision float16 needs --device cuda")
+    if options.attack_precision == "bfloat16" and options.precision == "float16":
+        parser.error("--attack-precision bfloat16 is for steps that are otherwise float32")
     options.image_size = options.image_size or MODELS[options.model].image
     patch = MODELS[options.model].patch
     if options.image_size < 1 or options.image_size % patch != 0:
@@ -187,9 +194,34 @@ def autocast():
     return torch.autocast(options.device, dtype=torch.float16, enabled=options.precision == "float16")
 
 
+def attack_autocast():
+    if options.attack_precision == "float32":
+        return autocast()
+    return torch.autocast(options.device, dtype=torch.bfloat16)
+
+
+def attacker_of(encoder):
+    """What the attack differentiates: the encoder itself, or a copy of it with linear layers in bfloat16."""
+    if options.attack_precision == "float32":
+        return encoder
+    attacker = copy.deepcopy(encoder).requires_grad_(False)
+    for module in attacker.modules():
+        if isinstance(module, nn.Linear):
+            module.bfloat16()
+    return attacker
+
+
+@torch.no_grad()
+def refresh(attacker, encoder):
+    """Brings the copy to the encoder's weights."""
+    if attacker is not encoder:
+        for mine, weight in zip(attacker.parameters(), encoder.parameters()):
+            mine.copy_(weight)
+
+
 def image_gradient(encoder, images, z0):
     images = images.detach().requires_grad_()
-    with autocast():
+    with attack_autocast():
         loss = squared_distance(encoder(images), z0).sum()
     return torch.autograd.grad(loss, images)[0]
 
@@ -202,11 +234,12 @@ def pgd(encoder, x, z0):
     return x_adv
 
 
-def lore_step(encoder, reference, optimizer, x, multipliers, primal_steps):
+def lore_step(encoder, reference, attacker, optimizer, x, multipliers, primal_steps):
     with torch.no_grad(), autocast():
         z0 = reference(x)
     encoder.requires_grad_(False)
-    x_adv = pgd(encoder, x, z0)
+    refresh(attacker, encoder)
+    x_adv = pgd(attacker, x, z0)
     encoder.requires_grad_(True)
 
     threshold = RHO * z0.float().square().sum(dim=1)
@@ -278,12 +311,13 @@ def main():
     reference.load_state_dict(encoder.state_dict())
     encoder.to(options.device)
     reference.to(options.device)
+    attacker = attacker_of(encoder)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-5, weight_decay=1e-4, fused=options.tuned)
     x = torch.rand(options.batch, 3, options.image_size, options.image_size, device=options.device)
     multipliers = torch.ones(options.batch, device=options.device)
 
     def step():
-        lore_step(encoder, reference, optimizer, x, multipliers, options.steps_per_batch)
+        lore_step(encoder, reference, attacker, optimizer, x, multipliers, options.steps_per_batch)
 
     steps = seconds_of(step)
     seconds_per_step = statistics.median(steps)
@@ -300,6 +334,7 @@ def main():
         "threads": options.threads,
         "device": options.device,
         "precision": options.precision,
+        "attackPrecision": options.attack_precision,
         "tuned": options.tuned,
         "secondsPerStep": seconds_per_step,
         "imagesPerSecond": options.batch / seconds_per_step,
