@@ -34,19 +34,8 @@ export function productFlops(outputs: readonly Value[]): number {
 }
 
 const rules: Readonly<Record<string, (node: Node) => Product>> = {
-  MatMul: ({ inputs: [a, b] }) => {
-    const left = a!.rank === 1 ? [1, ...a!.shape] : a!.shape;
-    const right = b!.rank === 1 ? [...b!.shape, 1] : b!.shape;
-    const [k, n] = [right.at(-2)!, right.at(-1)!];
-    const layout = { k, n, transA: isSwapped(a!), transB: isSwapped(b!) };
-    // One matrix on the right serves all rows on the left: that is one large product.
-    if (right.length === 2 && !layout.transA) return { batch: 1, m: product(left.slice(0, -1)), ...layout };
-    return { batch: product(broadcast(left.slice(0, -2), right.slice(0, -2))), m: left.at(-2)!, ...layout };
-  },
-  MatMulInteger: ({ inputs: [a, b] }) => {
-    const [[m, k], n] = [a!.shape as readonly [number, number], b!.shape[1]!];
-    return { batch: 1, m, k, n, transA: false, transB: false };
-  },
+  MatMul: matMul,
+  MatMulInteger: matMul,
   Gemm: ({ inputs: [a, b], attributes }) => {
     const [transA, transB] = [int(attributes, "transA") !== 0, int(attributes, "transB") !== 0];
     const [m, k] = transA ? [a!.shape[1]!, a!.shape[0]!] : [a!.shape[0]!, a!.shape[1]!];
@@ -80,4 +69,14 @@ function isSwapped({ origin, rank }: Value): boolean {
   if (origin.kind !== "node" || origin.node.op !== "Transpose") return false;
   const perm = origin.node.attributes.perm as readonly number[];
   return perm.every((axis, i) => axis === (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
+}
+
+function matMul({ inputs: [a, b] }: Node): Product {
+  const left = a!.rank === 1 ? [1, ...a!.shape] : a!.shape;
+  const right = b!.rank === 1 ? [...b!.shape, 1] : b!.shape;
+  const [k, n] = [right.at(-2)!, right.at(-1)!];
+  const layout = { k, n, transA: isSwapped(a!), transB: isSwapped(b!) };
+  // One matrix on the right serves all rows on the left: that is one large product.
+  if (right.length === 2 && !layout.transA) return { batch: 1, m: product(left.slice(0, -1)), ...layout };
+  return { batch: product(broadcast(left.slice(0, -2), right.slice(0, -2))), m: left.at(-2)!, ...layout };
 }

@@ -21,7 +21,7 @@ export interface Int8Products {
 /**
  * Products by weights in int8: activations, and cotangents in a backward pass, are rounded to 8 bits with a scale for each row,
  * weights with one for each column of the product, sums are exact (int32). All else stays float32: products of two
- * activations, and of other ranks.
+ * activations, of stacks of weights, and convolutions.
  *
  * A scale a row, not one for the tensor: tokens and images have cotangents of very different size, and what one image gets
  * must not depend on its neighbours in the batch. Weights are another program's, since they stay the same over the steps of
@@ -40,7 +40,7 @@ export function withInt8Products(outputs: Outputs, parameters: ReadonlySet<strin
   return { outputs: step, weights: weights.outputs };
 }
 
-/** Tells products of a matrix by one that is made of weights alone. */
+/** Tells products by a matrix that is made of weights alone. */
 function productsByWeights(values: readonly Value[], parameters: ReadonlySet<string>): (node: Node) => boolean {
   const { nodes, sources } = reachable(values);
   const inputs = [...sources].filter(({ origin }) => origin.kind === "input");
@@ -54,8 +54,7 @@ function productsByWeights(values: readonly Value[], parameters: ReadonlySet<str
   );
   return ({ op, inputs: [a, b], attributes }) => {
     if (op !== "MatMul" && (op !== "Gemm" || int(attributes, "transA"))) return false;
-    const matrices = a!.rank === 2 && b!.rank === 2;
-    return matrices && ofOthers.has(a!) && ofWeights.has(b!) && !ofOthers.has(b!);
+    return a!.rank >= 2 && b!.rank === 2 && ofOthers.has(a!) && ofWeights.has(b!) && !ofOthers.has(b!);
   };
 }
 
@@ -77,7 +76,7 @@ function int8Product({ attributes }: Node, a: Value, { numbers, scale }: Int8Wei
   const { graph: g } = a;
   const { alpha = 1, beta = 1 } = attributes as { readonly alpha?: number; readonly beta?: number };
   // Two reductions and no array of magnitudes.
-  const [most, least] = [g.reduceMax, g.reduceMin].map((of) => of(a, { axes: [1], keepDims: true }));
+  const [most, least] = [g.reduceMax, g.reduceMin].map((of) => of(a, { axes: [-1], keepDims: true }));
   const largest = g.max(most!, g.neg(least!), leastMagnitude);
   const zero = g.constant({ dtype: "uint8", shape: [], data: Uint8Array.of(128) });
   const rounded = quantized(g.mul(a, g.reciprocal(largest)), 1 / levels, zero);
