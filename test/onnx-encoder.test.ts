@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
@@ -43,6 +43,11 @@ test("a ConvNet's file: its last linear layer is the head; trained, it is the sa
   expect(attacked.code, attacked.stderr).toBe(0);
   const { clean, attacks } = JSON.parse(attacked.stdout) as { clean: number; attacks: { accuracy: number }[] };
   expect(attacks[0]!.accuracy).toBeLessThan(clean);
+
+  // Its linear layer is not part of the embedding.
+  const bytes = await lore(["train", ...net, "--attack-precision", "int8", "--out", at("bytes")]);
+  expect(bytes.stderr).toMatch(/in convolutions only, which int8 is not for/);
+  expect(existsSync(at("bytes"))).toBe(false);
 
   const trained = await lore([
     ...["train", ...net, "--method", "lore", "--epsilon", "4/255", "--attack-steps", "2", "--batch", "8"],

@@ -1,7 +1,9 @@
 import { type FixedSteps, type InnerAttack, isInt8, lowResolutionSteps } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
+import { Graph } from "../graph/index.ts";
+import { withInt8Products } from "../graph/passes/int8-products.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
-import type { Encoder } from "../models/encoder.ts";
+import { type Encoder, trainableWeights } from "../models/encoder.ts";
 import type { Device } from "../runtime/index.ts";
 import { checkKept } from "./previous-deltas.ts";
 
@@ -17,11 +19,24 @@ export function checkAttack(
 ): void {
   if (lowResolutionSteps(attack) > 0) lowResolution(encoder);
   if (device !== undefined && device !== "cpu") residentAttack(attack);
+  if (isInt8(attack)) checkProducts(encoder);
   if (attack.start !== "previous") return;
   if (epochs === 1) {
     throw new UsageError("The attack cannot start at the last epoch's perturbations when there is one epoch only.");
   }
   checkKept(images, encoder.imageSize);
+}
+
+/** @throws UsageError when the encoder has nothing that int8 is for */
+function checkProducts(encoder: Encoder): void {
+  const pixels = new Graph().input("pixels", "float32", [1, 3, encoder.imageSize, encoder.imageSize]);
+  const inputs = trainableWeights(pixels.graph, encoder.parameters);
+  const embedding = encoder.embed(pixels, (name) => inputs.get(name)!);
+  const { weights } = withInt8Products({ embedding }, new Set(inputs.keys()));
+  if (Object.keys(weights).length > 0) return;
+  throw new UsageError(
+    `${encoder.name} multiplies by weights in convolutions only, which int8 is not for: attack it in float32.`,
+  );
 }
 
 /** @throws UsageError when the attack is one for the CPU */

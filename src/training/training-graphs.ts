@@ -100,15 +100,16 @@ function attackGraphs(
     return lean(step, climbed!);
   };
   const step = stepOf(full);
-  const { outputs: ascent, weights: int8Weights } = isInt8(attack)
-    ? withInt8Products(step, new Set(encoder.parameters.keys()))
-    : { outputs: step, weights: undefined };
   return {
-    ascent,
-    int8Weights,
+    ...(isInt8(attack) ? inInt8(encoder, step) : { ascent: step, int8Weights: undefined }),
     lowResolutionAscent: lowResolutionSteps(attack) > 0 ? stepOf(target(lowResolution(encoder))) : undefined,
     lastLook: undefined,
   };
+}
+
+function inInt8(encoder: Encoder, step: Outputs): Pick<TrainingGraphs, "ascent" | "int8Weights"> {
+  const { outputs, weights } = withInt8Products(step, new Set(encoder.parameters.keys()));
+  return { ascent: outputs, int8Weights: weights };
 }
 
 function embedOf(encoder: Encoder): Encoder["embed"] {
