@@ -65,7 +65,7 @@ async function meanDistance(
 ): Promise<number> {
   const options = { microBatch: batch, weightDecay: 0, seed: 0, threads };
   const step = await TrainingStep.create(encoder, fare({ epsilon, attack }), options);
-  const [size, order] = [encoder.imageSize, range(images)];
+  const [size, order] = [encoder.imageSize, range(Math.min(images, source.items.length))];
   let sum = 0;
   let count = 0;
   for await (const { pixels, ids } of openBatches(source, { size, batch, order })) {

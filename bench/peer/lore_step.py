@@ -283,6 +283,7 @@ def seconds_of(work):
 
 def seconds_of_parts(encoder, x):
     """Medians of what a step consists of."""
+    attacker = attacker_of(encoder)
     far = torch.randn(options.batch, MODELS[options.model].width, device=options.device)  # stands in for z0
 
     def forward():
@@ -290,7 +291,7 @@ def seconds_of_parts(encoder, x):
             encoder(x)
 
     def forward_and_image_gradient():
-        image_gradient(encoder, x, far)
+        image_gradient(attacker, x, far)
 
     def forward_and_all_gradients():
         encoder.zero_grad(set_to_none=True)
@@ -358,7 +359,7 @@ def main():
         print(json.dumps(result))
         return
     print(f"{options.model}, {options.image_size} pixels, batch {options.batch}, K={options.steps_per_batch}, "
-          f"{options.threads} threads, {options.device}, {options.precision}, {'tuned' if options.tuned else 'as people write it'}, PyTorch {torch.__version__}")
+          f"{options.threads} threads, {options.device}, {options.precision}{', attack in bfloat16' if options.attack_precision == 'bfloat16' else ''}, {'tuned' if options.tuned else 'as people write it'}, PyTorch {torch.__version__}")
     print(f"{'secondsPerStep':30} {seconds_per_step:8.3f} s   {result['imagesPerSecond']:.2f} images/s")
     for name, seconds in parts.items():
         print(f"{name:30} {seconds:8.3f} s")

@@ -27,7 +27,7 @@ export interface BenchOptions extends CompileOptions {
   readonly method: "lore" | "fare";
   /** K. Default: the method's own. */
   readonly stepsPerBatch?: number;
-  /** Of the attack's products by weights. Default "float32". */
+  /** Of the attack's products by weights; the rate that they are held against stays that of float32. Default "float32". */
   readonly attackPrecision?: FixedSteps["precision"];
   /** Images that go through the encoder at a time. Default: as `finetune` chooses. */
   readonly microBatch?: number;

@@ -3,7 +3,7 @@ import { compile } from "./node.ts";
 
 /**
  * The largest magnitude of int8 weights for which ONNX Runtime's products with uint8 are exact on this processor. Where it adds
- * pairs of them up in int16, as on AVX2 without VNNI, 2 * 255 * 127 is too much for it, and is cut off without a word.
+ * pairs of them up in int16, as on AVX2 and AVX-512 without VNNI, 2 * 255 * 127 saturates, without an error.
  */
 export async function largestExactInt8(): Promise<64 | 127> {
   const g = new Graph();

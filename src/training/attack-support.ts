@@ -1,11 +1,11 @@
 import { type FixedSteps, type InnerAttack, isInt8, lowResolutionSteps } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
-import { withInt8Products } from "../graph/passes/int8-products.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, trainableWeights } from "../models/encoder.ts";
 import type { Device } from "../runtime/index.ts";
 import { checkKept } from "./previous-deltas.ts";
+import { inInt8 } from "./training-graphs.ts";
 
 /** @throws UsageError when a run cannot have the inner attack, before anything is made for it */
 export function checkAttack(
@@ -18,6 +18,7 @@ export function checkAttack(
   }: { readonly images: number; readonly epochs: number; readonly device?: Device | undefined },
 ): void {
   if (lowResolutionSteps(attack) > 0) lowResolution(encoder);
+  checkDevice(attack, device);
   if (device !== undefined && device !== "cpu") residentAttack(attack);
   if (isInt8(attack)) checkProducts(encoder);
   if (attack.start !== "previous") return;
@@ -32,17 +33,17 @@ function checkProducts(encoder: Encoder): void {
   const pixels = new Graph().input("pixels", "float32", [1, 3, encoder.imageSize, encoder.imageSize]);
   const inputs = trainableWeights(pixels.graph, encoder.parameters);
   const embedding = encoder.embed(pixels, (name) => inputs.get(name)!);
-  const { weights } = withInt8Products({ embedding }, new Set(inputs.keys()));
-  if (Object.keys(weights).length > 0) return;
-  throw new UsageError(
-    `${encoder.name} multiplies by weights in convolutions only, which int8 is not for: attack it in float32.`,
-  );
+  inInt8(encoder, { embedding });
 }
 
-/** @throws UsageError when the attack is one for the CPU */
+/** @throws UsageError when the attack's arithmetic is the CPU's */
+export function checkDevice(attack: InnerAttack, device: Device = "cpu"): void {
+  if (device !== "cpu" && isInt8(attack)) throw new UsageError("The inner attack in int8 runs on CPU only.");
+}
+
+/** @throws UsageError when the attack needs its images in host memory between steps */
 export function residentAttack(attack: InnerAttack): FixedSteps {
   if (attack.schedule === "apgd") throw new UsageError("The inner attack's APGD schedule runs on CPU only.");
-  if (isInt8(attack)) throw new UsageError("The inner attack in int8 runs on CPU only.");
   if (attack.start !== "previous") return attack;
   throw new UsageError("The inner attack can start at the last epoch's perturbations on CPU only.");
 }

@@ -8,8 +8,9 @@ import {
   type TargetBuilder,
 } from "../attacks/index.ts";
 import { recomputed, selectivelyRecomputed } from "../autodiff/index.ts";
+import { UsageError } from "../errors.ts";
 import { Graph, type Outputs, type Value } from "../graph/index.ts";
-import { withInt8Products } from "../graph/passes/int8-products.ts";
+import { type Int8Products, withInt8Products } from "../graph/passes/int8-products.ts";
 import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import {
@@ -100,16 +101,26 @@ function attackGraphs(
     return lean(step, climbed!);
   };
   const step = stepOf(full);
+  const { outputs: ascent, weights: int8Weights } = isInt8(attack)
+    ? inInt8(encoder, step)
+    : { outputs: step, weights: undefined };
   return {
-    ...(isInt8(attack) ? inInt8(encoder, step) : { ascent: step, int8Weights: undefined }),
+    ascent,
+    int8Weights,
     lowResolutionAscent: lowResolutionSteps(attack) > 0 ? stepOf(target(lowResolution(encoder))) : undefined,
     lastLook: undefined,
   };
 }
 
-function inInt8(encoder: Encoder, step: Outputs): Pick<TrainingGraphs, "ascent" | "int8Weights"> {
-  const { outputs, weights } = withInt8Products(step, new Set(encoder.parameters.keys()));
-  return { ascent: outputs, int8Weights: weights };
+/**
+ * A computation of the encoder with products by its weights in int8.
+ *
+ * @throws UsageError when there are none
+ */
+export function inInt8(encoder: Encoder, outputs: Outputs): Int8Products {
+  const products = withInt8Products(outputs, new Set(encoder.parameters.keys()));
+  if (Object.keys(products.weights).length > 0) return products;
+  throw new UsageError(`${encoder.name} has no products by weights that int8 is for: attack it in float32.`);
 }
 
 function embedOf(encoder: Encoder): Encoder["embed"] {

@@ -22,6 +22,12 @@ async function create(objective: Objective, options: Partial<StepOptions> = {}):
   return TrainingStep.create(encoder, objective, { microBatch: 5, weightDecay: 1e-4, seed: 0, threads: 1, ...options });
 }
 
+test("an attack in int8 is refused on a GPU, wherever weights are", async () => {
+  const gpu = { microBatch: 2, batch: 5, weightDecay: 0, seed: 0, device: "webgpu" } as const;
+  await expect(TrainingStep.create(encoder, bytes, gpu, "host")).rejects.toThrow(/int8 runs on CPU only/);
+  await expect(TrainingStep.create(encoder, bytes, gpu, "device")).rejects.toThrow(/int8 runs on CPU only/);
+});
+
 const copied = (state: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
   new Map([...state].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
 
@@ -106,12 +112,15 @@ test("an attack in int8 finds about as much as one in float32, not the same", as
   expect(rounded).not.toBe(full);
 });
 
-test("activations that are computed again give the same gradients", async () => {
+test.each([
+  ["", { ...strong, stepsPerBatch: 1 }],
+  [" after an attack in int8", bytes],
+])("activations that are computed again give the same gradients%s", async (_, objective) => {
   const deep = tinyEncoder({ depth: 4 });
   const options = { microBatch: 5, weightDecay: 1e-4, seed: 0, threads: 1 };
   const gradients = [];
   for (const recompute of [false, true]) {
-    const step = await TrainingStep.create(deep, { ...strong, stepsPerBatch: 1 }, { ...options, recompute });
+    const step = await TrainingStep.create(deep, objective, { ...options, recompute });
     for (const key of ["first", "second"]) await step.run(pixels, [key], () => 1e-3);
     gradients.push(gradient(step));
     await step.dispose();

@@ -6,7 +6,7 @@ import { rewritten } from "./rewrite.ts";
 /** Magnitudes of uint8 around 128. */
 const levels = 127;
 /** Keeps zeros from being divided by zero; what is smaller counts as little. */
-const leastMagnitude = 2 ** -60;
+const leastMagnitude = 2 ** -100;
 
 /** Name of an input of `Int8Products.weights`: the largest magnitude of a weight in int8, float32 of rank 0, at most 127. */
 export const largestInt8 = "largestInt8";
@@ -19,9 +19,9 @@ export interface Int8Products {
 }
 
 /**
- * Products by weights in int8: activations, and cotangents in a backward pass, are rounded to 8 bits with a scale for each row,
- * weights with one for each column of the product, sums are exact (int32). All else stays float32: products of two
- * activations, of stacks of weights, and convolutions.
+ * Products by weights in int8, by symmetric quantisation: activations, and cotangents in a backward pass, are quantised
+ * dynamically with a scale a row (a token), weights with one a column of the product (a channel); sums are exact (int32). All
+ * else stays float32: products of two activations, of stacks of weights or with weights on the left, and convolutions.
  *
  * A scale a row, not one for the tensor: tokens and images have cotangents of very different size, and what one image gets
  * must not depend on its neighbours in the batch. Weights are another program's, since they stay the same over the steps of

@@ -1,5 +1,5 @@
 import { keepsTensors } from "../../runtime/index.ts";
-import { residentAttack } from "../attack-support.ts";
+import { checkDevice, residentAttack } from "../attack-support.ts";
 import type { StepOptions } from "../training-step.ts";
 import { BatchLearner } from "./batch.ts";
 import { HostLearner } from "./host.ts";
@@ -21,6 +21,7 @@ export function usualLearner({ device = "cpu", batch = Infinity, microBatch }: S
 }
 
 export async function createLearner(kind: LearnerKind, lesson: Lesson, options: StepOptions): Promise<Learner> {
+  checkDevice(lesson.objective.attack, options.device);
   if (kind === "host") return HostLearner.create(lesson, options);
   const attack = residentAttack(lesson.objective.attack);
   return (kind === "device" ? ResidentLearner : BatchLearner).create(lesson, attack, options);
