@@ -150,14 +150,8 @@ interface Settings extends StepCase {
 }
 
 async function peerStep(peer: Peer, settings: Settings, tuned: boolean): Promise<PeerStep> {
-  const { imageSize, stepsPerBatch, attackPrecision, ...named } = settings;
-  const flags = {
-    ...named,
-    "image-size": imageSize,
-    "steps-per-batch": stepsPerBatch,
-    "attack-precision": attackPrecision,
-  };
-  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const args = Object.entries(settings).flatMap(([name, value]) => [flagOf(name), `${value}`]);
   const step = await runPeer<PeerStep>(peer, "lore_step.py", [
     ...args,
     ...(tuned ? ["--tuned"] : []),

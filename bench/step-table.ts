@@ -1,3 +1,4 @@
+import type { FixedSteps } from "../src/attacks/index.ts";
 import type { BenchResult } from "../src/bench/index.ts";
 import { type Spread, spreadOf } from "../src/bench/timing.ts";
 import type { Device } from "../src/runtime/index.ts";
@@ -8,7 +9,7 @@ import { describeCase, type StepCase } from "./step-cases.ts";
 
 export type PeerDevice = "cpu" | "cuda";
 export type Precision = "float32" | "float16";
-export type AttackPrecision = "float32" | "int8";
+export type AttackPrecision = FixedSteps["precision"];
 export type PeerAttackPrecision = "float32" | "bfloat16";
 
 /** What `bench/peer/lore_step.py --step-only --json` prints, as far as it is used. */

@@ -36,8 +36,8 @@ const opsOf = (outputs: Outputs): readonly string[] => reachable(Object.values(o
 
 /** ||a - b|| / ||b|| */
 function distance(a: TypedArray, b: TypedArray): number {
-  const numbers = (x: TypedArray): number[] => Array.from(x as Float32Array);
-  return Math.hypot(...numbers(a).map((x, i) => x - numbers(b)[i]!)) / Math.hypot(...numbers(b));
+  const [got, wanted] = [a as Float32Array, b as Float32Array];
+  return Math.hypot(...got.map((x, i) => x - wanted[i]!)) / Math.hypot(...wanted);
 }
 
 function layer() {

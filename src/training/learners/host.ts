@@ -22,8 +22,6 @@ export class HostLearner implements Learner, Stepwise {
   readonly #clipGradient: number;
   readonly #programs: Programs;
   readonly #heap: HeldHeap | undefined;
-  /** Of the present weights; undefined where they have to be made. */
-  #int8Weights: Feeds | undefined;
   #gradient: Gradient = new Map();
 
   private constructor(
@@ -68,17 +66,18 @@ export class HostLearner implements Learner, Stepwise {
 
   async perturb(part: Part): Promise<void> {
     const { distance } = this.#programs;
-    const feeds = { ...feedsOf(this.#parameters), ...(await this.#inInt8()), ...arraysOf(part) };
+    const feeds = { ...feedsOf(this.#parameters), ...(await this.#inInt8(part)), ...arraysOf(part) };
     if (distance) part.cleanDistance.set((await distance.run(feeds)).cleanDistance as Float32Array);
     await perturbBatch(this.#programs, this.#objective.attack, part.clean, feeds, part.adversarial);
   }
 
-  async #inInt8(): Promise<Feeds> {
+  /** Weights in int8: made for a batch's first part, the same for the others. */
+  async #inInt8({ start }: Part): Promise<Feeds> {
     const { int8Weights } = this.#programs;
     if (!int8Weights) return {};
     const { program, largest } = int8Weights;
-    this.#int8Weights ??= await program.run({ ...feedsOf(this.#parameters), [largestInt8]: largest });
-    return this.#int8Weights;
+    if (start === 0) await program.run({ ...feedsOf(this.#parameters), [largestInt8]: largest });
+    return program.outputs;
   }
 
   descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void> {
@@ -109,7 +108,6 @@ export class HostLearner implements Learner, Stepwise {
     this.#optimizer.step(this.#parameters, (name) => this.#gradient.get(name)!, learningRate, scale);
     discard(this.#gradient.values());
     this.#gradient = new Map();
-    this.#int8Weights = undefined;
   }
 
   /** Factor that brings the gradient's norm to the limit; checks on the way that it is finite. */
@@ -126,9 +124,7 @@ export class HostLearner implements Learner, Stepwise {
   }
 
   async pull(): Promise<void> {}
-  push(): void {
-    this.#int8Weights = undefined;
-  }
+  push(): void {}
 
   async dispose(): Promise<void> {
     const { int8Weights, ...programs } = this.#programs;
