@@ -6,6 +6,7 @@ import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
 import { withHalfProducts } from "../graph/passes/half-products.ts";
 import { compilable } from "../graph/passes/index.ts";
 import { withParallelKernels } from "../graph/passes/parallel-kernels.ts";
+import { withOperandsTransposedFirst } from "../graph/passes/transposed-first.ts";
 import { withTurnedProducts } from "../graph/passes/turned-products.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { OnnxModel } from "../onnx/model.ts";
@@ -230,7 +231,9 @@ function forDevice(values: readonly Value[], { device = "cpu", threads, precisio
   if (precision === "float16") return withHalfProducts(known, device === "cpu" ? "float32" : "float16");
   if (device === "webgpu") return known;
   const turned = withTurnedProducts(known);
-  return device === "cpu" && threads !== 1 ? withParallelKernels(turned) : turned;
+  if (device === "cuda") return turned;
+  const laid = withOperandsTransposedFirst(turned);
+  return threads === 1 ? laid : withParallelKernels(laid);
 }
 
 /** What ONNX Runtime is told for these options. */
