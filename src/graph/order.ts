@@ -2,7 +2,7 @@ import type { Node } from "./value.ts";
 
 /**
  * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can: results that nobody in the
- * graph reads come last, the latest made first.
+ * graph reads come last, those at the end of the longest chains first.
  *
  * ONNX Runtime goes through a graph depth first from such results, the last in the file first (see `executionOrder`). In
  * plain order the gradient of the first layer would so come first, and every other layer's activations and cotangents
@@ -13,7 +13,19 @@ import type { Node } from "./value.ts";
 export function fileOrder(nodes: readonly Node[]): readonly Node[] {
   const read = new Set(nodes.flatMap(({ inputs }) => inputs));
   const isLeaf = ({ outputs }: Node): boolean => !outputs.some((output) => read.has(output));
-  return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
+  const depth = depths(nodes);
+  const leaves = nodes.filter(isLeaf).reverse().sort((a, b) => depth.get(b)! - depth.get(a)!);
+  return [...nodes.filter((node) => !isLeaf(node)), ...leaves];
+}
+
+/** How many nodes the longest chain to each has. */
+function depths(nodes: readonly Node[]): ReadonlyMap<Node, number> {
+  const depth = new Map<Node, number>();
+  for (const node of nodes) {
+    const before = node.inputs.map(({ origin }) => (origin.kind === "node" ? depth.get(origin.node)! : 0));
+    depth.set(node, 1 + Math.max(0, ...before));
+  }
+  return depth;
 }
 
 /**
