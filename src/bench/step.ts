@@ -1,6 +1,7 @@
 import type { FixedSteps } from "../attacks/index.ts";
 import { productFlops, productsOf } from "../graph/flops.ts";
 import type { Outputs, Value } from "../graph/index.ts";
+import { withTransposedOperands } from "../graph/passes/transposed-operands.ts";
 import { cloneParameters, type Encoder } from "../models/encoder.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
 import { allocate, elementCount } from "../onnx/tensor.ts";
@@ -155,10 +156,13 @@ class Work {
     this.#options = options;
   }
 
-  /** Every product of a step, with how often it occurs. */
+  /** Every product of a step as it reads its operands, with how often it occurs. */
   products(): readonly ProductCount[] {
+    const onCpu = (this.#options.device ?? "cpu") === "cpu";
     return countProducts(
-      this.#each((outputs, runs) => productsOf(outputs).map((product) => ({ product, count: runs }))),
+      this.#each((outputs, runs) =>
+        productsOf(onCpu ? withTransposedOperands(outputs) : outputs).map((product) => ({ product, count: runs })),
+      ),
     );
   }
 

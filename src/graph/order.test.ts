@@ -22,7 +22,7 @@ function perceptron() {
   return { outputs: { loss, da, db, dc }, cotangent };
 }
 
-test("a file lists what nobody reads last, the latest first, and everything behind what it reads", () => {
+test("a file lists what nobody reads last, the first layer's first, and everything behind what it reads", () => {
   const { loss, da, db, dc } = perceptron().outputs;
   const nodes = fileOrder(reachable([loss, da, db, dc]).nodes);
   const made = new Set<Value>();
@@ -39,6 +39,15 @@ test("the last layer's gradient is computed before the cotangent goes on to the 
   const { loss, da, db, dc } = outputs;
   const wanted = [loss, dc, cotangent, db, da];
   expect(order.filter((value) => wanted.includes(value)).map(({ id }) => id)).toEqual(wanted.map(({ id }) => id));
+});
+
+test("a gradient that was made anew keeps its turn", () => {
+  const { outputs, cotangent } = perceptron();
+  const { loss, da, db, dc } = outputs;
+  const anew = dc!.graph.mul(dc!, 2);
+  const order = executionOrder(fileOrder(reachable([loss, da!, db!, anew]).nodes)).flatMap((node) => node.outputs);
+  const wanted = [loss, anew, cotangent, db, da];
+  expect(order.filter((value) => wanted.includes(value)).map(({ id }) => id)).toEqual(wanted.map((value) => value!.id));
 });
 
 test("ONNX Runtime runs the nodes in that order", async () => {

@@ -2,7 +2,7 @@ import type { Node } from "./value.ts";
 
 /**
  * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can: results that nobody in the
- * graph reads come last, those at the end of the longest chains first.
+ * graph reads come last, those first that wait longest for what others read, too.
  *
  * ONNX Runtime goes through a graph depth first from such results, the last in the file first (see `executionOrder`). In
  * plain order the gradient of the first layer would so come first, and every other layer's activations and cotangents
@@ -11,22 +11,39 @@ import type { Node } from "./value.ts";
  * @param nodes in topological order
  */
 export function fileOrder(nodes: readonly Node[]): readonly Node[] {
-  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
-  const isLeaf = ({ outputs }: Node): boolean => !outputs.some((output) => read.has(output));
-  const depth = depths(nodes);
-  const leaves = nodes.filter(isLeaf).reverse().sort((a, b) => depth.get(b)! - depth.get(a)!);
-  return [...nodes.filter((node) => !isLeaf(node)), ...leaves];
+  const readers = countReadingNodes(nodes);
+  const ends = nodes
+    .filter((node) => !readers.has(node))
+    .map((node) => ({ node, waitsFor: latestShared(node, readers) }))
+    .reverse()
+    .sort((a, b) => b.waitsFor - a.waitsFor);
+  return [...nodes.filter((node) => readers.has(node)), ...ends.map(({ node }) => node)];
 }
 
-/** How many nodes the longest chain to each has. */
-function depths(nodes: readonly Node[]): ReadonlyMap<Node, number> {
-  const depth = new Map<Node, number>();
+/** How many nodes read each; those that none reads are left out. */
+function countReadingNodes(nodes: readonly Node[]): ReadonlyMap<Node, number> {
+  const readers = new Map<Node, number>();
   for (const node of nodes) {
-    const before = node.inputs.map(({ origin }) => (origin.kind === "node" ? depth.get(origin.node)! : 0));
-    depth.set(node, 1 + Math.max(0, ...before));
+    for (const before of new Set(nodesBefore(node))) readers.set(before, (readers.get(before) ?? 0) + 1);
   }
-  return depth;
+  return readers;
 }
+
+/** When the last was made of what a result is computed from and others read, too. A pass may have made the rest at any time. */
+function latestShared(end: Node, readers: ReadonlyMap<Node, number>): number {
+  let latest = 0;
+  const own = [end];
+  for (let node = own.pop(); node; node = own.pop()) {
+    for (const before of nodesBefore(node)) {
+      if (readers.get(before) === 1) own.push(before);
+      else latest = Math.max(latest, before.id);
+    }
+  }
+  return latest;
+}
+
+const nodesBefore = ({ inputs }: Node): readonly Node[] =>
+  inputs.flatMap(({ origin }) => (origin.kind === "node" ? [origin.node] : []));
 
 /**
  * The order in which ONNX Runtime runs the nodes of a file: depth first from the nodes whose outputs no other reads, the
@@ -46,8 +63,7 @@ export function executionOrder(file: readonly Node[]): readonly Node[] {
     if (entered.has(node)) continue;
     entered.add(node);
     stack.push({ node, ready: true });
-    const before = node.inputs.flatMap(({ origin }) => (origin.kind === "node" ? [origin.node] : []));
-    before.sort((a, b) => place.get(a)! - place.get(b)!);
+    const before = nodesBefore(node).toSorted((a, b) => place.get(a)! - place.get(b)!);
     for (const input of before) stack.push({ node: input, ready: false });
   }
   return [...order];

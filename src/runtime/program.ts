@@ -6,7 +6,7 @@ import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
 import { withHalfProducts } from "../graph/passes/half-products.ts";
 import { compilable } from "../graph/passes/index.ts";
 import { withParallelKernels } from "../graph/passes/parallel-kernels.ts";
-import { withOperandsTransposedFirst } from "../graph/passes/transposed-first.ts";
+import { withTransposedOperands } from "../graph/passes/transposed-operands.ts";
 import { withTurnedProducts } from "../graph/passes/turned-products.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { OnnxModel } from "../onnx/model.ts";
@@ -221,7 +221,11 @@ export function modelOf(outputs: Readonly<Record<string, Value>>, options: Compi
   return toOnnx(optimized(outputs, options));
 }
 
-function optimized(outputs: Readonly<Record<string, Value>>, options: CompileOptions): Readonly<Record<string, Value>> {
+/** The outputs after all our passes: what `compile` hands on. */
+export function optimized(
+  outputs: Readonly<Record<string, Value>>,
+  options: CompileOptions,
+): Readonly<Record<string, Value>> {
   const values = forDevice(compilable(Object.values(outputs)), options);
   return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]!]));
 }
@@ -232,8 +236,8 @@ function forDevice(values: readonly Value[], { device = "cpu", threads, precisio
   if (device === "webgpu") return known;
   const turned = withTurnedProducts(known);
   if (device === "cuda") return turned;
-  const laid = withOperandsTransposedFirst(turned);
-  return threads === 1 ? laid : withParallelKernels(laid);
+  const transposed = withTransposedOperands(turned);
+  return threads === 1 ? transposed : withParallelKernels(transposed);
 }
 
 /** What ONNX Runtime is told for these options. */

@@ -1,11 +1,10 @@
 import { UsageError } from "../errors.ts";
 import type { Outputs } from "../graph/index.ts";
 import { peakBytes } from "../graph/liveness.ts";
-import { compilable } from "../graph/passes/index.ts";
 import { byteSize } from "../graph/storage.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
-import { canHoldHeap, fitsHeap } from "../runtime/index.ts";
+import { canHoldHeap, fitsHeap, optimized } from "../runtime/index.ts";
 import { type MicroBatches, usualMicroBatches } from "./micro-batch.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
@@ -68,7 +67,7 @@ function memoryOf(
   preallocated: boolean,
 ): { readonly arena: number; readonly heap: number } {
   if (!outputs) return { arena: 0, heap: 0 };
-  const compiled = compilable(Object.values(outputs));
+  const compiled = Object.values(optimized(outputs, { device: "cpu" }));
   const bytes = peakBytes(compiled, preallocated);
   return canHoldHeap && fitsHeap(compiled) ? { arena: 0, heap: bytes } : { arena: bytes, heap: 0 };
 }
