@@ -24,7 +24,7 @@ it("adds the bias after the product and sums rows by a product, to the same valu
   expect(operators(parallel).toSorted()).toEqual("Add Add Gemm Gemm MatMul Mul Reshape".split(" "));
   expect(parallel.map(({ shape }) => shape)).toEqual(values.map(({ shape }) => shape));
 
-  // One thread: the program's own passes then leave the values as they are given.
+  // One thread: the program's own passes then leave these values as they are given.
   const all = [...values, ...parallel].map((value, i) => [`y${i}`, value] as const);
   const program = await compile(Object.fromEntries(all), { threads: 1 });
   const { normal } = randomStream("parallel kernels");

@@ -7,8 +7,8 @@ import { rewritten } from "./rewrite.ts";
 
 /**
  * A transposed product as the product of its transposed operands in the other order, (a b)^T = b^T a^T, where nobody reads the
- * product otherwise: on CPU and CUDA, ONNX Runtime reads a transposed operand where it lies, but moves a transposed result element
- * by element. So is the derivative of the keys of attention, which its product takes transposed.
+ * product otherwise: on CPU and CUDA, ONNX Runtime's products transpose an operand as they read it, but a transposed result is moved
+ * element by element. So is the derivative of the keys of attention, which its product takes transposed.
  */
 export function withTurnedProducts(values: readonly Value[]): readonly Value[] {
   const readers = countReaders(values);
