@@ -113,9 +113,11 @@ test("an attack in int8 finds about as much as one in float32, not the same", as
 });
 
 test.each([
-  ["", { ...strong, stepsPerBatch: 1 }],
-  [" after an attack in int8", bytes],
-])("activations that are computed again give the same gradients%s", async (_, objective) => {
+  // Numbers move through other operators where values are computed twice: float32 rounding.
+  ["", { ...strong, stepsPerBatch: 1 }, 1e-4],
+  // That moves some over a step of int8, and with them signs of single pixels' gradients: 2e-4 was seen, on AVX2.
+  [" after an attack in int8", bytes, 2e-3],
+])("activations that are computed again give the same gradients%s", async (_, objective, tolerance) => {
   const deep = tinyEncoder({ depth: 4 });
   const options = { microBatch: 5, weightDecay: 1e-4, seed: 0, threads: 1 };
   const gradients = [];
@@ -128,8 +130,7 @@ test.each([
   const [kept, again] = gradients as [ReadonlyMap<string, readonly number[]>, ReadonlyMap<string, readonly number[]>];
   const scale = norm(kept.values());
   for (const [name, wanted] of kept) {
-    // Numbers move through other operators where values are computed twice: float32 rounding.
-    expect(norm([wanted.map((x, i) => x - again.get(name)![i]!)]) / scale, name).toBeLessThan(1e-4);
+    expect(norm([wanted.map((x, i) => x - again.get(name)![i]!)]) / scale, name).toBeLessThan(tolerance);
   }
 });
 
