@@ -99,14 +99,15 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     onProgress("steps", ++steps, repeats + 1),
   );
   const peakMemory = peakMemoryBytes();
-  const rate = await gemmRate(work.products(), options, (done, total) => onProgress("product shapes", done, total));
+  const products = work.products();
+  const rate = await gemmRate(products, options, (done, total) => onProgress("product shapes", done, total));
   const phases = options.phases ? await work.phases(repeats, (done, total) => onProgress("phases", done, total)) : [];
   return {
     imageSize: encoder.imageSize,
     stepsPerBatch: objective.stepsPerBatch,
     seconds,
-    flops: totalFlops(work.products()),
-    traffic: work.traffic(),
+    flops: totalFlops(products),
+    traffic: work.traffic(products),
     gemmRate: rate,
     peakMemoryBytes: peakMemory,
     pageFaults,
@@ -166,10 +167,10 @@ class Work {
     );
   }
 
-  traffic(): Traffic {
+  traffic(products: readonly ProductCount[]): Traffic {
     const optimizer = this.#runs.primal * optimizerBytes(this.#encoder.parameters);
     const nodes = this.#each((outputs, runs) => [runs * nodeBytes(outputs)]).reduce((sum, bytes) => sum + bytes, 0);
-    return { products: productBytes(this.products()) + optimizer, nodes: nodes + optimizer };
+    return { products: productBytes(products) + optimizer, nodes: nodes + optimizer };
   }
 
   /** What `of` makes of every graph, given how often a step runs it. */

@@ -1,4 +1,4 @@
-import type { Node } from "./value.ts";
+import { type Node, nodeOf } from "./value.ts";
 
 /**
  * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can: results that nobody in the
@@ -42,8 +42,7 @@ function latestShared(end: Node, readers: ReadonlyMap<Node, number>): number {
   return latest;
 }
 
-const nodesBefore = ({ inputs }: Node): readonly Node[] =>
-  inputs.flatMap(({ origin }) => (origin.kind === "node" ? [origin.node] : []));
+const nodesBefore = ({ inputs }: Node): readonly Node[] => inputs.flatMap((input) => nodeOf(input) ?? []);
 
 /**
  * The order in which ONNX Runtime runs the nodes of a file: depth first from the nodes whose outputs no other reads, the
@@ -51,11 +50,9 @@ const nodesBefore = ({ inputs }: Node): readonly Node[] =>
  */
 export function executionOrder(file: readonly Node[]): readonly Node[] {
   const place = new Map(file.map((node, i) => [node, i]));
-  const read = new Set(file.flatMap(({ inputs }) => inputs));
+  const readers = countReadingNodes(file);
   const order = new Set<Node>();
-  const stack = file
-    .filter(({ outputs }) => !outputs.some((output) => read.has(output)))
-    .map((node) => ({ node, ready: false }));
+  const stack = file.filter((node) => !readers.has(node)).map((node) => ({ node, ready: false }));
   const entered = new Set<Node>();
   for (let entry = stack.pop(); entry; entry = stack.pop()) {
     const { node, ready } = entry;

@@ -113,26 +113,32 @@ test("an attack in int8 finds about as much as one in float32, not the same", as
 });
 
 test.each([
+  ["", { ...strong, stepsPerBatch: 1 }, ["first"]],
+  // A number that float32's rounding moves over a step of int8 changes what the attack finds, from one random start in
+  // three or so (then by 1e-4 to 3e-3). Activations that are wrong are so from every one.
+  [" after an attack in int8", bytes, ["first", "another", "third", "fourth", "fifth"]],
+])("activations that are computed again give the same gradients%s", async (_, objective, starts) => {
+  const apart = [];
+  for (const start of starts) apart.push(await distanceOfRecomputed(objective, [start, "second"]));
   // Numbers move through other operators where values are computed twice: float32 rounding.
-  ["", { ...strong, stepsPerBatch: 1 }, 1e-4],
-  // That moves some over a step of int8, and with them signs of single pixels' gradients: 2e-4 was seen, on AVX2.
-  [" after an attack in int8", bytes, 2e-3],
-])("activations that are computed again give the same gradients%s", async (_, objective, tolerance) => {
+  expect(Math.min(...apart), apart.join(" ")).toBeLessThan(1e-4);
+});
+
+/** How far any weight's gradient is from that with activations kept, by the norm of all gradients, after a batch a key. */
+async function distanceOfRecomputed(objective: Objective, keys: readonly string[]): Promise<number> {
   const deep = tinyEncoder({ depth: 4 });
   const options = { microBatch: 5, weightDecay: 1e-4, seed: 0, threads: 1 };
   const gradients = [];
   for (const recompute of [false, true]) {
     const step = await TrainingStep.create(deep, objective, { ...options, recompute });
-    for (const key of ["first", "second"]) await step.run(pixels, [key], () => 1e-3);
+    for (const key of keys) await step.run(pixels, [key], () => 1e-3);
     gradients.push(gradient(step));
     await step.dispose();
   }
   const [kept, again] = gradients as [ReadonlyMap<string, readonly number[]>, ReadonlyMap<string, readonly number[]>];
-  const scale = norm(kept.values());
-  for (const [name, wanted] of kept) {
-    expect(norm([wanted.map((x, i) => x - again.get(name)![i]!)]) / scale, name).toBeLessThan(tolerance);
-  }
-});
+  const distances = [...kept].map(([name, wanted]) => norm([wanted.map((x, i) => x - again.get(name)![i]!)]));
+  return Math.max(...distances) / norm(kept.values());
+}
 
 describe("gradient clipping", () => {
   test("a gradient longer than the limit gets its length, a shorter one stays", async () => {

@@ -1,6 +1,6 @@
 import { int } from "../operators/index.ts";
 import { swapsMatrix } from "../storage.ts";
-import type { Attributes, Node, Value } from "../value.ts";
+import { type Node, nodeOf, type Value } from "../value.ts";
 import { rewritten } from "./rewrite.ts";
 
 /** Products of fewer terms an element are over too soon for a node more to pay. */
@@ -15,31 +15,30 @@ export function withTransposedOperands(values: readonly Value[]): readonly Value
   return rewritten(values, (node, inputs) => {
     const found = transposedProduct(node, inputs);
     if (!found) return undefined;
-    const { a, b, attributes } = found;
+    const { a, b, alpha } = found;
     const [terms, m] = a.shape as [number, number];
     const n = b.shape[1]!;
     if (terms < leastTerms) return undefined;
     const product = (left: Value, right: Value): Value =>
-      left.graph.apply("Gemm", [transposed(left), right], attributes)[0]!;
+      left.graph.gemm(transposed(left), right, undefined, { alpha });
     // A result that was transposed is copied once more on its way out.
     const turned = terms * n + 2 * m * n < terms * m;
     return [turned ? transposed(product(b, a)) : product(a, b)];
   });
 }
 
-/** The operands [terms, m] and [terms, n] of a matrix product a^T b, and the attributes of the Gemm that takes a^T. */
+/** The operands [terms, m] and [terms, n] of a matrix product alpha a^T b. */
 function transposedProduct(
   { op, attributes }: Node,
   [a, b, bias]: readonly Value[],
-): { readonly a: Value; readonly b: Value; readonly attributes: Attributes } | undefined {
+): { readonly a: Value; readonly b: Value; readonly alpha: number } | undefined {
   if (op === "Gemm") {
     const plain = int(attributes, "transA") === 1 && int(attributes, "transB") === 0 && !bias;
-    return plain ? { a: a!, b: b!, attributes: { ...attributes, transA: 0 } } : undefined;
+    return plain ? { a: a!, b: b!, alpha: attributes.alpha as number } : undefined;
   }
   if (op !== "MatMul" || a!.rank !== 2 || b!.rank !== 2 || a!.dtype !== "float32") return undefined;
-  const { origin } = a!;
-  if (origin.kind !== "node" || !swapsMatrix(origin.node)) return undefined;
-  return { a: origin.node.inputs[0]!, b: b!, attributes: { alpha: 1, beta: 1, transA: 0, transB: 0 } };
+  const node = nodeOf(a);
+  return node && swapsMatrix(node) ? { a: node.inputs[0]!, b: b!, alpha: 1 } : undefined;
 }
 
 /** As a matrix of a stack of one: ONNX Runtime would put a matrix's own transposition back into the product. */
