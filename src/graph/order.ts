@@ -1,8 +1,10 @@
-import { type Node, nodeOf } from "./value.ts";
+import { withEarlyNodes } from "./early.ts";
+import { nodesBefore, type Readers, readersOf } from "./readers.ts";
+import type { Node } from "./value.ts";
 
 /**
- * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can: results that nobody in the
- * graph reads come last, those first that wait longest for what others read, too.
+ * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can, or early where that keeps less
+ * (`withEarlyNodes`): results that nobody in the graph reads come last, those first that wait longest for what others read, too.
  *
  * ONNX Runtime goes through a graph depth first from such results, the last in the file first (see `executionOrder`). In
  * plain order the gradient of the first layer would so come first, and every other layer's activations and cotangents
@@ -11,38 +13,27 @@ import { type Node, nodeOf } from "./value.ts";
  * @param nodes in topological order
  */
 export function fileOrder(nodes: readonly Node[]): readonly Node[] {
-  const readers = countReadingNodes(nodes);
+  const readers = readersOf(nodes);
   const ends = nodes
     .filter((node) => !readers.has(node))
     .map((node) => ({ node, waitsFor: latestShared(node, readers) }))
     .reverse()
     .sort((a, b) => b.waitsFor - a.waitsFor);
-  return [...nodes.filter((node) => readers.has(node)), ...ends.map(({ node }) => node)];
-}
-
-/** How many nodes read each; those that none reads are left out. */
-function countReadingNodes(nodes: readonly Node[]): ReadonlyMap<Node, number> {
-  const readers = new Map<Node, number>();
-  for (const node of nodes) {
-    for (const before of new Set(nodesBefore(node))) readers.set(before, (readers.get(before) ?? 0) + 1);
-  }
-  return readers;
+  return withEarlyNodes([...nodes.filter((node) => readers.has(node)), ...ends.map(({ node }) => node)], readers);
 }
 
 /** When the last was made of what a result is computed from and others read, too. A pass may have made the rest at any time. */
-function latestShared(end: Node, readers: ReadonlyMap<Node, number>): number {
+function latestShared(end: Node, readers: Readers): number {
   let latest = 0;
   const own = [end];
   for (let node = own.pop(); node; node = own.pop()) {
     for (const before of nodesBefore(node)) {
-      if (readers.get(before) === 1) own.push(before);
+      if (readers.get(before)!.length === 1) own.push(before);
       else latest = Math.max(latest, before.id);
     }
   }
   return latest;
 }
-
-const nodesBefore = ({ inputs }: Node): readonly Node[] => inputs.flatMap((input) => nodeOf(input) ?? []);
 
 /**
  * The order in which ONNX Runtime runs the nodes of a file: depth first from the nodes whose outputs no other reads, the
@@ -50,7 +41,7 @@ const nodesBefore = ({ inputs }: Node): readonly Node[] => inputs.flatMap((input
  */
 export function executionOrder(file: readonly Node[]): readonly Node[] {
   const place = new Map(file.map((node, i) => [node, i]));
-  const readers = countReadingNodes(file);
+  const readers = readersOf(file);
   const order = new Set<Node>();
   const stack = file.filter((node) => !readers.has(node)).map((node) => ({ node, ready: false }));
   const entered = new Set<Node>();
@@ -60,7 +51,7 @@ export function executionOrder(file: readonly Node[]): readonly Node[] {
     if (entered.has(node)) continue;
     entered.add(node);
     stack.push({ node, ready: true });
-    const before = nodesBefore(node).toSorted((a, b) => place.get(a)! - place.get(b)!);
+    const before = [...nodesBefore(node)].sort((a, b) => place.get(a)! - place.get(b)!);
     for (const input of before) stack.push({ node: input, ready: false });
   }
   return [...order];

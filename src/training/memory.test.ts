@@ -54,7 +54,7 @@ describe("planMemory", () => {
   });
 
   test("is smaller ones in the optimiser's steps before all are smaller", () => {
-    expect(plan(bytes(4) - 1)).toMatchObject({ microBatch: 7, primalMicroBatch: 3 });
+    expect(plan(bytes(4) - 1)).toMatchObject({ microBatch: 8, primalMicroBatch: 3 });
   });
 
   test("is the largest micro-batches that fit", () => {

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { ascentGraph } from "../attacks/ascent.ts";
+import { kernelEvents } from "../bench/profile.ts";
+import { trainableWeights } from "../models/encoder.ts";
+import { modelOf, sessionOptions } from "../runtime/program.ts";
+import { tinyEncoder } from "../testing/tiny.ts";
+import { withEarlyNodes } from "./early.ts";
+import { Graph, type Value } from "./index.ts";
+import { executionOrder } from "./order.ts";
+import { reachable } from "./reachable.ts";
+import { readersOf } from "./readers.ts";
+
+/** dy times a derivative that is made of values of the forward pass; `forward` lies between them and dy. */
+function pullback(derivativeOf: (u: Value, q: Value) => Value) {
+  const g = new Graph();
+  const square = (name: string): Value => g.input(name, "float32", [8, 8]);
+  const u = g.tanh(g.matMul(square("x"), square("a")));
+  const q = g.exp(u);
+  const derivative = derivativeOf(u, q);
+  const forward = g.matMul(g.mul(u, q), square("b"));
+  const dx = g.mul(g.matMul(forward, square("c")), derivative);
+  return { g, u, q, derivative, forward, dx };
+}
+
+/** Whether the derivative runs before the forward pass goes on. */
+function isEarly(outputs: readonly Value[], { derivative, forward }: ReturnType<typeof pullback>): boolean {
+  const { nodes } = reachable(outputs);
+  const file = withEarlyNodes(nodes, readersOf(nodes));
+  expect(new Set(file)).toEqual(new Set(nodes));
+  const made = new Set<Value>();
+  for (const { inputs, outputs: results } of file) {
+    expect(inputs.every((input) => input.origin.kind !== "node" || made.has(input))).toBe(true);
+    for (const result of results) made.add(result);
+  }
+  const ran = executionOrder(file).flatMap((node) => node.outputs);
+  return ran.indexOf(derivative) < ran.indexOf(forward);
+}
+
+const ofTwo = (u: Value, q: Value): Value => u.graph.add(q, u.graph.mul(u, u));
+
+test("what is made of two values of its size runs before the forward pass goes on", () => {
+  const found = pullback(ofTwo);
+  expect(isEarly([found.dx], found)).toBe(true);
+});
+
+test("but not where one of them waits for another reader all the same", () => {
+  const found = pullback(ofTwo);
+  const { g, u, dx } = found;
+  expect(isEarly([g.add(dx, u)], found)).toBe(false);
+});
+
+test("nor where two read it", () => {
+  const found = pullback(ofTwo);
+  const { g, derivative, dx } = found;
+  expect(isEarly([g.add(dx, derivative)], found)).toBe(false);
+});
+
+test("what is made of one value of its size runs when it is needed", () => {
+  const found = pullback((u) => u.graph.mul(u, u));
+  expect(isEarly([found.dx], found)).toBe(false);
+});
+
+test("ONNX Runtime computes GELU's derivative block by block in the forward pass of an attack step", async () => {
+  const encoder = tinyEncoder({ depth: 4, imageSize: 16 });
+  const { next } = ascentGraph({ batch: 64, imageSize: 16, norm: "linf", momentum: false }, (pixels) => {
+    const weights = trainableWeights(pixels.graph, encoder.parameters);
+    const embedding = encoder.embed(pixels, (name) => weights.get(name)!);
+    return { loss: pixels.graph.reduceSum(pixels.graph.mul(embedding, embedding), { axes: [1] }) };
+  });
+  const options = { threads: 2 };
+  const ran = (await kernelEvents(modelOf({ next: next! }, options), sessionOptions(options), 1)).map(
+    ({ args }) => args.op_name,
+  );
+  // The error function is of the forward pass, too, the exponential of the derivative alone.
+  const both = ran.filter((operator) => operator === "Erf" || operator === "Exp");
+  const blocks = [0, 1, 2, 3].map((block) => both.slice(2 * block, 2 * block + 2).sort());
+  expect(blocks).toEqual(Array.from({ length: 4 }, () => ["Erf", "Exp"]));
+});
