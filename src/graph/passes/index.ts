@@ -4,6 +4,7 @@ import { withFusedNorms } from "./fused-norms.ts";
 import { withScaledProducts } from "./scaled-products.ts";
 import { withSharedErf } from "./shared-erf.ts";
 import { withSplitProducts } from "./split-products.ts";
+import { withSwishDerivative } from "./swish-derivative.ts";
 import { withoutUnreadRows } from "./unread.ts";
 
 /*
@@ -24,5 +25,5 @@ export function refined(value: Value): Value {
 
 /** Passes over everything that one program computes. */
 export function compilable(values: readonly Value[]): readonly Value[] {
-  return withScaledProducts(withSharedErf(values));
+  return withScaledProducts(withSwishDerivative(withSharedErf(values)));
 }

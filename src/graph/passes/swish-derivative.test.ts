@@ -1,0 +1,50 @@
+import { describe, expect, it, test } from "vitest";
+import { gradients } from "../../autodiff/index.ts";
+import { evaluated } from "../../testing/evaluate-values.ts";
+import { Graph, type Value } from "../index.ts";
+import { reachable } from "../reachable.ts";
+import { withSwishDerivative } from "./swish-derivative.ts";
+
+const swish = (x: Value, by: number): Value => x.graph.mul(x, x.graph.sigmoid(by === 1 ? x : x.graph.mul(x, by)));
+
+/** Two stacked activations of 41 points, their value and derivative. */
+function stacked(by: number): readonly Value[] {
+  const x = new Graph().input("x", "float32", [41]);
+  const y = swish(x.graph.mul(swish(x, by), 2), by);
+  return [y, gradients(x.graph.reduceSum(y), [x])[0]];
+}
+
+/** Nodes that go over all points. */
+const passes = (values: readonly Value[]): number =>
+  reachable(values).nodes.filter(({ outputs }) => outputs[0]!.shape.length === 1).length;
+
+describe.each([
+  ["SiLU", 1, 4],
+  ["OpenAI's approximation of GELU", 1.702, 4],
+])("%s", (_, by, fewer) => {
+  const before = stacked(by);
+  const after = withSwishDerivative(before);
+
+  it("has the value and derivative that the rules of its parts give", async () => {
+    // Both tails of the sigmoid, and zero.
+    const points = Float32Array.from({ length: 41 }, (_, i) => (i - 20) / 2);
+    const [wanted, got] = [await evaluated(before, { x: points }), await evaluated(after, { x: points })];
+    // Some roundings at 6e-8 of values up to 20.
+    for (const [i, array] of wanted.entries())
+      for (const [j, value] of array.entries()) expect(got[i]![j]).toBeCloseTo(Number(value), 5);
+  });
+
+  // Two or three for each activation; 1 / 1.702 is one more, which becomes a product's alpha.
+  it("takes fewer passes over memory", () => {
+    expect(passes(before) - passes(after)).toBe(fewer);
+  });
+});
+
+test("an activation that nobody differentiates stays as it is, and one of slope zero", () => {
+  const x = new Graph().input("x", "float32", [3]);
+  const y = swish(x, 1.702);
+  expect(withSwishDerivative([y])).toEqual([y]);
+  const z = swish(x, 0);
+  const both = [z, gradients(x.graph.reduceSum(z), [x])[0]];
+  expect(withSwishDerivative(both)).toEqual(both);
+});
