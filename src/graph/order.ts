@@ -1,10 +1,11 @@
+import { peakOf } from "./buffers.ts";
 import { withEarlyNodes } from "./early.ts";
 import { nodesBefore, type Readers, readersOf } from "./readers.ts";
 import type { Node } from "./value.ts";
 
 /**
- * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can, or early where that keeps less
- * (`withEarlyNodes`): results that nobody in the graph reads come last, those first that wait longest for what others read, too.
+ * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can, or some early where less is kept
+ * then (`withEarlyNodes`): results that nobody in the graph reads come last, those first that wait longest for what others read, too.
  *
  * ONNX Runtime goes through a graph depth first from such results, the last in the file first (see `executionOrder`). In
  * plain order the gradient of the first layer would so come first, and every other layer's activations and cotangents
@@ -19,7 +20,11 @@ export function fileOrder(nodes: readonly Node[]): readonly Node[] {
     .map((node) => ({ node, waitsFor: latestShared(node, readers) }))
     .reverse()
     .sort((a, b) => b.waitsFor - a.waitsFor);
-  return withEarlyNodes([...nodes.filter((node) => readers.has(node)), ...ends.map(({ node }) => node)], readers);
+  const late = [...nodes.filter((node) => readers.has(node)), ...ends.map(({ node }) => node)];
+  const early = withEarlyNodes(late, readers);
+  const results = new Set(ends.flatMap(({ node }) => node.outputs));
+  const peak = (file: readonly Node[]): number => peakOf(executionOrder(file), results, true);
+  return peak(early) < peak(late) ? early : late;
 }
 
 /** When the last was made of what a result is computed from and others read, too. A pass may have made the rest at any time. */

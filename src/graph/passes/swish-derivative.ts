@@ -4,8 +4,9 @@ import { rewritten } from "./rewrite.ts";
 
 /**
  * The derivative of x sigmoid(a x), which is SiLU and OpenAI's approximation of GELU, as one factor of the cotangent: with
- * z = a x and s = sigmoid(z), s + z s (1 - s), where z s is computed for the forward pass. As the rules of its parts have it, dy s +
- * a ((dy x) (s (1 - s))), it is three passes over memory more, all of them in the backward pass.
+ * z = a x and s = sigmoid(z), s + z s (1 - s). The rules of its parts give dy s + a ((dy x) (s (1 - s))), two passes over memory
+ * more (three where a is not 1), all of them in the backward pass. The value becomes (z s) / a, so that beside s the derivative
+ * needs only what the forward pass computes anyway. Where a x is not finite in float32, neither is the result.
  */
 export function withSwishDerivative(values: readonly Value[]): readonly Value[] {
   const differentiated = new Set(reachable(values).nodes.flatMap((node) => pullbackOf(node)?.swish.s ?? []));
@@ -21,7 +22,6 @@ export function withSwishDerivative(values: readonly Value[]): readonly Value[] 
     if (place < 0) return undefined;
     const swish = swishesOf(inputs[place]!).find(({ x }) => x === inputs[1 - place]);
     if (!swish || swish.by === 1) return undefined;
-    // x s as (z s) / a: what the forward pass hands on is then all that the derivative needs beside s.
     const { z, s, by } = swish;
     return [z.graph.mul(z.graph.mul(z, s), 1 / by)];
   });
@@ -35,13 +35,16 @@ interface Swish {
   readonly s: Value;
 }
 
+/** Neither such a factor nor its inverse makes anything overflow that is not at the end of float32's range. */
+const isModerate = (by: number): boolean => Math.abs(by) >= 2 ** -10 && Math.abs(by) <= 2 ** 10;
+
 /** What a sigmoid may be part of: of its own argument, or of what that is a multiple of. */
 function swishesOf(s: Value): readonly Swish[] {
   const z = nodeOf(s, "Sigmoid")?.inputs[0];
   if (!z) return [];
   const multiples = both(z).flatMap(([x, number]) => {
     const by = numberOf(number);
-    return by ? [{ x, by, z, s }] : [];
+    return by !== undefined && isModerate(by) ? [{ x, by, z, s }] : [];
   });
   return [{ x: z, by: 1, z, s }, ...multiples];
 }
@@ -59,9 +62,13 @@ function pullbackIn(direct: Value, through: Value) {
 }
 
 /** Whether a value is by ((dy x) (s (1 - s))). */
-function isThrough(value: Value, dy: Value, { x, by, s }: Omit<Swish, "z">): boolean {
-  if (by !== 1)
-    return both(value).some(([inner, number]) => numberOf(number) === by && isThrough(inner, dy, { x, by: 1, s }));
+function isThrough(value: Value, dy: Value, { x, by, s }: Swish): boolean {
+  if (by === 1) return isThroughSigmoid(value, dy, x, s);
+  return both(value).some(([inner, number]) => numberOf(number) === by && isThroughSigmoid(inner, dy, x, s));
+}
+
+/** Whether a value is (dy x) (s (1 - s)). */
+function isThroughSigmoid(value: Value, dy: Value, x: Value, s: Value): boolean {
   return both(value).some(([weighted, slope]) => isProduct(weighted, dy, x) && isSlope(slope, s));
 }
 
@@ -87,6 +94,7 @@ function both(product: Value): readonly (readonly [Value, Value])[] {
     : [];
 }
 
-function numberOf({ origin, shape }: Value): number | undefined {
-  return origin.kind === "constant" && shape.length === 0 ? (origin.tensor.data[0] as number) : undefined;
+function numberOf({ origin, shape, dtype }: Value): number | undefined {
+  if (origin.kind !== "constant" || shape.length > 0 || dtype !== "float32") return undefined;
+  return origin.tensor.data[0] as number;
 }
