@@ -23,7 +23,7 @@ export function fileOrder(nodes: readonly Node[]): readonly Node[] {
   const late = [...nodes.filter((node) => readers.has(node)), ...ends.map(({ node }) => node)];
   const early = withEarlyNodes(late, readers);
   const results = new Set(ends.flatMap(({ node }) => node.outputs));
-  const peak = (file: readonly Node[]): number => peakOf(executionOrder(file), results, true);
+  const peak = (file: readonly Node[]): number => peakOf(executionOrder(file), results, false);
   return peak(early) < peak(late) ? early : late;
 }
 
