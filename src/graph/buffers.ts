@@ -1,4 +1,5 @@
 import { describeType } from "../onnx/tensor.ts";
+import { readersBy } from "./readers.ts";
 import { byteSize, stored, swapsMatrix } from "./storage.ts";
 import type { Node, Value } from "./value.ts";
 
@@ -36,7 +37,7 @@ export function peakOf(order: readonly Node[], ends: ReadonlySet<Value>, preallo
 }
 
 function buffersOf(order: readonly Node[], ends: ReadonlySet<Value>, preallocated: boolean): readonly Buffer[] {
-  const readers = readersOf(order);
+  const readers = readersBy(order, ({ inputs }) => inputs);
   const lastRead = new Map<Value, Node>();
   for (const node of order) for (const input of node.inputs) lastRead.set(placeOf(input, readers), node);
 
@@ -78,14 +79,6 @@ const inPlace: ReadonlySet<string> = new Set(
 
 const canOverwrite = (node: Node, value: Value, output: Value): boolean =>
   output === node.outputs[0] && inPlace.has(node.op) && byteSize(value) === byteSize(output);
-
-function readersOf(nodes: readonly Node[]): ReadonlyMap<Value, readonly Node[]> {
-  const readers = new Map<Value, Node[]>();
-  for (const node of nodes) {
-    for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
-  }
-  return readers;
-}
 
 /** The value in whose memory this one lies; a transposed matrix that only products read is read where it lies. */
 function placeOf(value: Value, readers: ReadonlyMap<Value, readonly Node[]>): Value {

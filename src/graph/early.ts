@@ -11,6 +11,7 @@ const mostNodes = 64;
  * forward pass, and two values of its size need not be kept until the backward pass.
  *
  * @param file nodes in topological order
+ * @returns the same array where nothing moves
  */
 export function withEarlyNodes(file: readonly Node[], readers: Readers): readonly Node[] {
   /** Where nodes move: with the fewest others that do. */
@@ -22,6 +23,7 @@ export function withEarlyNodes(file: readonly Node[], readers: Readers): readonl
       if (size < (moves.get(node)?.size ?? Infinity)) moves.set(node, { reader, size });
     }
   }
+  if (moves.size === 0) return file;
   const groups = new Map<Node, Node[]>();
   for (const node of file) {
     const reader = moves.get(node)?.reader;
@@ -37,8 +39,14 @@ function earlyNodesOf(reader: Node, readers: Readers): ReadonlySet<Node> | undef
   if (before.length < 2) return undefined;
   const found = before.flatMap((candidate) => {
     const exclusive = exclusiveNodes(candidate, readers);
-    const pays = exclusive && savesMemory(candidate, exclusive);
-    return pays && othersComeBefore(candidate, exclusive, reader, readers) ? [exclusive] : [];
+    if (!exclusive) return [];
+    const sources = sourcesOf(exclusive);
+    // The cheaper question first.
+    if (bytesOf(sources) < 2 * bytesOf(candidate.outputs)) return [];
+    const others = sources
+      .flatMap((value) => readersThroughViews(nodeOf(value)!, readers))
+      .filter((node) => !exclusive.has(node));
+    return comeBefore(others, reader, candidate) ? [exclusive] : [];
   });
   return found.sort((a, b) => a.size - b.size)[0];
 }
@@ -56,26 +64,20 @@ function exclusiveNodes(last: Node, readers: Readers): ReadonlySet<Node> | undef
 }
 
 /** The computed values that nodes start from. */
-function sourcesOf(exclusive: ReadonlySet<Node>): ReadonlySet<Value> {
-  const inputs = [...exclusive].flatMap((node) => node.inputs.map(stored));
-  return new Set(inputs.filter((value) => nodeOf(value) && !exclusive.has(nodeOf(value)!)));
+function sourcesOf(exclusive: ReadonlySet<Node>): readonly Value[] {
+  const inputs = new Set([...exclusive].flatMap((node) => node.inputs.map(stored)));
+  return [...inputs].filter((value) => nodeOf(value) && !exclusive.has(nodeOf(value)!));
 }
 
-function savesMemory(last: Node, exclusive: ReadonlySet<Node>): boolean {
-  const bytes = (values: Iterable<Value>): number => [...values].reduce((sum, value) => sum + byteSize(value), 0);
-  return bytes(sourcesOf(exclusive)) >= 2 * bytes(last.outputs);
-}
+const bytesOf = (values: readonly Value[]): number => values.reduce((sum, value) => sum + byteSize(value), 0);
 
-/** Whether whoever else reads what the nodes start from has to run before the reader can, whatever runs first. */
-function othersComeBefore(last: Node, exclusive: ReadonlySet<Node>, reader: Node, readers: Readers): boolean {
-  const others = [...sourcesOf(exclusive)]
-    .flatMap((value) => readersThroughViews(nodeOf(value)!, readers))
-    .filter((node) => !exclusive.has(node));
-  const first = Math.min(...others.map(({ id }) => id));
-  const earlier = new Set([...nodesBefore(reader)].filter((node) => node !== last));
+/** Whether nodes have to run before a reader can, for one of its other inputs, not for this one. */
+function comeBefore(nodes: readonly Node[], reader: Node, input: Node): boolean {
+  const first = Math.min(...nodes.map(({ id }) => id));
+  const earlier = new Set([...nodesBefore(reader)].filter((node) => node !== input));
   // What was made before all of them does not lead to any.
   for (const node of earlier) for (const before of nodesBefore(node)) if (before.id >= first) earlier.add(before);
-  return others.every((node) => earlier.has(node));
+  return nodes.every((node) => earlier.has(node));
 }
 
 function readersThroughViews(node: Node, readers: Readers): readonly Node[] {

@@ -4,8 +4,9 @@ import { nodesBefore, type Readers, readersOf } from "./readers.ts";
 import type { Node } from "./value.ts";
 
 /**
- * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can, or some early where less is kept
- * then (`withEarlyNodes`): results that nobody in the graph reads come last, those first that wait longest for what others read, too.
+ * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can, or some early where less is
+ * kept then (`withEarlyNodes`): results that nobody in the graph reads come last, those first that wait longest for what
+ * others read, too.
  *
  * ONNX Runtime goes through a graph depth first from such results, the last in the file first (see `executionOrder`). In
  * plain order the gradient of the first layer would so come first, and every other layer's activations and cotangents
@@ -22,6 +23,7 @@ export function fileOrder(nodes: readonly Node[]): readonly Node[] {
     .sort((a, b) => b.waitsFor - a.waitsFor);
   const late = [...nodes.filter((node) => readers.has(node)), ...ends.map(({ node }) => node)];
   const early = withEarlyNodes(late, readers);
+  if (early === late) return late;
   const results = new Set(ends.flatMap(({ node }) => node.outputs));
   const peak = (file: readonly Node[]): number => peakOf(executionOrder(file), results, false);
   return peak(early) < peak(late) ? early : late;

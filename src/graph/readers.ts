@@ -3,13 +3,19 @@ import { type Node, nodeOf } from "./value.ts";
 /** The nodes that read what each computes; those that none reads are left out. */
 export type Readers = ReadonlyMap<Node, readonly Node[]>;
 
-export function readersOf(nodes: readonly Node[]): Readers {
-  const readers = new Map<Node, Node[]>();
+export const readersOf = (nodes: readonly Node[]): Readers => readersBy(nodes, nodesBefore);
+
+/** The nodes by each of what they read. */
+export function readersBy<Read>(
+  nodes: readonly Node[],
+  read: (node: Node) => Iterable<Read>,
+): ReadonlyMap<Read, readonly Node[]> {
+  const readers = new Map<Read, Node[]>();
   for (const node of nodes) {
-    for (const before of nodesBefore(node)) {
-      const known = readers.get(before);
+    for (const each of read(node)) {
+      const known = readers.get(each);
       if (known) known.push(node);
-      else readers.set(before, [node]);
+      else readers.set(each, [node]);
     }
   }
   return readers;

@@ -1,5 +1,6 @@
 import { elementCount } from "../../onnx/tensor.ts";
 import { type Node, nodeOf, type Value } from "../value.ts";
+import { numberOf, scaled } from "./numbers.ts";
 import { countReaders } from "./readers.ts";
 import { rewritten } from "./rewrite.ts";
 
@@ -63,19 +64,4 @@ function afterwards({ op, attributes }: Node, inputs: readonly Value[]): readonl
   if (!found) return undefined;
   const { graph: g } = found.of;
   return [g.mul(g.apply(op, [found.of, ...inputs.slice(1)], attributes)[0]!, found.by)];
-}
-
-/** A value that is another one times a number. */
-function scaled(value: Value): { readonly of: Value; readonly by: number } | undefined {
-  const { origin } = value;
-  if (origin.kind !== "node" || origin.node.op !== "Mul") return undefined;
-  const [a, b] = [origin.node.inputs[0]!, origin.node.inputs[1]!];
-  const [left, right] = [numberOf(a), numberOf(b)];
-  if (right !== undefined) return { of: a, by: right };
-  return left === undefined ? undefined : { of: b, by: left };
-}
-
-function numberOf({ origin, shape, dtype }: Value): number | undefined {
-  if (origin.kind !== "constant" || shape.length > 0 || dtype !== "float32") return undefined;
-  return origin.tensor.data[0] as number;
 }

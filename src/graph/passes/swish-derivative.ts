@@ -1,5 +1,6 @@
 import { reachable } from "../reachable.ts";
 import { type Node, nodeOf, type Value } from "../value.ts";
+import { numberOf, scaled } from "./numbers.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**
@@ -42,11 +43,9 @@ const isModerate = (by: number): boolean => Math.abs(by) >= 2 ** -10 && Math.abs
 function swishesOf(s: Value): readonly Swish[] {
   const z = nodeOf(s, "Sigmoid")?.inputs[0];
   if (!z) return [];
-  const multiples = both(z).flatMap(([x, number]) => {
-    const by = numberOf(number);
-    return by !== undefined && isModerate(by) ? [{ x, by, z, s }] : [];
-  });
-  return [{ x: z, by: 1, z, s }, ...multiples];
+  const own = { x: z, by: 1, z, s };
+  const multiple = scaled(z);
+  return multiple && isModerate(multiple.by) ? [own, { x: multiple.of, by: multiple.by, z, s }] : [own];
 }
 
 /** What is dy s + by ((dy x) (s (1 - s))). */
@@ -64,7 +63,8 @@ function pullbackIn(direct: Value, through: Value) {
 /** Whether a value is by ((dy x) (s (1 - s))). */
 function isThrough(value: Value, dy: Value, { x, by, s }: Swish): boolean {
   if (by === 1) return isThroughSigmoid(value, dy, x, s);
-  return both(value).some(([inner, number]) => numberOf(number) === by && isThroughSigmoid(inner, dy, x, s));
+  const multiple = scaled(value);
+  return multiple?.by === by && isThroughSigmoid(multiple.of, dy, x, s);
 }
 
 /** Whether a value is (dy x) (s (1 - s)). */
@@ -92,9 +92,4 @@ function both(product: Value): readonly (readonly [Value, Value])[] {
         [b, a],
       ]
     : [];
-}
-
-function numberOf({ origin, shape, dtype }: Value): number | undefined {
-  if (origin.kind !== "constant" || shape.length > 0 || dtype !== "float32") return undefined;
-  return origin.tensor.data[0] as number;
 }
