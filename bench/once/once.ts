@@ -1,7 +1,12 @@
 import { LoreError } from "../../src/errors.ts";
+import { keepYoungGenerationSmall } from "../../src/runtime/young-generation.ts";
 
-/** What a script that `compileOnce` made does: measures with the options given as JSON, and prints the result as JSON. */
+/**
+ * What a script that `compileOnce` made does: measures with the options given as JSON, and prints the result as JSON; in a process
+ * that is set up as the command line's.
+ */
 export async function once<Options>(measure: (options: Options) => Promise<unknown>): Promise<void> {
+  keepYoungGenerationSmall();
   const [, , json] = process.argv;
   if (json === undefined) throw new Error("This script is run by another one, with its options as JSON.");
   try {

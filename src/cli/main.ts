@@ -1,5 +1,8 @@
 #!/usr/bin/env node
+import { keepYoungGenerationSmall } from "../runtime/young-generation.ts";
 import { lore } from "./lore.ts";
+
+keepYoungGenerationSmall();
 
 // A command that ended as it should may still have set another code: an interrupted run's.
 process.exitCode = (await lore(process.argv.slice(2))) || (process.exitCode ?? 0);

@@ -49,8 +49,8 @@ describe("the usual micro-batch of the optimiser's steps", () => {
   const tiny = benchEncoder("deit-tiny", 0);
 
   test("is smaller where clean and perturbed images make many rows", () => {
-    expect(primal(tiny, 16)).toBe(4);
-    expect(primal(tiny, 16, fare({ epsilon: 2 / 255 }))).toBe(8);
+    expect(primal(tiny, 16)).toBe(2);
+    expect(primal(tiny, 16, fare({ epsilon: 2 / 255 }))).toBe(4);
     expect(primal(benchEncoder("vit-b-32", 0), 8)).toBe(8);
   });
 
