@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
+import { numberPrintedBy } from "../testing/child-process.ts";
 import { peakMemoryBytes } from "./peak-memory.ts";
 
 const block = 2 ** 28;
@@ -15,8 +15,9 @@ test("the most memory that the process has had, also when it has less again", ()
 test("not the memory of the process that started it", () => {
   const held = new Uint8Array(block).fill(1);
   const url = new URL("./peak-memory.ts", import.meta.url).href;
-  const script = `import { peakMemoryBytes } from ${JSON.stringify(url)}; console.log(peakMemoryBytes());`;
-  const child = execFileSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script]);
-  expect(Number(child)).toBeGreaterThan(2 ** 24);
-  expect(Number(child)).toBeLessThan(held.length);
+  const child = numberPrintedBy(
+    `import { peakMemoryBytes } from ${JSON.stringify(url)}; console.log(peakMemoryBytes());`,
+  );
+  expect(child).toBeGreaterThan(2 ** 24);
+  expect(child).toBeLessThan(held.length);
 });
