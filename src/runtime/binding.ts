@@ -4,6 +4,8 @@ import type { CompileOptions } from "./program.ts";
 /** Where programs run. `cpu` is always there; the others need the hardware and its driver. */
 export type Device = "cpu" | "webgpu" | "cuda";
 
+export type Tensors = Readonly<Record<string, Tensor>>;
+
 /**
  * One build of ONNX Runtime (onnxruntime-node or onnxruntime-web). Everything else in this room is the same for all
  * of them, since they share the API of onnxruntime-common.
@@ -13,4 +15,6 @@ export interface Binding {
   /** What options are where they are left out. */
   readonly defaults: () => Pick<CompileOptions, "threads">;
   readonly createSession: (model: Uint8Array, options: InferenceSession.SessionOptions) => Promise<InferenceSession>;
+  /** One run whose results are in `results` afterwards, a tensor in host memory for every output. */
+  readonly runInto: (session: InferenceSession, feeds: Tensors, results: Tensors) => Promise<void>;
 }

@@ -1,5 +1,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { Binding } from "./binding.ts";
+import type { TypedArray } from "../onnx/tensor.ts";
+import type { Binding, Tensors } from "./binding.ts";
+import { discard } from "./discard.ts";
 import { compilerFor } from "./program.ts";
 import { deviceCompilerFor, transferFor } from "./resident.ts";
 import { usualThreads } from "./threads.ts";
@@ -8,7 +10,21 @@ const binding: Binding = {
   Tensor,
   defaults: usualThreads,
   createSession: (model, options) => InferenceSession.create(model, options),
+  runInto: async (session, feeds, results) => discard(copiesIn(await session.run(feeds, results), results)),
 };
+
+/** Smaller arrays are left to the garbage collector. */
+const leastDiscarded = 2 ** 16;
+
+/** The arrays that onnxruntime-node made of results, beside those that it was told to put them into. */
+function copiesIn(returned: Tensors, results: Tensors): readonly TypedArray[] {
+  const told = new Set(arraysOf(results).map(({ buffer }) => buffer));
+  return arraysOf(returned).filter(({ buffer, byteLength }) => byteLength >= leastDiscarded && !told.has(buffer));
+}
+
+function arraysOf(tensors: Tensors): readonly TypedArray[] {
+  return Object.values(tensors).map(({ data }) => data as TypedArray);
+}
 
 /** Compiles graphs for onnxruntime-node. See `compilerFor`. */
 export const compile = compilerFor(binding);

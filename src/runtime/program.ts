@@ -11,8 +11,7 @@ import { withTurnedProducts } from "../graph/passes/turned-products.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { OnnxModel } from "../onnx/model.ts";
 import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
-import type { Binding, Device } from "./binding.ts";
-import { discard } from "./discard.ts";
+import type { Binding, Device, Tensors } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
 
 export interface CompileOptions {
@@ -45,8 +44,6 @@ export interface Port {
   readonly dtype: DType;
   readonly shape: readonly number[];
 }
-
-type Tensors = Readonly<Record<string, OrtTensor>>;
 
 /**
  * A compiled graph: one ONNX Runtime session with preallocated outputs.
@@ -93,8 +90,7 @@ export class Program<Name extends string = string> {
     into?: Readonly<Record<Name, TypedArray>>,
   ): Promise<Readonly<Record<Name, TypedArray>>> {
     const { arrays, fetches } = into ? { arrays: into, fetches: this.#fetches(into) } : this.#outputs();
-    const results = await this.#open().run(this.#tensors(feeds), fetches);
-    discard(copiesIn(results, arrays));
+    await this.#binding.runInto(this.#open(), this.#tensors(feeds), fetches);
     return arrays;
   }
 
@@ -135,16 +131,6 @@ export class Program<Name extends string = string> {
     this.#session = undefined;
     await session?.release();
   }
-}
-
-/** Smaller arrays are left to the garbage collector. */
-const leastDiscarded = 2 ** 16;
-
-/** The arrays that onnxruntime-node made of results, beside those that it was told to put them into. */
-function copiesIn(results: Tensors, arrays: Readonly<Record<string, TypedArray>>): readonly TypedArray[] {
-  const own = new Set(Object.values(arrays).map(({ buffer }) => buffer));
-  const returned = Object.values(results).map(({ data }) => data as TypedArray);
-  return returned.filter(({ buffer, byteLength }) => byteLength >= leastDiscarded && !own.has(buffer));
 }
 
 /**

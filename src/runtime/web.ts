@@ -1,8 +1,9 @@
 import { InferenceSession, Tensor } from "onnxruntime-web";
+import type { TypedArray } from "../onnx/tensor.ts";
+import type { Binding } from "./binding.ts";
 import { compilerFor } from "./program.ts";
 
-/** Compiles graphs for onnxruntime-web: WebAssembly as device "cpu", and WebGPU. See `compilerFor`. */
-export const compile = compilerFor({
+const binding: Binding = {
   Tensor,
   defaults: () => ({}),
   createSession: (model, options) =>
@@ -12,4 +13,17 @@ export const compile = compilerFor({
         provider === "cpu" ? "wasm" : provider,
       ),
     }),
-});
+  // Not told where to: it then returns such tensors as they were.
+  runInto: async (session, feeds, results) => {
+    const returned = await session.run(feeds);
+    for (const [name, result] of Object.entries(results)) bytesOf(result).set(bytesOf(returned[name]!));
+  },
+};
+
+function bytesOf({ data }: Tensor): Uint8Array {
+  const { buffer, byteOffset, byteLength } = data as TypedArray;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** Compiles graphs for onnxruntime-web: WebAssembly as device "cpu", and WebGPU. See `compilerFor`. */
+export const compile = compilerFor(binding);
