@@ -1,15 +1,6 @@
-import { UsageError } from "../src/errors.ts";
+import { type EChartsOption, init } from "echarts";
 import { axes, valueOn } from "./growth-points.ts";
 import { boundsOf, type Growth, type MeasuredPoint } from "./growth-table.ts";
-
-/** The little of ECharts that is used. */
-interface ECharts {
-  init(
-    element: null,
-    theme: null,
-    options: { readonly renderer: "svg"; readonly ssr: true; readonly width: number; readonly height: number },
-  ): { setOption(option: object): void; renderToSVGString(): string; dispose(): void };
-}
 
 const column = { width: 250, gap: 70 };
 const row = { height: 220, gap: 90 };
@@ -20,11 +11,11 @@ const size = {
 };
 
 /** Time and its bounds above, memory below, a column an axis, everything logarithmic: what is proportional has slope 1. */
-export function growthOption({ memoryRate, points }: Growth): object {
+export function growthOption({ memoryRate, points }: Growth): EChartsOption {
   const panels = axes.flatMap((axis, i) => {
     const measured = points.filter((one) => one.axis === axis);
     const line = (name: string, of: (one: MeasuredPoint) => number, type: "solid" | "dashed" | "dotted") => ({
-      type: "line",
+      type: "line" as const,
       name,
       data: measured.map((one) => [valueOn(axis, one.point), of(one)]),
       lineStyle: { type },
@@ -57,25 +48,11 @@ export function growthOption({ memoryRate, points }: Growth): object {
   };
 }
 
-/**
- * The chart as SVG, drawn by ECharts.
- *
- * @throws UsageError where ECharts is not installed: the project does not depend on it
- */
-export async function growthChart(growth: Growth): Promise<string> {
-  const echarts = await loadECharts();
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, ...size });
+/** The chart as SVG. */
+export function growthChart(growth: Growth): string {
+  const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
   chart.setOption(growthOption(growth));
   const svg = chart.renderToSVGString();
   chart.dispose();
   return svg;
-}
-
-export async function loadECharts(): Promise<ECharts> {
-  const name: string = "echarts";
-  try {
-    return (await import(name)) as ECharts;
-  } catch (cause) {
-    throw new UsageError("--chart needs ECharts: npm install --no-save echarts", { cause });
-  }
 }

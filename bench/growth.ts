@@ -4,7 +4,7 @@
  * themselves at the same shapes, and the memory traffic with everything and with nothing fused into them.
  *
  *     npx tsx bench/growth.ts --json growth.json
- *     npm install --no-save echarts && npx tsx bench/growth.ts --from growth.json --chart growth.svg
+ *     npx tsx bench/growth.ts --from growth.json --chart growth.svg
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -14,7 +14,7 @@ import { parseCount } from "../src/cli/options.ts";
 import { UsageError } from "../src/errors.ts";
 import { writeAtomically } from "../src/models/files.ts";
 import type { CompileOptions } from "../src/runtime/index.ts";
-import { growthChart, loadECharts } from "./growth-chart.ts";
+import { growthChart } from "./growth-chart.ts";
 import { type Axis, axes, type GrowthPoint, pointsOf, samePoint, valueOn } from "./growth-points.ts";
 import { type Growth, growthTables, type MeasuredPoint } from "./growth-table.ts";
 import { thisMachine } from "./machine.ts";
@@ -39,7 +39,7 @@ const command = new Command("growth")
   .option("--threads <n>", "threads on CPU", parseCount, availableParallelism())
   .option("--json <file>", "keep what is measured; written after every point")
   .option("--from <file>", "measure nothing: show what --json kept")
-  .option("--chart <file>", "draw it as SVG; needs ECharts (npm install --no-save echarts)")
+  .option("--chart <file>", "draw it as SVG")
   .action(run);
 
 function parseValues(text: string): readonly number[] {
@@ -50,10 +50,9 @@ function parseValues(text: string): readonly number[] {
 }
 
 async function run(flags: Flags): Promise<void> {
-  if (flags.chart !== undefined) await loadECharts();
   const growth = flags.from === undefined ? await measure(flags) : readGrowth(flags.from);
   process.stdout.write(`${growthTables(growth)}\n`);
-  if (flags.chart !== undefined) writeAtomically(flags.chart, await growthChart(growth));
+  if (flags.chart !== undefined) writeAtomically(flags.chart, growthChart(growth));
 }
 
 async function measure({ axis: chosen, values, repeats, threads, json }: Flags): Promise<Growth> {
