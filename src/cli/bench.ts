@@ -26,7 +26,7 @@ export function benchCommand(): Command {
     )
     .option(
       "--micro-batch <n>",
-      "images through the encoder at a time (default: what is fastest on CPU, the batch on a GPU)",
+      "images through the encoder at a time (default: as many as make its products efficient on CPU, the batch on a GPU)",
       parseCount,
     )
     .option("--recompute", "compute activations again in backward passes instead of keeping them")
@@ -62,6 +62,6 @@ function figures({ model, batch }: Flags, { stepsPerBatch, seconds, flops, gemmR
 
 function text({ model, batch, method, repeats }: Flags, result: BenchResult): string {
   const { imageSize, stepsPerBatch } = result;
-  const title = `${model} at ${imageSize} pixels, batch ${batch}, ${method}, K = ${stepsPerBatch}; ${repeats} repetitions after one to warm up`;
+  const title = `${model} at ${imageSize} pixels, batch ${batch}, ${method}, K = ${stepsPerBatch}; counted steps: ${repeats}, after one to warm up`;
   return `${title}\n\n${benchTable(result)}\n\n${benchSummary(batch, result)}`;
 }

@@ -5,7 +5,8 @@
 export class ProgressLine {
   readonly #terminal = process.stderr.isTTY === true;
   readonly #every = this.#terminal ? 100 : 10_000;
-  #started = performance.now();
+  /** What was done when the label first stood here: a run that is resumed does not begin at 0. */
+  #first = { at: 0, done: 0 };
   #drawn = Number.NEGATIVE_INFINITY;
   #label = "";
   #open = false;
@@ -16,15 +17,16 @@ export class ProgressLine {
     if (label !== this.#label) {
       this.end();
       this.#label = label;
-      this.#started = now;
+      this.#first = { at: now, done };
     }
     if (now - this.#drawn < this.#every && done < total) return;
     this.#drawn = now;
     const share = total > 0 ? done / total : 1;
-    const left = done > 0 ? ((now - this.#started) / 1000) * (1 / share - 1) : Number.NaN;
+    const { at, done: before } = this.#first;
+    const left = done > before ? `${duration(((now - at) / 1000) * ((total - done) / (done - before)))} left` : "";
     const filled = Math.round(20 * share);
     const bar = "#".repeat(filled) + ".".repeat(20 - filled);
-    const text = `${label} [${bar}] ${done}/${total}${detail && `  ${detail}`}  ${Number.isFinite(left) ? `${duration(left)} left` : ""}`;
+    const text = `${label} [${bar}] ${done}/${total}${detail && `  ${detail}`}  ${left}`;
     const width = process.stderr.columns ?? 120;
     process.stderr.write(this.#terminal ? `\r\u001b[2K${text.slice(0, width - 1)}` : `${text}\n`);
     this.#open = this.#terminal;

@@ -65,7 +65,7 @@ export function trainCommand(): Command {
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
     .option(
       "--micro-batch <n>",
-      "images through the encoder at a time (default: what is fastest on CPU, the batch on a GPU)",
+      "images through the encoder at a time (default: as many as make its products efficient on CPU, the batch on a GPU)",
       parseCount,
     )
     .option(
