@@ -2,7 +2,7 @@ import { allocate, type DType, elementCount, type Tensor } from "../onnx/tensor.
 import { GraphError, Mismatch } from "./errors.ts";
 import { operators } from "./operators/index.ts";
 import { axisIn, range, sameShape } from "./shapes.ts";
-import { type Attributes, type Node, type Origin, Value, type ValueType } from "./value.ts";
+import { type Attributes, type Node, nodeOf, type Origin, Value, type ValueType } from "./value.ts";
 
 /** A graph value, or a number that becomes a scalar constant of the other operand's element type. */
 export type Operand = Value | number;
@@ -239,8 +239,7 @@ export class Graph {
   cast = (x: Value, to: DType): Value => (x.dtype === to ? x : this.#unary("Cast", x, { to }));
   /** The same elements in another shape, in which -1 is whatever is left. One reshape after another is one, or none. */
   reshape(x: Value, shape: readonly number[]): Value {
-    const { origin } = x;
-    const whole = origin.kind === "node" && origin.node.op === "Reshape" ? origin.node.inputs[0]! : x;
+    const whole = nodeOf(x, "Reshape")?.inputs[0] ?? x;
     // A 0 stands for the size of the axis of what is reshaped.
     const y = this.#unary("Reshape", shape.includes(0) ? x : whole, { shape });
     return sameShape(whole.shape, y.shape) ? whole : y;

@@ -1,7 +1,8 @@
+import { Tensor } from "onnxruntime-common";
 import { describe, expect, test } from "vitest";
 import { Graph, GraphError } from "../graph/index.ts";
 import { compile, discard, fitsHeap, RuntimeError } from "./index.ts";
-import { largestHeapBlock } from "./program.ts";
+import { compilerFor, largestHeapBlock } from "./program.ts";
 
 /** y = 2 x + b, with a third input that nothing uses. */
 function affine() {
@@ -234,5 +235,16 @@ describe("what a program refuses", () => {
     );
     // On a machine that has them there is nothing to say.
     if (outcome !== undefined) expect(String(outcome)).toMatch(/on cuda: .*\n.*onnxruntime-node\/script\/install\.js/);
+  });
+
+  test("another failure of such a device, without that", async () => {
+    const full = compilerFor({
+      Tensor,
+      defaults: () => ({}),
+      createSession: async () => Promise.reject(new Error("CUDA out of memory")),
+      runInto: async () => {},
+    });
+    const compiling = full({ y: affine().y }, { device: "cuda" });
+    await expect(compiling).rejects.toThrow(/^ONNX Runtime cannot run this graph on cuda: CUDA out of memory$/);
   });
 });

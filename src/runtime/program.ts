@@ -196,7 +196,7 @@ export async function openSession(
   const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const device = options.device ?? "cpu";
-    const hint = device === "cuda" ? `\n${cudaLibraries}` : "";
+    const hint = device === "cuda" && /failed to load/i.test(reason) ? `\n${cudaLibraries}` : "";
     throw new RuntimeError(`ONNX Runtime cannot run this graph on ${device}: ${reason}${hint}`, { cause });
   });
   return { session, inputs: model.graph.inputs as readonly Port[] };
