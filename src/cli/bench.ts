@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { type BenchModelName, type BenchOptions, type BenchResult, bench, benchModels } from "../bench/index.ts";
 import { benchSummary, benchTable } from "../report/bench.ts";
-import { type ComputeFlags, compileFlags, parseCount, withComputeFlags } from "./options.ts";
+import { type ComputeFlags, compileFlags, microBatchOption, parseCount, withComputeFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 
 type Flags = ComputeFlags &
@@ -24,11 +24,7 @@ export function benchCommand(): Command {
         .choices(["float32", "int8"])
         .default("float32"),
     )
-    .option(
-      "--micro-batch <n>",
-      "images through the encoder at a time (default: as many as make its products efficient on CPU, the batch on a GPU)",
-      parseCount,
-    )
+    .addOption(microBatchOption())
     .option("--recompute", "compute activations again in backward passes instead of keeping them")
     .option("--repeats <n>", "counted steps, after one to warm up", parseCount, 3);
   return withComputeFlags(command).action(run);

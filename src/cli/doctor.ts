@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { gemmRate } from "../bench/index.ts";
 import { Graph } from "../graph/index.ts";
 import { type Provider, providers } from "../runtime/devices.ts";
-import { compile, cudaLibraries, type Device } from "../runtime/index.ts";
+import { compile, type Device, missingLibraries } from "../runtime/index.ts";
 import { versions } from "../version.ts";
 import { type DeviceState, probed, probedInChild } from "./probe.ts";
 
@@ -107,7 +107,7 @@ function text({ versions, platform, cpu, memory, providers, devices, offline }: 
   const width = Math.max(...rows.map(([name]) => name.length));
   const facts = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
   const states = devices.map((state) => `${state.device.padEnd(width)}  ${account(state)}`);
-  const hints = devices.some(({ device, works }) => device === "cuda" && !works) ? [cudaLibraries] : [];
+  const hints = devices.flatMap((state) => (state.works ? [] : (missingLibraries(state.device, state.reason) ?? [])));
   return `${facts}\n\nDevices, each tried with a small program:\n${[...states, ...hints].join("\n")}`;
 }
 

@@ -84,6 +84,14 @@ export function withComputeFlags(command: Command): Command {
     .option("--json", "print JSON on stdout and nothing else");
 }
 
+/** Of commands that train. */
+export function microBatchOption(): Option {
+  return new Option(
+    "--micro-batch <n>",
+    "images through the encoder at a time (default: as many as make its products efficient on CPU, the batch on a GPU)",
+  ).argParser(parseCount);
+}
+
 /** Options shared by commands that read images of any sources. */
 export interface ReadFlags {
   readonly imageSize?: number;

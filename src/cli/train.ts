@@ -21,6 +21,7 @@ import {
   type ComputeFlags,
   compileFlags,
   type ImageFlags,
+  microBatchOption,
   parseBytes,
   parseCount,
   parseFraction,
@@ -63,11 +64,7 @@ export function trainCommand(): Command {
     .option("--weight-decay <rate>", "decoupled weight decay", parseNumber, weightDecay)
     .option("--warmup <share>", "share of the steps spent on linear warm-up", parseFraction, warmup)
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
-    .option(
-      "--micro-batch <n>",
-      "images through the encoder at a time (default: as many as make its products efficient on CPU, the batch on a GPU)",
-      parseCount,
-    )
+    .addOption(microBatchOption())
     .option(
       "--memory <size>",
       "train within this memory (8GiB, 512MiB), by smaller micro-batches where it has to be",

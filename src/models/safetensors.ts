@@ -157,7 +157,7 @@ export function safetensorsPieces(
   const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(json, 8);
-  return [header, ...[...tensors.values()].map(bytesOf)];
+  return [header, ...[...tensors.values()].map(({ data }) => bytesOf(data))];
 }
 
 const invalid = (what: string, cause?: unknown) => new UsageError(`not a usable safetensors file: ${what}`, { cause });

@@ -57,7 +57,7 @@ export class ConstantPool {
   name(hint: string, tensor: Tensor): string {
     // Large tensors are not compared: spelling one out costs more than storing it twice.
     if (elementCount(tensor.shape) > 64) return this.#add(hint, tensor);
-    const key = `${describeType(tensor.dtype, tensor.shape)} ${bytesOf(tensor)}`;
+    const key = `${describeType(tensor.dtype, tensor.shape)} ${bytesOf(tensor.data)}`;
     const name = this.#names.get(key) ?? this.#add(hint, tensor);
     this.#names.set(key, name);
     return name;

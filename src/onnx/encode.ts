@@ -151,7 +151,7 @@ function encodeTensor(name: string, tensor: Tensor, external: ExternalData | und
   if (data.length !== elementCount(shape)) {
     throw new OnnxError(`tensor ${name} has shape [${shape.join(", ")}] but ${data.length} elements`);
   }
-  const bytes = bytesOf(tensor);
+  const bytes = bytesOf(data);
   return tensorProto({
     name,
     dims: shape.map(BigInt),

@@ -122,13 +122,13 @@ function narrow(name: string, data: Float32Array, { type, count }: TensorHeader)
     throw new OnnxError(`tensor "${name}" has ${count} elements, and ${data.length} were given for it`);
   switch (type) {
     case elementTypeOf("float32"):
-      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      return bytesOf(data);
     case elementTypeOf("float64"):
-      return bytesOf({ dtype: "float64", shape: [count], data: Float64Array.from(data) });
+      return bytesOf(Float64Array.from(data));
     case elementTypeOf("float16"):
-      return bytesOf({ dtype: "float16", shape: [count], data: Uint16Array.from(data, toHalf) });
+      return bytesOf(Uint16Array.from(data, toHalf));
     case BFLOAT16:
-      return bytesOf({ dtype: "float16", shape: [count], data: Uint16Array.from(data, toBfloat16) });
+      return bytesOf(Uint16Array.from(data, toBfloat16));
     default:
       throw new OnnxError(`tensor "${name}" has ONNX element type ${type}, which is not of floating point`);
   }

@@ -1,4 +1,4 @@
-import { type DType, type Storage, storageClass, type Tensor } from "./tensor.ts";
+import { type DType, type Storage, storageClass, type TypedArray } from "./tensor.ts";
 
 /** The typed array over little-endian bytes: in place when they are aligned, else a copy. They must be a whole number of elements. */
 export function viewAs<D extends DType>(dtype: D, bytes: Uint8Array): Storage[D] {
@@ -8,7 +8,7 @@ export function viewAs<D extends DType>(dtype: D, bytes: Uint8Array): Storage[D]
   return new Class(aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.length / size) as Storage[D];
 }
 
-/** The bytes of a tensor's elements, in place. */
-export function bytesOf({ data }: Tensor): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+/** The bytes of an array's elements, in place. */
+export function bytesOf({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -167,10 +167,14 @@ export function compilerFor(binding: Binding) {
   };
 }
 
-/** How to get them; they are too large for npm's registry. */
-export const cudaLibraries =
+const cudaLibraries =
   "CUDA needs Linux x64, CUDA 12, cuDNN 9, and libraries of ONNX Runtime that its package fetches with " +
   "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js";
+
+/** How to get the libraries that a device failed for want of, if that is why; they are too large for npm's registry. */
+export function missingLibraries(device: Device, reason: string): string | undefined {
+  return device === "cuda" && /failed to load/i.test(reason) ? cudaLibraries : undefined;
+}
 
 /**
  * A session of the part of a graph that the outputs depend on, and the inputs it takes.
@@ -196,7 +200,8 @@ export async function openSession(
   const session = await binding.createSession(encodeModel(model).bytes, settings).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const device = options.device ?? "cpu";
-    const hint = device === "cuda" && /failed to load/i.test(reason) ? `\n${cudaLibraries}` : "";
+    const missing = missingLibraries(device, reason);
+    const hint = missing === undefined ? "" : `\n${missing}`;
     throw new RuntimeError(`ONNX Runtime cannot run this graph on ${device}: ${reason}${hint}`, { cause });
   });
   return { session, inputs: model.graph.inputs as readonly Port[] };

@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-web";
 import type { TypedArray } from "../onnx/tensor.ts";
+import { bytesOf } from "../onnx/views.ts";
 import type { Binding } from "./binding.ts";
 import { compilerFor } from "./program.ts";
 
@@ -16,14 +17,10 @@ const binding: Binding = {
   // Not told where to: it then returns such tensors as they were.
   runInto: async (session, feeds, results) => {
     const returned = await session.run(feeds);
-    for (const [name, result] of Object.entries(results)) bytesOf(result).set(bytesOf(returned[name]!));
+    for (const [name, { data }] of Object.entries(results))
+      bytesOf(data as TypedArray).set(bytesOf(returned[name]!.data as TypedArray));
   },
 };
-
-function bytesOf({ data }: Tensor): Uint8Array {
-  const { buffer, byteOffset, byteLength } = data as TypedArray;
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
 
 /** Compiles graphs for onnxruntime-web: WebAssembly as device "cpu", and WebGPU. See `compilerFor`. */
 export const compile = compilerFor(binding);

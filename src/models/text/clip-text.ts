@@ -93,7 +93,7 @@ export class ClipText implements TextTower {
 
   get digest(): string {
     const hash = createHash("sha256").update(JSON.stringify(this.architecture));
-    for (const [name, tensor] of this.parameters) hash.update(name).update(bytesOf(tensor));
+    for (const [name, tensor] of this.parameters) hash.update(name).update(bytesOf(tensor.data));
     return hash.digest("hex");
   }
 
