@@ -64,7 +64,7 @@ async function run(flags: Flags): Promise<void> {
     `${step}`,
     ...[full, half].flatMap(({ curve }) => [
       digits(curve[step - 1]!.advDistance),
-      digits(curve[step - 1]!.cleanDistance),
+      digits(curve[step - 1]!.cleanDistance ?? Number.NaN),
     ]),
   ]);
   const titles = ["float32", "float16"].flatMap((name) => [`adversarial distance, ${name}`, `clean distance, ${name}`]);

@@ -4,9 +4,9 @@ import { randomStream } from "../random.ts";
 import type { Program } from "../runtime/program.ts";
 import { randomStart } from "./ball.ts";
 import type { Feeds } from "./drive.ts";
-import type { FixedSteps, InnerAttack } from "./inner.ts";
+import type { EpsilonDraw, FixedSteps, InnerAttack } from "./inner.ts";
 import type { TargetBuilder } from "./target.ts";
-import { type DenseNorm, project, steepest, type ThreatModel } from "./threat.ts";
+import { type DenseNorm, project, steepest } from "./threat.ts";
 
 export interface AscentSpec {
   readonly batch: number;
@@ -18,8 +18,8 @@ export interface AscentSpec {
 
 /**
  * One projected ascent step as a graph, from the images of now to the next ones. Inputs: `adversarial`, `clean`
- * [N, 3, S, S], scalars `epsilon`, `stepSize`, with momentum also `velocity` and the scalar `decay`; plus whatever the
- * target declares. Outputs: `next`, with momentum `nextVelocity`, and the target's `loss` on the images of now. One program serves every epsilon.
+ * [N, 3, S, S], `epsilon` and `stepSize` [N], with momentum also `velocity` and the scalar `decay`; plus whatever the
+ * target declares. Outputs: `next`, with momentum `nextVelocity`, and the target's `loss` on the images of now.
  *
  * Step (Madry et al. 2018; momentum as in RobustVLM's inner attack):
  * v' = decay v + d(gradient), x' = project(x + stepSize d(v')), d the steepest direction of the norm.
@@ -29,8 +29,8 @@ export function ascentGraph(spec: AscentSpec, target: TargetBuilder): Readonly<R
   const shape = [spec.batch, 3, spec.imageSize, spec.imageSize];
   const adversarial = g.input("adversarial", "float32", shape);
   const clean = g.input("clean", "float32", shape);
-  const epsilon = g.input("epsilon", "float32", []);
-  const stepSize = g.input("stepSize", "float32", []);
+  const perImage = (name: string): Value => g.reshape(g.input(name, "float32", [spec.batch]), [spec.batch, 1, 1, 1]);
+  const [epsilon, stepSize] = [perImage("epsilon"), perImage("stepSize")];
   const { loss } = target(adversarial);
   const [gradient] = gradients(g.reduceSum(loss), [adversarial]);
 
@@ -47,7 +47,7 @@ export function ascentGraph(spec: AscentSpec, target: TargetBuilder): Readonly<R
 }
 
 /** What one projected ascent needs to know. */
-export type Steps = ThreatModel<DenseNorm> & Pick<FixedSteps, "steps" | "stepSize" | "momentum">;
+export type Steps = Pick<FixedSteps, "norm" | "steps" | "momentum">;
 
 /** What `ascentGraph` needs to know of an attack; attacks with equal answers can share a program. */
 export function ascentSpec({ norm, momentum }: Steps, batch: number, imageSize: number): AscentSpec {
@@ -57,12 +57,13 @@ export function ascentSpec({ norm, momentum }: Steps, batch: number, imageSize: 
 /**
  * Projected ascent on all images of one batch, all steps, last iterate.
  *
- * @param programAt the program of a step, made by `ascentGraph`
- * @param clean [batch, 3, S, S] in [0, 1], exactly the programs' batch
+ * @param program a step, made by `ascentGraph`
+ * @param clean [batch, 3, S, S] in [0, 1], exactly the program's batch
+ * @param feeds `epsilon` and `stepSize` [batch], and whatever else the program reads
  * @param out holds the images to start from and receives the perturbed ones; same length as `clean`
  */
 export async function ascendBatch(
-  programAt: (step: number) => Program,
+  program: Program,
   attack: Steps,
   clean: Float32Array,
   feeds: Feeds,
@@ -70,38 +71,55 @@ export async function ascendBatch(
 ): Promise<void> {
   const velocity = new Float32Array(attack.momentum > 0 ? clean.length : 0);
   for (let step = 0; step < attack.steps; step++) {
-    const result = await programAt(step).run({ ...feeds, ...ascentScalars(attack), adversarial: out, clean, velocity });
+    const result = await program.run({ ...feeds, ...ascentScalars(attack), adversarial: out, clean, velocity });
     out.set(result.next as Float32Array);
     if (attack.momentum > 0) velocity.set(result.nextVelocity as Float32Array);
   }
 }
 
+/** Rows of an inner attack's batch: where each image starts, and the size of its perturbation and steps. */
+export interface Starts {
+  /** [batch, 3, S, S] in [0, 1] */
+  readonly adversarial: Float32Array;
+  /** [batch], in pixel units */
+  readonly epsilon: Float32Array;
+  /** [batch], in pixel units; unused by APGD */
+  readonly stepSize: Float32Array;
+}
+
 /**
- * Where an inner attack starts, image by image; at random where there is no previous perturbation.
+ * Draws where an inner attack starts, image by image, and how far it may go.
  *
  * @param clean [batch, 3, S, S]
- * @param keyOf makes the random start of the batch's i-th image: the same key, the same start
- * @param out receives the images; same length as `clean`
+ * @param keyOf makes what is random about the batch's i-th image: the same key, the same start
+ * @param out receives the draws
  */
-export function startingPoints(
-  attack: Pick<InnerAttack, "norm" | "epsilon" | "start">,
+export function drawStarts(
+  attack: InnerAttack,
   clean: Float32Array,
-  batch: number,
   keyOf: (image: number) => readonly (number | string)[],
-  out: Float32Array,
+  out: Starts,
 ): void {
-  if (attack.start === "zero") {
-    out.set(clean);
-    return;
-  }
+  const batch = out.epsilon.length;
   const length = clean.length / batch;
   for (let i = 0; i < batch; i++) {
-    const [from, to] = [i * length, (i + 1) * length];
-    randomStart(attack, clean.subarray(from, to), randomStream(...keyOf(i)), out.subarray(from, to));
+    const epsilon = attack.epsilon * drawnShare(attack.epsilonDraw, keyOf(i));
+    out.epsilon[i] = epsilon;
+    if (attack.schedule === "fixed") out.stepSize[i] = attack.stepSize * (epsilon / attack.epsilon || 0);
+    const [image, start] = [clean, out.adversarial].map((rows) => rows.subarray(i * length, (i + 1) * length));
+    if (attack.start === "zero") start!.set(image!);
+    else randomStart({ ...attack, epsilon }, image!, randomStream(...keyOf(i)), start!);
   }
 }
 
-/** The numbers that `ascentGraph` reads. */
-export function ascentScalars({ epsilon, stepSize, momentum }: Steps): Feeds {
-  return { epsilon: Float32Array.of(epsilon), stepSize: Float32Array.of(stepSize), decay: Float32Array.of(momentum) };
+/** An image's share of epsilon, from a stream of its own: the start in the ball does not depend on the draw. */
+function drawnShare(draw: EpsilonDraw, key: readonly (number | string)[]): number {
+  if (draw === "constant") return 1;
+  const u = randomStream(...key, "epsilon").uniform();
+  return draw === "sqrt" ? Math.sqrt(u) : u;
+}
+
+/** The numbers that `ascentGraph` reads besides those of each image. */
+export function ascentScalars({ momentum }: Pick<Steps, "momentum">): Feeds {
+  return { decay: Float32Array.of(momentum) };
 }

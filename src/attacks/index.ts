@@ -1,5 +1,5 @@
 export { type Apgd, type ApgdOptions, apgd } from "./apgd.ts";
-export { ascentGraph, ascentScalars, ascentSpec, startingPoints } from "./ascent.ts";
+export { ascentGraph, ascentScalars, ascentSpec, drawStarts, type Starts } from "./ascent.ts";
 export { type Attack, attackLoss, attackName, type Images, planOf } from "./attack.ts";
 export {
   type AutoAttack,
@@ -21,12 +21,12 @@ export {
 export { type AttackJob, type AttackOutcome, drive, type Feeds, type Plan } from "./drive.ts";
 export { type Fab, type FabOptions, fab } from "./fab.ts";
 export {
+  type EpsilonDraw,
   type FixedSteps,
   type InnerAttack,
   type InnerAttackOptions,
   innerAttack,
   isInt8,
-  lowResolutionSteps,
 } from "./inner.ts";
 export { cosineDistance, crossEntropy, misclassified, squaredDistance } from "./losses.ts";
 export { type Noise, type NoiseOptions, noise } from "./noise.ts";

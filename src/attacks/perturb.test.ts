@@ -3,8 +3,8 @@ import type { Value } from "../graph/index.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import { randomImages } from "../testing/tiny.ts";
-import { ascentGraph, startingPoints } from "./ascent.ts";
-import { innerAttack } from "./inner.ts";
+import { ascentGraph, drawStarts, type Starts } from "./ascent.ts";
+import { type EpsilonDraw, innerAttack } from "./inner.ts";
 import { type InnerPrograms, perturbBatch } from "./perturb.ts";
 import { lossGraph, type TargetBuilder } from "./target.ts";
 
@@ -17,18 +17,24 @@ const random = randomStream("perturb");
 const clean = randomImages(batch, { size, low: 0.3, high: 0.7 });
 const image = (pixels: Float32Array, i: number): Float32Array => pixels.subarray(i * length, (i + 1) * length);
 
-function startAt(start: "zero" | "uniform", epsilon: number): Float32Array {
-  const out = new Float32Array(clean.length);
-  startingPoints({ norm: "linf", epsilon, start }, clean, batch, (i) => ["start", i], out);
-  return out;
+function startsOf(attack: Parameters<typeof innerAttack>[0]): Starts {
+  const perImage = (): Float32Array => new Float32Array(batch);
+  const starts = { adversarial: new Float32Array(clean.length), epsilon: perImage(), stepSize: perImage() };
+  drawStarts(innerAttack(attack), clean, (i) => ["start", i], starts);
+  return starts;
 }
+
+function startAt(start: "zero" | "uniform", epsilon: number): Float32Array {
+  return startsOf({ epsilon, start }).adversarial;
+}
+
+const sized = (epsilon: number) => ({ epsilon: new Float32Array(batch).fill(epsilon) });
 
 async function autoPrograms(target: TargetBuilder): Promise<InnerPrograms> {
   const spec = { batch, imageSize: size };
   return {
     ascent: await compile(lossGraph({ ...spec, gradient: true }, target), single),
     lastLook: await compile(lossGraph({ ...spec, gradient: false }, target), single),
-    lowResolutionAscent: undefined,
   };
 }
 
@@ -103,7 +109,7 @@ describe("the APGD schedule", () => {
     const steps = 100;
     const start = startAt("uniform", epsilon);
     const out = start.slice();
-    await perturbBatch(programs, innerAttack({ epsilon, steps, schedule: "apgd" }), clean, {}, out);
+    await perturbBatch(programs, innerAttack({ epsilon, steps, schedule: "apgd" }), clean, sized(epsilon), out);
     for (let i = 0; i < batch; i++) {
       const { best, halvings } = paper(i, steps, image(start, i));
       expect(halvings).toBeGreaterThan(3);
@@ -118,7 +124,7 @@ describe("the APGD schedule", () => {
     const programs = await autoPrograms(quadratic);
     const start = startAt("uniform", epsilon);
     const out = start.slice();
-    await perturbBatch(programs, innerAttack({ epsilon, steps, schedule: "apgd" }), clean, {}, out);
+    await perturbBatch(programs, innerAttack({ epsilon, steps, schedule: "apgd" }), clean, sized(epsilon), out);
     for (let i = 0; i < batch; i++) {
       const { best } = paper(i, steps, image(start, i));
       if (steps === 1) for (const [j, x] of image(out, i).entries()) expect(x).toBeCloseTo(best[j]!, 6);
@@ -130,43 +136,61 @@ describe("the APGD schedule", () => {
   test("epsilon 0: the clean images", async () => {
     const programs = await autoPrograms(quadratic);
     const out = startAt("uniform", 0);
-    await perturbBatch(programs, innerAttack({ epsilon: 0, steps: 2, schedule: "apgd" }), clean, {}, out);
+    await perturbBatch(programs, innerAttack({ epsilon: 0, steps: 2, schedule: "apgd" }), clean, sized(0), out);
     expect(out).toEqual(clean);
     for (const program of Object.values(programs)) await program?.dispose();
   });
 });
 
-test("fixed steps: the first ones climb the loss at low resolution, the others the one at full", async () => {
-  const slope =
-    (weight: Float32Array): TargetBuilder =>
-    (pixels) => {
-      const g = pixels.graph;
-      const w = g.constant({ dtype: "float32", shape: [1, 3, size, size], data: weight });
-      return { loss: g.reduceSum(g.mul(pixels, w), { axes: [1, 2, 3] }) };
-    };
-  const [full, low] = [0, 1].map(() => new Float32Array(length).map(() => random.normal())) as [
-    Float32Array,
-    Float32Array,
-  ];
-  const spec = { batch, imageSize: size, norm: "linf", momentum: false } as const;
-  const programs: InnerPrograms = {
-    ascent: await compile(ascentGraph(spec, slope(full)), single),
-    lowResolutionAscent: await compile(ascentGraph(spec, slope(low)), single),
-    lastLook: undefined,
+test("fixed steps: each image moves by its own step size and stays within its own epsilon", async () => {
+  const weight = new Float32Array(length).map(() => random.normal());
+  const slope: TargetBuilder = (pixels) => {
+    const g = pixels.graph;
+    const w = g.constant({ dtype: "float32", shape: [1, 3, size, size], data: weight });
+    return { loss: g.reduceSum(g.mul(pixels, w), { axes: [1, 2, 3] }) };
   };
-  const stepSize = 0.01;
-  for (const [lowResolution, lows] of [
-    [0, 0],
-    [0.4, 2],
-    [0.8, 4],
-  ] as const) {
-    const out = clean.slice();
-    // Five steps stay within the ball.
-    await perturbBatch(programs, innerAttack({ epsilon: 0.1, steps: 5, stepSize, lowResolution }), clean, {}, out);
-    for (const [i, x] of out.entries()) {
-      const moved = lows * Math.sign(low[i % length]!) + (5 - lows) * Math.sign(full[i % length]!);
-      expect(x).toBeCloseTo(clean[i]! + stepSize * moved, 6);
-    }
+  const spec = { batch, imageSize: size, norm: "linf", momentum: false } as const;
+  const programs: InnerPrograms = { ascent: await compile(ascentGraph(spec, slope), single), lastLook: undefined };
+  const epsilons = Float32Array.of(0.1, 0.02, 0);
+  const stepSizes = Float32Array.of(0.01, 0.01, 0.01);
+  const out = clean.slice();
+  const feeds = { epsilon: epsilons, stepSize: stepSizes };
+  await perturbBatch(programs, innerAttack({ epsilon: 0.1, steps: 5 }), clean, feeds, out);
+  for (const [i, x] of out.entries()) {
+    const image = Math.floor(i / length);
+    const moved = Math.min(5 * stepSizes[image]!, epsilons[image]!);
+    expect(x).toBeCloseTo(clean[i]! + moved * Math.sign(weight[i % length]!), 6);
   }
   for (const program of Object.values(programs)) await program?.dispose();
+});
+
+describe("drawn sizes", () => {
+  const many = 4000;
+  const draw = (epsilonDraw: EpsilonDraw): { readonly epsilon: Float32Array; readonly stepSize: Float32Array } => {
+    const rows = (): Float32Array => new Float32Array(many);
+    const out = { adversarial: rows(), epsilon: rows(), stepSize: rows() };
+    const attack = innerAttack({ epsilon: 0.1, stepSize: 0.06, epsilonDraw });
+    drawStarts(attack, new Float32Array(many).fill(0.5), (i) => ["draw", i], out);
+    for (const [i, x] of out.adversarial.entries())
+      expect(Math.abs(x - 0.5)).toBeLessThanOrEqual(out.epsilon[i]! + 1e-7);
+    return out;
+  };
+
+  test.each<[EpsilonDraw, number]>([
+    ["constant", 0.1],
+    ["uniform", 0.05],
+    ["sqrt", 0.2 / 3],
+  ])("%s: mean %d, steps in proportion", (epsilonDraw, mean) => {
+    const { epsilon, stepSize } = draw(epsilonDraw);
+    // The standard error of the mean is at most 0.1 / sqrt(12 * 4000) = 0.0005.
+    expect(epsilon.reduce((sum, e) => sum + e, 0) / many).toBeCloseTo(mean, 2.5);
+    for (const [i, e] of epsilon.entries()) expect(stepSize[i]).toBeCloseTo(0.6 * e, 6);
+  });
+
+  test("the start within the ball does not depend on the draw", () => {
+    const share = ({ adversarial, epsilon }: Starts): readonly number[] =>
+      [...adversarial].map((x, i) => (x - clean[i]!) / epsilon[Math.floor(i / length)]!);
+    const [constant, drawn] = [startsOf({ epsilon: 0.1 }), startsOf({ epsilon: 0.1, epsilonDraw: "uniform" })];
+    share(drawn).forEach((value, i) => void expect(value).toBeCloseTo(share(constant)[i]!, 3));
+  });
 });

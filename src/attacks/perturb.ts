@@ -3,15 +3,13 @@ import type { Program } from "../runtime/program.ts";
 import { apgd, apgdSearch } from "./apgd.ts";
 import { ascendBatch } from "./ascent.ts";
 import type { Feeds } from "./drive.ts";
-import { type AutoSteps, type InnerAttack, lowResolutionSteps } from "./inner.ts";
+import type { AutoSteps, InnerAttack } from "./inner.ts";
 import type { Answer } from "./search.ts";
 
 /** What an inner attack runs, on one batch size. */
 export interface InnerPrograms {
   /** One of its steps: `ascentGraph` for fixed steps, `lossGraph` with gradients for APGD. */
   readonly ascent: Program;
-  /** The same step at low resolution; where the attack has such steps. */
-  readonly lowResolutionAscent: Program | undefined;
   /** `lossGraph` without gradients; for APGD, whose last point needs none. */
   readonly lastLook: Program | undefined;
 }
@@ -20,19 +18,19 @@ export interface InnerPrograms {
  * The inner maximisation of training, on all images of one batch.
  *
  * @param clean [batch, 3, S, S] in [0, 1], exactly the programs' batch
- * @param feeds whatever else the programs read: weights, original embeddings, labels
+ * @param feeds `epsilon` (and for fixed steps `stepSize`) [batch], and whatever else the programs read: weights,
+ *   original embeddings, labels
  * @param out holds the images to start from and receives the perturbed ones; same length as `clean`
  */
 export async function perturbBatch(
-  { ascent, lowResolutionAscent, lastLook }: InnerPrograms,
+  { ascent, lastLook }: InnerPrograms,
   attack: InnerAttack,
   clean: Float32Array,
   feeds: Feeds,
   out: Float32Array,
 ): Promise<void> {
   if (attack.schedule === "apgd") return autoAscend(ascent, lastLook!, attack, clean, feeds, out);
-  const low = lowResolutionSteps(attack);
-  await ascendBatch((step) => (step < low ? lowResolutionAscent! : ascent), attack, clean, feeds, out);
+  await ascendBatch(ascent, attack, clean, feeds, out);
 }
 
 /** A search an image, all at the same step: none ends early, since nothing counts as success. */
@@ -47,11 +45,15 @@ async function autoAscend(
   const batch = lastLook.inputs.find(({ name }) => name === "pixels")!.shape[0]!;
   const length = clean.length / batch;
   const settings = { ...apgd({ epsilon: attack.epsilon, steps: attack.steps }), norm: attack.norm };
+  const sizes = feeds.epsilon as Float32Array;
   // A given start leaves nothing to chance.
   const random = randomStream();
   const searches = Array.from({ length: batch }, (_, i) => {
     const [from, to] = [i * length, (i + 1) * length];
-    return apgdSearch(settings, { clean: clean.subarray(from, to), start: out.slice(from, to), random });
+    return apgdSearch(
+      { ...settings, epsilon: sizes[i]! },
+      { clean: clean.subarray(from, to), start: out.slice(from, to), random },
+    );
   });
   let states = searches.map((search) => search.next());
   for (let look = 0; look <= attack.steps; look++) {

@@ -9,9 +9,10 @@ import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
 import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { ascendBatch, ascentGraph, startingPoints } from "./ascent.ts";
+import { ascendBatch, ascentGraph, drawStarts } from "./ascent.ts";
 import { type Images, planOf } from "./attack.ts";
 import { type AttackJob, drive, type Feeds } from "./drive.ts";
+import { innerAttack } from "./inner.ts";
 import { type Pgd, type PgdOptions, pgd } from "./pgd.ts";
 import { lossGraph, misclassification, type TargetBuilder } from "./target.ts";
 import type { DenseNorm } from "./threat.ts";
@@ -56,8 +57,11 @@ async function ascended(
   keyOf: (i: number) => readonly (number | string)[],
   out: Float32Array,
 ): Promise<void> {
-  startingPoints(attack, clean, clean.length / length, keyOf, out);
-  await ascendBatch(() => program, attack, clean, feeds, out);
+  const { norm, epsilon, steps, stepSize, momentum, start } = attack;
+  const rows = (): Float32Array => new Float32Array(clean.length / length);
+  const starts = { adversarial: out, epsilon: rows(), stepSize: rows() };
+  drawStarts(innerAttack({ norm, epsilon, steps, stepSize, momentum, start }), clean, keyOf, starts);
+  await ascendBatch(program, { norm, steps, momentum }, clean, { ...feeds, ...starts }, out);
 }
 
 type Work = AttackJob & Images;

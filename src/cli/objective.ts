@@ -1,24 +1,33 @@
 import { type Command, Option } from "commander";
-import type { FixedSteps, InnerAttack } from "../attacks/index.ts";
+import type { EpsilonDraw, FixedSteps, InnerAttack } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
   type ClassMargin,
+  type Distance,
+  type DistanceKind,
   type Dual,
+  distanceKinds,
+  distanceOf,
   fare,
   lore,
   type Margin,
   type Objective,
+  robust,
   type TecoaConstraint,
   tecoa,
 } from "../objectives/index.ts";
 import { tecoaTemplate } from "./classifier.ts";
-import { parseCount, parseEpsilon, parseFraction, parseNumber } from "./options.ts";
+import { parseCount, parseEpsilon, parseNumber } from "./options.ts";
 
 /** What is minimised, and under which constraint. */
 export interface ObjectiveFlags {
-  readonly method: "lore" | "fare" | "tecoa";
+  readonly method: "robust" | "lore" | "fare" | "tecoa";
   readonly epsilon: number;
+  readonly epsilonDraw: EpsilonDraw;
+  readonly distance?: DistanceKind;
+  readonly temperature: number;
+  readonly bank: number;
   readonly stepsPerBatch?: number;
   readonly templates?: string;
   readonly constraint?: "none" | TecoaConstraint["divergence"];
@@ -29,18 +38,36 @@ export interface ObjectiveFlags {
   readonly dualValue?: number;
   readonly dualLearningRate: number;
   readonly attackSchedule: InnerAttack["schedule"];
-  readonly attackSteps: number;
+  readonly attackLoss: InnerAttack["loss"];
+  readonly attackSteps?: number;
   readonly attackStepSize?: number;
   readonly attackStart: InnerAttack["start"];
   readonly attackMomentum: number;
-  readonly attackLowResolution: number;
   readonly attackPrecision: FixedSteps["precision"];
 }
 
 export function withObjectiveFlags(command: Command): Command {
   return command
-    .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare", "tecoa"]).default("lore"))
+    .addOption(
+      new Option("--method <name>", "what is minimised").choices(["robust", "lore", "fare", "tecoa"]).default("robust"),
+    )
     .option("--epsilon <size>", "size of the perturbation (l-inf)", parseEpsilon, 2 / 255)
+    .addOption(
+      new Option(
+        "--epsilon-draw <how>",
+        "each image's size: epsilon, epsilon U or epsilon sqrt(U), U uniform in [0, 1]",
+      )
+        .choices(["constant", "uniform", "sqrt"])
+        .default("constant"),
+    )
+    .addOption(
+      new Option(
+        "--distance <kind>",
+        "what perturbed images keep to the original by (default: relational for robust, squared-l2 for lore and fare)",
+      ).choices(distanceKinds),
+    )
+    .option("--temperature <t>", "of relational and contrastive distances", parseNumber, 0.1)
+    .option("--bank <n>", "original embeddings that those distances compare with", parseCount, 256)
     .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for others)", parseCount)
     .option(
       "--templates <prompts>",
@@ -49,7 +76,7 @@ export function withObjectiveFlags(command: Command): Command {
     .addOption(
       new Option(
         "--constraint <divergence>",
-        "tecoa: what holds clean images: squared l2 of embeddings, or KL between class distributions (default: none)",
+        "what holds clean images for robust and tecoa: a distance of embeddings; for tecoa also KL between class distributions (default: none)",
       ).choices(["none", "embedding", "classes"]),
     )
     .option("--rho <rho>", "allowed clean distance, as a share of the margin", parseNumber, 0.1)
@@ -73,23 +100,24 @@ export function withObjectiveFlags(command: Command): Command {
         .choices(["fixed", "apgd"])
         .default("fixed"),
     )
-    .option("--attack-steps <n>", "steps of the inner PGD", parseCount, 10)
-    .option("--attack-step-size <size>", "step size of the inner PGD (default: epsilon / 4)", parseEpsilon)
+    .option("--attack-steps <n>", "steps of the inner PGD (default: 2 for robust, 10 for others)", parseCount)
+    .option(
+      "--attack-step-size <size>",
+      "step size of the inner PGD (default: 0.6 epsilon for robust, epsilon / 4 for others)",
+      parseEpsilon,
+    )
     .addOption(
       new Option(
-        "--attack-start <where>",
-        "start of the inner PGD; previous: where it ended in the last epoch (warm start), on CPU",
+        "--attack-loss <loss>",
+        "what the inner attack maximises: what is minimised, or the squared l2 distance",
       )
-        .choices(["uniform", "zero", "previous"])
-        .default("uniform"),
+        .choices(["objective", "squared-l2"])
+        .default("objective"),
+    )
+    .addOption(
+      new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"),
     )
     .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0)
-    .option(
-      "--attack-low-resolution <share>",
-      "share of the inner PGD's steps, the first ones, at about half the image size",
-      parseFraction,
-      0,
-    )
     .addOption(
       new Option(
         "--attack-precision <type>",
@@ -108,37 +136,50 @@ export function withObjectiveFlags(command: Command): Command {
  */
 export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
   const { method, epsilon, stepsPerBatch, constraint } = flags;
-  const {
-    attackSchedule,
-    attackSteps,
-    attackStepSize,
-    attackStart,
-    attackMomentum,
-    attackLowResolution,
-    attackPrecision,
-  } = flags;
+  const { attackSchedule, attackSteps, attackStepSize, attackStart, attackMomentum, attackPrecision } = flags;
   const attack = {
     schedule: attackSchedule,
-    steps: attackSteps,
     start: attackStart,
     momentum: attackMomentum,
-    lowResolution: attackLowResolution,
     precision: attackPrecision,
+    epsilonDraw: flags.epsilonDraw,
+    loss: flags.attackLoss,
+    ...(attackSteps !== undefined && { steps: attackSteps }),
     ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
   };
   const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
   switch (method) {
+    case "robust":
+      if (constraint === "classes") checkConstraint(method, constraint, "embedding");
+      return robust({
+        ...common,
+        ...distanceFlag(flags, "relational"),
+        ...(constraint === "embedding" && { constraint: { margin: marginOf(flags), dual: dualOf(flags) } }),
+      });
     case "fare":
       checkConstraint(method, constraint, "none");
-      return fare(common);
+      return fare({ ...common, ...distanceFlag(flags, "squared-l2") });
     case "lore":
       checkConstraint(method, constraint, "embedding");
-      return lore({ ...common, margin: marginOf(flags), dual: dualOf(flags) });
+      return lore({
+        ...common,
+        ...distanceFlag(flags, "squared-l2"),
+        margin: marginOf(flags),
+        dual: dualOf(flags),
+      });
     case "tecoa": {
       const bound = constraint === undefined || constraint === "none" ? {} : { constraint: boundOf(constraint, flags) };
       return (classifier) => tecoa({ ...common, classifier, ...bound });
     }
   }
+}
+
+function distanceFlag(
+  { distance, temperature, bank }: ObjectiveFlags,
+  usual: DistanceKind,
+): { readonly distance: Distance } {
+  const chosen = distanceOf(distance ?? usual);
+  return { distance: "bank" in chosen ? { ...chosen, temperature, bank } : chosen };
 }
 
 function checkConstraint(method: string, given: ObjectiveFlags["constraint"], own: ObjectiveFlags["constraint"]): void {

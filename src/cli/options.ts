@@ -100,12 +100,19 @@ export interface ReadFlags {
   readonly strict?: true;
 }
 
-export function withReadFlags(command: Command, batch: number): Command {
+/** @param batch the default, or a sentence about it where it depends on other options */
+export function withReadFlags(command: Command, batch: number | string): Command {
   return command
     .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
-    .option("--batch <n>", "images a batch", parseCount, batch)
+    .addOption(batchOption(batch))
     .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
     .option("--strict", "stop at the first file that is no image, instead of skipping it");
+}
+
+function batchOption(batch: number | string): Option {
+  if (typeof batch === "number")
+    return new Option("--batch <n>", "images a batch").argParser(parseCount).default(batch);
+  return new Option("--batch <n>", `images a batch (default: ${batch})`).argParser(parseCount);
 }
 
 /** Options shared by commands that read images of one source. */
@@ -113,7 +120,7 @@ export interface ImageFlags extends ReadFlags {
   readonly classes?: string;
 }
 
-export function withImageFlags(command: Command, batch: number): Command {
+export function withImageFlags(command: Command, batch: number | string): Command {
   return withReadFlags(command, batch).option(
     "--classes <file>",
     "JSON file with class names: a list, or names and head indices by folder",

@@ -78,7 +78,7 @@ async function run(flags: Flags): Promise<void> {
           `fine-tuning: ${name}`,
           step,
           total,
-          `adv ${advDistance.toFixed(1)}  clean ${cleanDistance.toFixed(1)}`,
+          `adv ${advDistance.toFixed(1)}  clean ${cleanDistance?.toFixed(1) ?? ""}`,
         ),
       onWarning: (message) => progress.note(`Warning: ${message}`),
     });

@@ -4,14 +4,7 @@ import { Command } from "commander";
 import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { saveFloat16Copies } from "../models/index.ts";
-import {
-  defaultSettings,
-  finetune,
-  formatBytes,
-  type MemoryPlan,
-  readRun,
-  type StepMetrics,
-} from "../training/index.ts";
+import { finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, type WeightFlags, withEncoderFlags } from "./encoder.ts";
@@ -32,14 +25,15 @@ import {
 import { duration, ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, WeightFlags, ObjectiveFlags {
+interface Flags extends ComputeFlags, Omit<ImageFlags, "batch">, EncoderFlags, WeightFlags, ObjectiveFlags {
   readonly encoder: string;
   readonly data: string;
   readonly out: string;
-  readonly epochs: number;
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  readonly warmup: number;
+  readonly batch?: number;
+  readonly epochs?: number;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  readonly warmup?: number;
   readonly clipGradient?: number;
   readonly microBatch?: number;
   readonly memory?: number;
@@ -48,7 +42,6 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, WeightFlags, Obj
 }
 
 export function trainCommand(): Command {
-  const { epochs, learningRate, weightDecay, warmup } = defaultSettings;
   const start = new Command("train")
     .description("fine-tune an encoder so that its embeddings withstand adversarial perturbations")
     .option("--encoder <encoder>", encoderKinds)
@@ -59,10 +52,14 @@ export function trainCommand(): Command {
     .option("--out <run>", "folder to create for the run")
     .option("--resume <run>", "continue an interrupted run, with the settings it was started with");
   const command = withObjectiveFlags(start)
-    .option("--epochs <n>", "passes over the data", parseCount, epochs)
-    .option("--learning-rate <rate>", "peak learning rate", parseNumber, learningRate)
-    .option("--weight-decay <rate>", "decoupled weight decay", parseNumber, weightDecay)
-    .option("--warmup <share>", "share of the steps spent on linear warm-up", parseFraction, warmup)
+    .option(
+      "--epochs <n>",
+      "passes over the data (default: as many as see 8192 images for robust, 2 for others)",
+      parseCount,
+    )
+    .option("--learning-rate <rate>", "peak learning rate (default: 6e-4 for robust, 1e-5 for others)", parseNumber)
+    .option("--weight-decay <rate>", "decoupled weight decay (default: 1e-4)", parseNumber)
+    .option("--warmup <share>", "share of the steps spent on linear warm-up (default: 0.07)", parseFraction)
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
     .addOption(microBatchOption())
     .option(
@@ -76,7 +73,7 @@ export function trainCommand(): Command {
     .option("--float16-copy", "also write ONNX files in float16, as transformers.js loads them with dtype fp16")
     .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
     .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
-  return withComputeFlags(withImageFlags(withEncoderFlags(command), 64)).action(
+  return withComputeFlags(withImageFlags(withEncoderFlags(command), "16 for robust, 64 for others")).action(
     async (given: Flags & { readonly resume?: string }) => {
       if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
       for (const name of ["encoder", "data", "out"] as const) {
@@ -206,7 +203,8 @@ function detail(metrics: StepMetrics): string {
   const loss = advLoss === undefined ? "" : `loss ${advLoss.toPrecision(4)}  `;
   const constraint =
     threshold === undefined ? "" : ` of ${threshold.toPrecision(3)}  lambda ${lambdaMean!.toPrecision(3)}`;
-  return `${loss}adv ${advDistance.toPrecision(4)}  clean ${cleanDistance.toPrecision(4)}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
+  const clean = cleanDistance === undefined ? "" : `  clean ${cleanDistance.toPrecision(4)}`;
+  return `${loss}adv ${advDistance.toPrecision(4)}${clean}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
 }
 
 function describePlan({ batch, microBatch, primalMicroBatch, recompute, bytes }: MemoryPlan): string {
@@ -219,12 +217,12 @@ function settingsOf(flags: Flags) {
   const { epochs, batch, learningRate, weightDecay, warmup, seed, strict } = flags;
   const { limit, microBatch, memory, recompute, clipGradient } = flags;
   return {
-    epochs,
-    batch,
-    learningRate,
-    weightDecay,
-    warmup,
     seed,
+    ...(epochs !== undefined && { epochs }),
+    ...(batch !== undefined && { batch }),
+    ...(learningRate !== undefined && { learningRate }),
+    ...(weightDecay !== undefined && { weightDecay }),
+    ...(warmup !== undefined && { warmup }),
     ...(limit !== undefined && { limit }),
     ...(microBatch !== undefined && { microBatch }),
     ...(memory !== undefined && { memory }),

@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/classifier.ts";
+import type { Distance } from "./distance.ts";
 
 /** How far a clean embedding may move before the constraint is violated: d(phi(x), z0) <= threshold(z0). */
 export type Margin =
@@ -22,9 +23,10 @@ export type Dual =
   /** lambda fixed: the naive regulariser (paper, equation 3). */
   | { readonly kind: "constant"; readonly value: number };
 
-/** d(phi(x), z0) = ||phi(x) - z0||^2. */
+/** d(phi(x), z0) is a distance of embeddings, in the paper ||phi(x) - z0||^2. */
 export interface EmbeddingConstraint {
   readonly divergence: "embedding";
+  readonly distance: Distance;
   readonly margin: Margin;
   readonly dual: Dual;
 }

@@ -1,3 +1,4 @@
+export { EmbeddingBank, withBankFor } from "./bank.ts";
 export {
   type ClassMargin,
   type Constraint,
@@ -8,6 +9,16 @@ export {
   paperMargin,
   thresholds,
 } from "./constraint.ts";
+export {
+  type BankArrays,
+  type BankDistance,
+  type Distance,
+  type DistanceKind,
+  distanceKinds,
+  distanceMeasure,
+  distanceOf,
+  usesBank,
+} from "./distance.ts";
 export { dualGraph, dualParameters, lambdaOf } from "./dual.ts";
 export {
   fare,
@@ -16,6 +27,8 @@ export {
   lore,
   naive,
   type Objective,
+  type RobustOptions,
+  robust,
   type TecoaConstraint,
   type TecoaOptions,
   tecoa,

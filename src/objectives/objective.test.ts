@@ -47,18 +47,20 @@ describe("defaults", () => {
     stepSize: 0.01,
     start: "uniform",
     momentum: 0,
-    lowResolution: 0,
     precision: "float32",
+    epsilonDraw: "constant",
+    loss: "objective",
   };
 
   test("LORE is the paper's section 5 and appendix C", () => {
     expect(lore({ epsilon: 0.04 })).toEqual({
       name: "lore",
-      loss: { kind: "embedding" },
+      loss: { kind: "squared-l2" },
       attack,
       stepsPerBatch: 5,
       constraint: {
         divergence: "embedding",
+        distance: { kind: "squared-l2" },
         margin: { kind: "relative", rho: 0.1, exponent: 2 },
         dual: { kind: "network", hidden: 512, initial: Math.LN2, learningRate: 5e-4 },
       },
@@ -68,7 +70,7 @@ describe("defaults", () => {
   test("FARE is LORE without the constraint and K = 1", () => {
     expect(fare({ epsilon: 0.04 })).toEqual({
       name: "fare",
-      loss: { kind: "embedding" },
+      loss: { kind: "squared-l2" },
       attack,
       stepsPerBatch: 1,
       constraint: undefined,
@@ -80,11 +82,12 @@ describe("defaults", () => {
   test("the naive regulariser: a constant times the clean distance itself", () => {
     expect(naive({ epsilon: 0.04, weight: 3 })).toEqual({
       name: "naive",
-      loss: { kind: "embedding" },
+      loss: { kind: "squared-l2" },
       attack,
       stepsPerBatch: 1,
       constraint: {
         divergence: "embedding",
+        distance: { kind: "squared-l2" },
         margin: { kind: "fixed", threshold: 0 },
         dual: { kind: "constant", value: 3 },
       },

@@ -4,7 +4,10 @@ import type { Classifier, Encoder } from "../models/index.ts";
 import { allocate, type Tensor } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
-import { fare, naive, type Objective, tecoa } from "./objective.ts";
+import { EmbeddingBank } from "./bank.ts";
+import type { Constraint } from "./constraint.ts";
+import type { BankArrays, BankDistance, Distance } from "./distance.ts";
+import { fare, lore, naive, type Objective, robust, tecoa } from "./objective.ts";
 import { gradientName, primalGraph } from "./primal.ts";
 import { classDivergence, classEntropy, termsOf } from "./terms.ts";
 
@@ -15,6 +18,9 @@ const normal = (shape: readonly number[]): Tensor<"float32"> => ({
   data: allocate("float32", shape).map(() => random.normal()),
 });
 const [batch, size, classes] = [3, 4, 5];
+/** Embeddings in the bank, which has room for one more. */
+const present = 4;
+const relational: BankDistance = { kind: "relational", temperature: 0.2, bank: present + 1 };
 
 /** Class embeddings of length 1 at CLIP's scale, and a head. */
 const cosine: Classifier = { kind: "cosine", weight: unitRows(normal([classes, size])), scale: 100 };
@@ -153,7 +159,51 @@ const feeds = {
   share: Float32Array.of(0.5, 0.3, 0.2),
   lambda: Float32Array.of(0.7, 0, 2),
   threshold: Float32Array.of(0.1, 5, 50),
+  ...bankOf(Array.from({ length: present }, () => normal([size]).data)),
 };
+
+/** Bank arrays with room for one embedding more than those given. */
+function bankOf(entries: readonly Float32Array[]): BankArrays {
+  const bank = new EmbeddingBank(entries.length + 1, size);
+  for (const entry of entries) bank.add(entry, 1);
+  return bank.arrays;
+}
+
+function divergence64(constraint: Constraint, own: Vector, z0: Vector): number {
+  if (constraint.divergence === "embedding") return distance64(constraint.distance, own, z0);
+  const { classifier } = constraint;
+  return kl(logProbabilities(z0, classifier), logProbabilities(own, classifier));
+}
+
+/** A distance in float64, from its definition; over the bank's entries that are there. */
+function distance64(distance: Distance, z: Vector, z0: Vector): number {
+  const unit = (x: Vector): Vector => {
+    const centered = x.map((value, d) => value - feeds.bankCenter[d]!);
+    return centered.map((value) => value / Math.hypot(...centered));
+  };
+  const logs = (x: Vector, temperature: number): Vector => {
+    const scores = rowsOf(feeds.bank, size)
+      .slice(0, present)
+      .map((row) => dot(unit(x), row) / temperature);
+    const sum = scores.reduce((total, score) => total + Math.exp(score), 0);
+    return scores.map((score) => score - Math.log(sum));
+  };
+  switch (distance.kind) {
+    case "squared-l2":
+      return squared(z, z0);
+    case "l2":
+      return Math.sqrt(squared(z, z0) + 1e-6);
+    case "cosine":
+      return 1 - dot(z, z0) / (Math.hypot(...z) * Math.hypot(...z0));
+    case "relational":
+      return kl(logs(z0, distance.temperature), logs(z, distance.temperature));
+    case "contrastive": {
+      const entries = rowsOf(feeds.bank, size).slice(0, present);
+      const sum = entries.reduce((total, row) => total + Math.exp(dot(unit(z), row) / distance.temperature), 0);
+      return Math.log(sum) - dot(unit(z), unit(z0)) / distance.temperature;
+    }
+  }
+}
 
 /** The whole primal loss in float64, from its definition. */
 function loss64({ loss, constraint }: Objective, weights: Weights): number {
@@ -163,12 +213,10 @@ function loss64({ loss, constraint }: Objective, weights: Weights): number {
   return rowsOf(feeds.original, size).reduce((sum, z0, i) => {
     const [adv, own] = [adversarial![i]!, clean![i]!];
     const first =
-      loss.kind === "embedding" ? squared(adv, z0) : -logProbabilities(adv, loss.classifier)[Number(feeds.labels[i])]!;
-    const classifier = constraint?.divergence === "classes" && constraint.classifier;
-    const divergence = classifier
-      ? kl(logProbabilities(z0, classifier), logProbabilities(own, classifier))
-      : squared(own, z0);
-    const second = constraint ? feeds.lambda[i]! * (divergence - feeds.threshold[i]!) : 0;
+      loss.kind === "cross-entropy"
+        ? -logProbabilities(adv, loss.classifier)[Number(feeds.labels[i])]!
+        : distance64(loss, adv, z0);
+    const second = constraint ? feeds.lambda[i]! * (divergence64(constraint, own, z0) - feeds.threshold[i]!) : 0;
     return sum + feeds.share[i]! * (first + second);
   }, 0);
 }
@@ -192,6 +240,12 @@ describe("the primal loss and its gradient in every weight, against float64 and 
   const objectives: readonly (readonly [string, Objective])[] = [
     ["FARE", fare({ epsilon })],
     ["the naive regulariser", naive({ epsilon, weight: 1 })],
+    ["the recipe", robust({ epsilon, distance: relational })],
+    ["contrastive", robust({ epsilon, distance: { ...relational, kind: "contrastive" } })],
+    ["l2", fare({ epsilon, distance: { kind: "l2" } })],
+    ["cosine", fare({ epsilon, distance: { kind: "cosine" } })],
+    ["relational, and so its constraint", robust({ epsilon, distance: relational, constraint: {} })],
+    ["squared l2 under a relational constraint", lore({ epsilon, bounded: relational })],
     ["TeCoA", tecoa({ epsilon, classifier: cosine })],
     ["TeCoA with a head", tecoa({ epsilon, classifier: linear })],
     ["TeCoA, squared l2", tecoa({ epsilon, classifier: cosine, constraint: { divergence: "embedding" } })],
@@ -200,7 +254,6 @@ describe("the primal loss and its gradient in every weight, against float64 and 
   ];
   test.each(objectives)("%s", async (_, objective) => {
     const graph = primalGraph(encoder, batch, objective.constraint !== undefined, termsOf(objective));
-    expect("advLoss" in graph).toBe(objective.loss.kind === "cross-entropy");
     const program = await compile(graph, { threads: 1 });
     const parameters = Object.fromEntries([...encoder.parameters].map(([name, { data }]) => [name, data]));
     const result = await program.run({ ...feeds, ...parameters });

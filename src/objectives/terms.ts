@@ -1,7 +1,8 @@
-import { crossEntropy, squaredDistance } from "../attacks/index.ts";
+import { crossEntropy, type InnerAttack, squaredDistance } from "../attacks/index.ts";
 import type { Value } from "../graph/index.ts";
 import { type Classifier, classify } from "../models/classifier.ts";
 import type { Constraint } from "./constraint.ts";
+import { distanceMeasure } from "./distance.ts";
 import type { Loss, Objective } from "./objective.ts";
 
 /** One number an image, [N], from its embedding and the original's, both [N, D]. */
@@ -9,36 +10,49 @@ export type Measure = (embedding: Value, original: Value) => Value;
 
 /** What an objective makes of embeddings. */
 export interface Terms {
-  /** What the adversary maximises and training minimises. A supervised one declares the input `labels` [N] (int64). */
+  /** What training minimises on perturbed images. A supervised one declares the input `labels` [N] (int64). */
   readonly loss: Measure;
+  /** What the adversary maximises: the same, or something cheaper to climb. */
+  readonly attackLoss: Measure;
   /** What the constraint bounds on clean images; squared l2 where there is none. The metrics call it distance. */
   readonly divergence: Measure;
 }
 
-/** Of FARE, LORE and the naive regulariser. */
-export const embeddingTerms: Terms = { loss: squaredDistance, divergence: squaredDistance };
+/** Those of FARE, LORE and the naive regulariser. */
+export const embeddingTerms: Terms = {
+  loss: squaredDistance,
+  attackLoss: squaredDistance,
+  divergence: squaredDistance,
+};
 
-export function termsOf({ loss, constraint }: Pick<Objective, "loss" | "constraint">): Terms {
-  return { loss: lossMeasure(loss), divergence: divergenceMeasure(constraint) };
+export function termsOf({ loss, attack, constraint }: Pick<Objective, "loss" | "constraint" | "attack">): Terms {
+  const minimised = lossMeasure(loss);
+  return { loss: minimised, attackLoss: attackMeasure(attack, minimised), divergence: divergenceMeasure(constraint) };
+}
+
+function attackMeasure({ loss }: InnerAttack, minimised: Measure): Measure {
+  switch (loss) {
+    case "objective":
+      return minimised;
+    case "squared-l2":
+      return squaredDistance;
+  }
 }
 
 function lossMeasure(loss: Loss): Measure {
-  switch (loss.kind) {
-    case "embedding":
-      return squaredDistance;
-    case "cross-entropy":
-      return (embedding) => {
-        const labels = embedding.graph.input("labels", "int64", [embedding.shape[0]!]);
-        return crossEntropy(classify(embedding, loss.classifier), labels);
-      };
-  }
+  if (loss.kind !== "cross-entropy") return distanceMeasure(loss);
+  return (embedding) => {
+    const labels = embedding.graph.input("labels", "int64", [embedding.shape[0]!]);
+    return crossEntropy(classify(embedding, loss.classifier), labels);
+  };
 }
 
 function divergenceMeasure(constraint: Constraint | undefined): Measure {
   switch (constraint?.divergence) {
     case undefined:
-    case "embedding":
       return squaredDistance;
+    case "embedding":
+      return distanceMeasure(constraint.distance);
     case "classes":
       return (embedding, original) => classDivergence(embedding, original, constraint.classifier);
   }

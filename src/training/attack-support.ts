@@ -1,31 +1,15 @@
-import { type FixedSteps, type InnerAttack, isInt8, lowResolutionSteps } from "../attacks/index.ts";
+import { type FixedSteps, type InnerAttack, isInt8 } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
-import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, trainableWeights } from "../models/encoder.ts";
 import type { Device } from "../runtime/index.ts";
-import { checkKept } from "./previous-deltas.ts";
 import { inInt8 } from "./training-graphs.ts";
 
 /** @throws UsageError when a run cannot have the inner attack, before anything is made for it */
-export function checkAttack(
-  encoder: Encoder,
-  attack: InnerAttack,
-  {
-    images,
-    epochs,
-    device,
-  }: { readonly images: number; readonly epochs: number; readonly device?: Device | undefined },
-): void {
-  if (lowResolutionSteps(attack) > 0) lowResolution(encoder);
+export function checkAttack(encoder: Encoder, attack: InnerAttack, device: Device | undefined): void {
   checkDevice(attack, device);
   if (device !== undefined && device !== "cpu") residentAttack(attack);
   if (isInt8(attack)) checkProducts(encoder);
-  if (attack.start !== "previous") return;
-  if (epochs === 1) {
-    throw new UsageError("The attack cannot start at the last epoch's perturbations when there is one epoch only.");
-  }
-  checkKept(images, encoder.imageSize);
 }
 
 /** @throws UsageError when the encoder has nothing that int8 is for */
@@ -44,6 +28,5 @@ export function checkDevice(attack: InnerAttack, device: Device = "cpu"): void {
 /** @throws UsageError when the attack needs its images in host memory between steps */
 export function residentAttack(attack: InnerAttack): FixedSteps {
   if (attack.schedule === "apgd") throw new UsageError("The inner attack's APGD schedule runs on CPU only.");
-  if (attack.start !== "previous") return attack;
-  throw new UsageError("The inner attack can start at the last epoch's perturbations on CPU only.");
+  return attack;
 }

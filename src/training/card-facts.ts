@@ -1,4 +1,4 @@
-import { type InnerAttack, isInt8, lowResolutionSteps } from "../attacks/index.ts";
+import { type InnerAttack, isInt8 } from "../attacks/index.ts";
 import type { TrainingFacts } from "../models/index.ts";
 import type { Constraint, Dual, Objective } from "../objectives/index.ts";
 import { versions } from "../version.ts";
@@ -30,12 +30,9 @@ export function trainingFacts(
 }
 
 function attackDetails(attack: InnerAttack): readonly string[] {
-  const low = lowResolutionSteps(attack);
   return [
     ...(attack.schedule === "apgd" ? ["step sizes and momentum of Auto-PGD"] : []),
-    ...(attack.start === "previous" ? ["from the last epoch's perturbations"] : []),
     ...(isInt8(attack) ? ["products by weights in int8"] : []),
-    ...(low > 0 ? [`the first ${low} at about half the image size`] : []),
   ];
 }
 

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { imageFolder, type SkippedImage, synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { loadEncoder } from "../models/index.ts";
-import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
+import { fare, lore, type Objective, robust, tecoa } from "../objectives/index.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.ts";
 import type { StepMetrics } from "./metrics.ts";
@@ -57,16 +57,21 @@ function metricsOf(run: string): readonly StepMetrics[] {
 }
 const timeless = (metrics: readonly StepMetrics[]) => metrics.map(({ imagesPerSecond: _, ...rest }) => rest);
 
+const contrastive = robust({
+  epsilon,
+  distance: { kind: "contrastive", temperature: 0.2, bank: 4 },
+  attack: { epsilonDraw: "sqrt", loss: "squared-l2" },
+  constraint: { dual },
+});
+
 describe("a run interrupted and resumed is the run that was not, bit for bit", () => {
   test.each([
     ["LORE, K = 5", lore({ epsilon, attack, dual, stepsPerBatch: 5 })],
     ["FARE, K = 1", fare({ epsilon, attack })],
-    [
-      "from the last epoch's perturbations",
-      fare({ epsilon, attack: { steps: 3, start: "previous", lowResolution: 0.4 } }),
-    ],
+    ["the recipe", robust({ epsilon })],
+    ["contrastive, with sizes drawn, and its own constraint", contrastive],
     ["in int8", fare({ epsilon, attack: { ...attack, precision: "int8" } })],
-    ["APGD from them", fare({ epsilon, attack: { steps: 2, start: "previous", schedule: "apgd" } })],
+    ["APGD", fare({ epsilon, attack: { steps: 2, schedule: "apgd", epsilonDraw: "uniform" } })],
     [
       "TeCoA with KL",
       tecoa({ epsilon, attack, classifier: encoder.head!, constraint: { divergence: "classes", dual } }),
@@ -295,21 +300,10 @@ describe("what cannot go on", () => {
     });
   });
 
-  test("a start at the last epoch's perturbations where there is one epoch only", async () => {
-    const run = fresh();
-    const refused = finetune(encoder, source, fare({ epsilon, attack: { start: "previous" } }), { epochs: 1, run });
-    await expect(refused).rejects.toThrow(UsageError);
-    await expect(refused).rejects.toThrow(/one epoch only/);
-    expect(() => readRun(run)).toThrow(/run\.json is missing/);
-  });
-
   test("attacks that the encoder or the device does not have are refused before a folder is made", async () => {
-    const small = tinyEncoder({ imageSize: 4 });
-    const low = fare({ epsilon, attack: { lowResolution: 0.5 } });
     const auto = fare({ epsilon, attack: { schedule: "apgd" } });
     const bytes = fare({ epsilon, attack: { precision: "int8" } });
     const run = fresh();
-    await expect(finetune(small, source, low, { run })).rejects.toThrow(/no lower resolution/);
     await expect(finetune(encoder, source, auto, { run, device: "webgpu" })).rejects.toThrow(/CPU only/);
     await expect(finetune(encoder, source, bytes, { run, device: "cuda" })).rejects.toThrow(/int8 runs on CPU only/);
     expect(() => readRun(run)).toThrow(/run\.json is missing/);

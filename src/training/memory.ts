@@ -42,8 +42,8 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: B
     : new Map<string, never>();
   const graphs = trainingGraphs(encoder, objective, batches, omega, { recompute, reference: "inputs" });
   const weights = [...encoder.parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const { reference, ascent, int8Weights, lowResolutionAscent, lastLook, distance, primal } = graphs;
-  const others = [reference, ascent, int8Weights, lowResolutionAscent, lastLook, distance];
+  const { reference, ascent, int8Weights, lastLook, distance, primal } = graphs;
+  const others = [reference, ascent, int8Weights, lastLook, distance];
   const programs = [...others.map((outputs) => memoryOf(outputs, true)), memoryOf(primal, false)];
   const kept = programs.reduce((sum, { arena }) => sum + arena, 0);
   // Programs that share the heap run one at a time, and leave nothing but what they return: the last the gradient and its copy.

@@ -8,10 +8,10 @@ export interface BatchResult {
   readonly loss: number;
   /** d(phi(x + delta), phi0(x)) */
   readonly advDistance: number;
-  /** Cross-entropy of the perturbed images in nats, where that is what is minimised (TeCoA). */
+  /** What the perturbed images minimise, where that is another distance, or a cross-entropy (TeCoA, in nats). */
   readonly advLoss?: number;
-  /** d(phi(x), phi0(x)) */
-  readonly cleanDistance: number;
+  /** d(phi(x), phi0(x)); without a constraint of every tenth batch, since it takes a forward pass that training does not. */
+  readonly cleanDistance?: number;
   /** Mean allowed clean distance; absent without a constraint. */
   readonly threshold?: number;
   /** Mean multiplier; absent without a constraint. */

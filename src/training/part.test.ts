@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
+import { EmbeddingBank } from "../objectives/index.ts";
 import { batchOf, partsOf } from "./part.ts";
 
 const size = { image: 2, embedding: 3 };
+const bank = new EmbeddingBank(2, size.embedding).arrays;
 const pixels = Float32Array.from({ length: 14 }, (_, i) => i + 1);
 
 test("parts of several sizes are views of one batch, padded to whole parts of each", () => {
-  const batch = batchOf(pixels, Int32Array.of(6, 5, 4, 3, 2, 1, 0), size, [3, 2]);
+  const batch = batchOf(pixels, Int32Array.of(6, 5, 4, 3, 2, 1, 0), size, [3, 2], bank);
   // Seven images: nine places in parts of three, eight in parts of two.
   expect(batch).toMatchObject({ count: 7, length: 9 });
   for (const each of [3, 2]) {
@@ -30,6 +32,6 @@ test("parts of several sizes are views of one batch, padded to whole parts of ea
 });
 
 test("images are not copied where the batch needs no padding", () => {
-  const { clean } = partsOf(batchOf(pixels, undefined, size, [7]), 7)[0]!;
+  const { clean } = partsOf(batchOf(pixels, undefined, size, [7], bank), 7)[0]!;
   expect(clean.buffer).toBe(pixels.buffer);
 });

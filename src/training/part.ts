@@ -1,4 +1,4 @@
-import type { Objective } from "../objectives/index.ts";
+import type { BankArrays, Objective } from "../objectives/index.ts";
 import type { TypedArray } from "../onnx/tensor.ts";
 import type { BatchResult } from "./metrics.ts";
 
@@ -12,6 +12,9 @@ export interface Part {
   readonly start: number;
   readonly clean: Float32Array;
   readonly adversarial: Float32Array;
+  /** Sizes of perturbations and of steps, in pixel units. */
+  readonly epsilon: Float32Array;
+  readonly stepSize: Float32Array;
   /** Class indices; absent where the batch has none. */
   readonly labels?: BigInt64Array;
   readonly original: Float32Array;
@@ -23,11 +26,13 @@ export interface Part {
   /** Where it is something else than the distance. */
   readonly advLoss: Float32Array;
   readonly cleanDistance: Float32Array;
+  /** The bank that distances are measured by; the same for all parts of a batch. */
+  readonly bank: BankArrays;
 }
 
 /** A part's arrays, as programs take them. */
-export function arraysOf({ count: _count, start: _start, ...arrays }: Part): Readonly<Record<string, TypedArray>> {
-  return arrays;
+export function arraysOf({ count, start, bank, ...arrays }: Part): Readonly<Record<string, TypedArray>> {
+  return { ...arrays, ...bank };
 }
 
 /** The arrays of a whole batch, padded so that parts of several sizes can be cut out of it. */
@@ -35,7 +40,8 @@ export interface Batch {
   readonly count: number;
   /** Images and padding. */
   readonly length: number;
-  readonly arrays: Omit<Part, "count" | "start">;
+  readonly arrays: Omit<Part, "count" | "start" | "bank">;
+  readonly bank: BankArrays;
 }
 
 /**
@@ -49,6 +55,7 @@ export function batchOf(
   labels: Int32Array | undefined,
   size: { readonly image: number; readonly embedding: number },
   partSizes: readonly number[],
+  bank: BankArrays,
 ): Batch {
   const count = pixels.length / size.image;
   const length = Math.max(...partSizes.map((part) => Math.ceil(count / part) * part));
@@ -56,10 +63,13 @@ export function batchOf(
   return {
     count,
     length,
+    bank,
     arrays: {
       clean: padded(pixels, length * size.image),
       ...(labels && { labels: BigInt64Array.from({ length }, (_, i) => BigInt(labels[i] ?? 0)) }),
       adversarial: new Float32Array(length * size.image),
+      epsilon: perImage(),
+      stepSize: perImage(),
       original: new Float32Array(length * size.embedding),
       share: perImage().fill(1 / count, 0, count),
       threshold: perImage(),
@@ -79,24 +89,30 @@ function padded(values: Float32Array, length: number): Float32Array {
 }
 
 /** The batch in parts of `size` images, on the batch's own memory: what one part is told, parts of another size know. */
-export function partsOf({ count, length, arrays }: Batch, size: number): readonly Part[] {
+export function partsOf({ count, length, arrays, bank }: Batch, size: number): readonly Part[] {
   return Array.from({ length: Math.ceil(count / size) }, (_, index): Part => {
     const start = index * size;
     const rows = Object.entries(arrays).map(([name, data]: [string, TypedArray]) => {
       const width = data.length / length;
       return [name, data.subarray(start * width, (start + size) * width)];
     });
-    return { count: Math.min(size, count - start), start, ...(Object.fromEntries(rows) as Batch["arrays"]) };
+    return { count: Math.min(size, count - start), start, bank, ...(Object.fromEntries(rows) as Batch["arrays"]) };
   });
 }
 
-/** Means over the batch's images of what the parts hold now. */
+/**
+ * Means over the batch's images of what the parts hold now.
+ *
+ * @param measured whether the parts' clean distances are those of now; they are, with a constraint
+ */
 export function summarize(
   parts: readonly Part[],
   loss: number,
   { loss: { kind }, constraint }: Objective,
+  measured: boolean,
 ): BatchResult {
   // Not by the shares: they are float32, and three thirds would be more than one.
+  const divergence = constraint?.divergence === "embedding" ? constraint.distance.kind : "squared-l2";
   const total = parts.reduce((sum, { count }) => sum + count, 0);
   const mean = (value: (part: Part, i: number) => number): number => {
     let sum = 0;
@@ -106,8 +122,8 @@ export function summarize(
   return {
     loss,
     advDistance: mean((part, i) => part.advDistance[i]!),
-    cleanDistance: mean((part, i) => part.cleanDistance[i]!),
-    ...(kind === "cross-entropy" && { advLoss: mean((part, i) => part.advLoss[i]!) }),
+    ...((measured || constraint) && { cleanDistance: mean((part, i) => part.cleanDistance[i]!) }),
+    ...(kind !== divergence && { advLoss: mean((part, i) => part.advLoss[i]!) }),
     ...(constraint && {
       threshold: mean((part, i) => part.threshold[i]!),
       lambdaMean: mean((part, i) => part.lambda[i]!),

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { LoreError, UsageError } from "../errors.ts";
-import { fare, lore, type Objective, tecoa } from "../objectives/index.ts";
+import { EmbeddingBank, fare, lore, type Objective, tecoa } from "../objectives/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { HostLearner } from "./learners/host.ts";
@@ -21,10 +21,12 @@ const embeddingSize = 3;
 /** Bytes of a row: an embedding and an entropy. */
 const rowBytes = 4 * (embeddingSize + 1);
 
+const bank = new EmbeddingBank(2, embeddingSize).arrays;
+
 /** A part of four rows whose images have those embeddings, every number of which is the image's own. */
 function part(images: readonly number[], filled = true): Part {
   const size = { image: 1, embedding: embeddingSize };
-  const [made] = partsOf(batchOf(new Float32Array(images.length), undefined, size, [4]), 4);
+  const [made] = partsOf(batchOf(new Float32Array(images.length), undefined, size, [4], bank), 4);
   if (filled)
     made!.original.forEach((_, i, all) => {
       all[i] = (images[Math.floor(i / embeddingSize)] ?? -1) + (i % embeddingSize) / 8;

@@ -110,7 +110,7 @@ describe("training with labels", () => {
       if (!constraint) return;
       // Without force, the same constraint only measures.
       const free = (await train(objectiveOf({ ...constraint, dual: { kind: "constant", value: 0 } }), 40)).last;
-      expect(last.cleanDistance).toBeLessThan(0.6 * free.cleanDistance);
+      expect(last.cleanDistance).toBeLessThan(0.6 * free.cleanDistance!);
       expect(last.advLoss).toBeGreaterThan(free.advLoss!);
     },
   );
@@ -128,7 +128,7 @@ describe("training with labels", () => {
       await shown({ divergence: "embedding", dual }),
       await shown({ divergence: "classes", dual }),
     ];
-    for (const { cleanDistance } of [alone, embedding, kl]) expect(Math.abs(cleanDistance)).toBeLessThan(1e-5);
+    for (const { cleanDistance } of [alone, embedding, kl]) expect(Math.abs(cleanDistance!)).toBeLessThan(1e-5);
     expect(alone).not.toHaveProperty("threshold");
     expect(alone.loss).toBeCloseTo(alone.advLoss!, 5);
     expect(embedding.advLoss).toBe(alone.advLoss);

@@ -1,17 +1,8 @@
-import {
-  ascentGraph,
-  ascentSpec,
-  type InnerAttack,
-  isInt8,
-  lossGraph,
-  lowResolutionSteps,
-  type TargetBuilder,
-} from "../attacks/index.ts";
+import { ascentGraph, ascentSpec, type InnerAttack, isInt8, lossGraph, type TargetBuilder } from "../attacks/index.ts";
 import { recomputed, selectivelyRecomputed } from "../autodiff/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph, type Outputs, type Value } from "../graph/index.ts";
 import { type Int8Products, withInt8Products } from "../graph/passes/int8-products.ts";
-import { lowResolution } from "../models/architectures/low-resolution.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import {
   type Constraint,
@@ -32,8 +23,6 @@ export interface TrainingGraphs {
   readonly ascent: Outputs;
   /** Weights in int8, which `ascent` reads; where the attack computes in int8. */
   readonly int8Weights: Outputs | undefined;
-  /** The same step at low resolution; where the attack has such steps. */
-  readonly lowResolutionAscent: Outputs | undefined;
   /** Output `loss` [N] of the point that APGD comes to last. */
   readonly lastLook: Outputs | undefined;
   /** Loss and gradients of the encoder; see `primalGraph`. */
@@ -70,12 +59,12 @@ export function trainingGraphs(
   const lean = (outputs: Outputs, of: Value): Outputs => (recompute ? recomputed(outputs, of) : outputs);
   return {
     reference: referenceGraph(encoder, batch, constraint, reference),
-    ...attackGraphs(encoder, attack, batch, terms.loss, lean),
+    ...attackGraphs(encoder, attack, batch, terms.attackLoss, lean),
     primal: (recompute ? recomputed : selectivelyRecomputed)(primal, primal.loss!),
     dual: constraint && dualGraph(constraint.dual, batch, omega, encoder.embeddingSize),
     distance: constraint
       ? undefined
-      : { cleanDistance: trained(encoder, embedOf(encoder), cleanPixels(encoder, batch), terms.divergence) },
+      : { cleanDistance: trained(encoder, cleanPixels(encoder, batch), terms.divergence) },
   };
 }
 
@@ -85,31 +74,20 @@ function attackGraphs(
   batch: number,
   loss: Measure,
   lean: (outputs: Outputs, of: Value) => Outputs,
-): Pick<TrainingGraphs, "ascent" | "int8Weights" | "lowResolutionAscent" | "lastLook"> {
+): Pick<TrainingGraphs, "ascent" | "int8Weights" | "lastLook"> {
   const { imageSize } = encoder;
-  const target =
-    (embed: Encoder["embed"]): TargetBuilder =>
-    (pixels) => ({ loss: trained(encoder, embed, pixels, loss) });
-  const full = target(embedOf(encoder));
+  const target: TargetBuilder = (pixels) => ({ loss: trained(encoder, pixels, loss) });
   if (attack.schedule === "apgd") {
-    const look = lossGraph({ batch, imageSize, gradient: true }, full);
-    const lastLook = lossGraph({ batch, imageSize, gradient: false }, full);
-    return { ascent: lean(look, look.loss!), int8Weights: undefined, lowResolutionAscent: undefined, lastLook };
+    const look = lossGraph({ batch, imageSize, gradient: true }, target);
+    const lastLook = lossGraph({ batch, imageSize, gradient: false }, target);
+    return { ascent: lean(look, look.loss!), int8Weights: undefined, lastLook };
   }
-  const stepOf = (builder: TargetBuilder): Outputs => {
-    const { loss: climbed, ...step } = ascentGraph(ascentSpec(attack, batch, imageSize), builder);
-    return lean(step, climbed!);
-  };
-  const step = stepOf(full);
+  const { loss: climbed, ...outputs } = ascentGraph(ascentSpec(attack, batch, imageSize), target);
+  const step = lean(outputs, climbed!);
   const { outputs: ascent, weights: int8Weights } = isInt8(attack)
     ? inInt8(encoder, step)
     : { outputs: step, weights: undefined };
-  return {
-    ascent,
-    int8Weights,
-    lowResolutionAscent: lowResolutionSteps(attack) > 0 ? stepOf(target(lowResolution(encoder))) : undefined,
-    lastLook: undefined,
-  };
+  return { ascent, int8Weights, lastLook: undefined };
 }
 
 /**
@@ -123,10 +101,6 @@ export function inInt8(encoder: Encoder, outputs: Outputs): Int8Products {
   throw new UsageError(`${encoder.name} has no products by weights that int8 is for: attack it in float32.`);
 }
 
-function embedOf(encoder: Encoder): Encoder["embed"] {
-  return (pixels, weights) => encoder.embed(pixels, weights);
-}
-
 /** Images that go through one of the graphs at a time. */
 export function microBatchOf(phase: keyof TrainingGraphs, { microBatch, primalMicroBatch }: MicroBatches): number {
   return phase === "primal" ? primalMicroBatch : microBatch;
@@ -137,9 +111,8 @@ export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): 
   const dualRuns = !constraint ? 0 : constraint.dual.kind === "constant" ? 1 : 2;
   return {
     reference: 1,
-    ascent: attack.steps - lowResolutionSteps(attack),
+    ascent: attack.steps,
     int8Weights: isInt8(attack) ? 1 : 0,
-    lowResolutionAscent: lowResolutionSteps(attack),
     lastLook: attack.schedule === "apgd" ? 1 : 0,
     primal: stepsPerBatch,
     dual: dualRuns,
@@ -168,11 +141,11 @@ function referenceGraph(
 }
 
 /** A measure [N] of the trained encoder's embeddings of `pixels`, beside the input `original` [N, D]. */
-function trained(encoder: Encoder, embed: Encoder["embed"], pixels: Value, measure: Measure): Value {
+function trained(encoder: Encoder, pixels: Value, measure: Measure): Value {
   const weights = trainableWeights(pixels.graph, encoder.parameters);
   const original = pixels.graph.input("original", "float32", [pixels.shape[0]!, encoder.embeddingSize]);
   return measure(
-    embed(pixels, (name) => weights.get(name)!),
+    encoder.embed(pixels, (name) => weights.get(name)!),
     original,
   );
 }

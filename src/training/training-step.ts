@@ -1,7 +1,14 @@
-import { type InnerAttack, startingPoints } from "../attacks/index.ts";
+import { drawStarts } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
-import { classThresholds, dualParameters, type Objective, thresholds } from "../objectives/index.ts";
+import {
+  classThresholds,
+  dualParameters,
+  EmbeddingBank,
+  type Objective,
+  thresholds,
+  withBankFor,
+} from "../objectives/index.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "./adamw/adamw.ts";
 import { DualVariable } from "./dual-variable.ts";
@@ -12,7 +19,6 @@ import { type MicroBatches, sameMicroBatches } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
 import { batchOf, type Part, partsOf, summarize } from "./part.ts";
-import { PreviousDeltas } from "./previous-deltas.ts";
 import { type CacheOptions, ReferenceCache } from "./reference-cache.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
@@ -29,10 +35,7 @@ export interface StepOptions extends CompileOptions {
   /** Largest l2 norm of the whole gradient; longer ones are scaled down. Default: no limit. */
   readonly clipGradient?: number;
   readonly seed: number;
-  /**
-   * The images that there are, by any numbers of their own; for an attack that starts where it ended on them before, and
-   * for `referenceCache`.
-   */
+  /** The images that there are, by any numbers of their own; for `referenceCache`. */
   readonly images?: readonly number[];
   /** Keeps what the original encoder gave for each of `images`, which must have the same pixels each time. Default: no. */
   readonly referenceCache?: CacheOptions;
@@ -51,7 +54,7 @@ export class TrainingStep {
   readonly #optimizer: AdamW;
   readonly #learner: Learner;
   readonly #dual: DualVariable | undefined;
-  readonly #previous: PreviousDeltas | undefined;
+  readonly #bank: EmbeddingBank;
   readonly #cache: ReferenceCache | undefined;
 
   private constructor(
@@ -62,7 +65,7 @@ export class TrainingStep {
     optimizer: AdamW,
     learner: Learner,
     dual: DualVariable | undefined,
-    previous: PreviousDeltas | undefined,
+    bank: EmbeddingBank,
     cache: ReferenceCache | undefined,
   ) {
     this.#encoder = encoder;
@@ -72,7 +75,7 @@ export class TrainingStep {
     this.#optimizer = optimizer;
     this.#learner = learner;
     this.#dual = dual;
-    this.#previous = previous;
+    this.#bank = bank;
     this.#cache = cache;
   }
 
@@ -81,11 +84,12 @@ export class TrainingStep {
    */
   static async create(
     encoder: Encoder,
-    objective: Objective,
+    asked: Objective,
     options: StepOptions,
     kind: LearnerKind = usualLearner(options),
   ): Promise<TrainingStep> {
-    const previous = previousDeltas(encoder, objective.attack, options);
+    const { objective, entries } = withBankFor(asked, options.batch ?? options.microBatch);
+    const bank = new EmbeddingBank(entries, encoder.embeddingSize);
     const dual = objective.constraint?.dual;
     const omega: Parameters = dual ? dualParameters(dual, encoder.embeddingSize, options.seed) : new Map();
     const { recompute = false, microBatch, primalMicroBatch = microBatch } = options;
@@ -107,7 +111,7 @@ export class TrainingStep {
       optimizer,
       learner,
       multipliers,
-      previous,
+      bank,
       cacheOf(encoder, options),
     );
   }
@@ -117,8 +121,8 @@ export class TrainingStep {
    * @param key makes the attack's random start
    * @param learningRate of each of the K optimiser steps
    * @param labels [count], from 0 to classes - 1; needed by a supervised objective
-   * @param images [count], the batch's images among those of `StepOptions.images`; needed by an attack that starts at the
-   *   previous perturbation, and by a cache
+   * @param images [count], the batch's images among those of `StepOptions.images`; needed by a cache
+   * @param measured whether clean distances are taken where the loss does not need them, at the cost of a forward pass
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
    */
   async run(
@@ -127,20 +131,23 @@ export class TrainingStep {
     learningRate: (k: number) => number,
     labels?: Int32Array,
     images: readonly number[] = [],
+    measured = true,
   ): Promise<BatchResult> {
     const { imageSize, embeddingSize } = this.#encoder;
     const { microBatch, primalMicroBatch } = this.#microBatches;
     const size = { image: 3 * imageSize ** 2, embedding: embeddingSize };
-    const batch = batchOf(pixels, labels, size, [microBatch, primalMicroBatch]);
+    const batch = batchOf(pixels, labels, size, [microBatch, primalMicroBatch], this.#bank.arrays);
     const parts = partsOf(batch, microBatch);
     // The same objects where they are the same parts: a device's learner knows by them which images it has.
     const primalParts = primalMicroBatch === microBatch ? parts : partsOf(batch, primalMicroBatch);
     try {
-      for (const part of parts) await this.#prepare(part, key, images.slice(part.start, part.start + part.count));
+      for (const part of parts) await this.#reference(part, images.slice(part.start, part.start + part.count));
+      this.#bank.add(batch.arrays.original, batch.count);
+      for (const part of parts) await this.#perturb(part, key, measured);
       let first: BatchResult | undefined;
       const rates = Array.from({ length: this.#objective.stepsPerBatch }, (_, k) => learningRate(k));
       await this.#learner.descend(primalParts, rates, (loss) => {
-        first = summarize(parts, loss, this.#objective);
+        first = summarize(parts, loss, this.#objective, measured);
       });
       await this.#dual?.ascend(parts);
       return first!;
@@ -149,17 +156,14 @@ export class TrainingStep {
     }
   }
 
-  /** Original embeddings, thresholds, multipliers and perturbations of one part. */
-  async #prepare(part: Part, key: Key, images: readonly number[]): Promise<void> {
-    this.#setThresholds(part, await this.#reference(part, images));
+  /** Original embeddings, thresholds and multipliers. */
+  async #reference(part: Part, images: readonly number[]): Promise<void> {
+    this.#setThresholds(part, await this.#embedOriginal(part, images));
     await this.#dual?.prepare(part);
-    this.#start(part, key, images);
-    await this.#learner.perturb(part);
-    this.#previous?.keepAll(images, part.clean, part.adversarial);
   }
 
   /** Original embeddings, and entropies for a class constraint. */
-  async #reference(part: Part, images: readonly number[]): Promise<Float32Array | undefined> {
+  async #embedOriginal(part: Part, images: readonly number[]): Promise<Float32Array | undefined> {
     const known = this.#cache?.load(part, images);
     if (known) return known;
     const entropy = await this.#learner.reference(part);
@@ -167,10 +171,10 @@ export class TrainingStep {
     return entropy;
   }
 
-  #start({ start, share, clean, adversarial }: Part, key: Key, images: readonly number[]): void {
+  async #perturb(part: Part, key: Key, measured: boolean): Promise<void> {
     // By the image's place in the whole batch: its start must not depend on the micro-batch.
-    startingPoints(this.#objective.attack, clean, share.length, (i) => [...key, start + i], adversarial);
-    this.#previous?.startAll(images, clean, adversarial);
+    drawStarts(this.#objective.attack, part.clean, (i) => [...key, part.start + i], part);
+    await this.#learner.perturb(part, measured);
   }
 
   #setThresholds({ original, threshold }: Part, entropy: Float32Array | undefined): void {
@@ -191,7 +195,7 @@ export class TrainingStep {
       theta: this.parameters,
       optimizer: this.#optimizer.state(),
       ...(this.#dual && { omega: this.#dual.parameters, "dual-optimizer": this.#dual.optimizer.state() }),
-      ...(this.#previous && { previous: this.#previous.state() }),
+      bank: this.#bank.state(),
     });
   }
 
@@ -205,7 +209,7 @@ export class TrainingStep {
     copyInto(this.parameters, stateOf(state, "theta"));
     this.#optimizer.restore(stateOf(state, "optimizer"));
     this.#learner.push();
-    this.#previous?.restore(stateOf(state, "previous"));
+    this.#bank.restore(stateOf(state, "bank"));
     if (!this.#dual) return;
     copyInto(this.#dual.parameters, stateOf(state, "omega"));
     this.#dual.optimizer.restore(stateOf(state, "dual-optimizer"));
@@ -228,17 +232,6 @@ export class TrainingStep {
     await this.#learner.dispose();
     await this.#dual?.dispose();
   }
-}
-
-function previousDeltas(
-  { imageSize }: Encoder,
-  attack: InnerAttack,
-  { images }: StepOptions,
-): PreviousDeltas | undefined {
-  if (attack.start !== "previous") return undefined;
-  if (!images)
-    throw new UsageError("An attack that starts at the previous perturbation needs to be told which images there are.");
-  return new PreviousDeltas(attack, images, imageSize);
 }
 
 function cacheOf({ embeddingSize }: Encoder, { images, referenceCache }: StepOptions): ReferenceCache | undefined {

@@ -1,4 +1,4 @@
-import { type FixedSteps, lowResolutionSteps } from "../../attacks/index.ts";
+import type { FixedSteps } from "../../attacks/index.ts";
 import { Graph, type Outputs, type Value } from "../../graph/index.ts";
 import { inlined } from "../../graph/inline.ts";
 import type { Parameters } from "../../models/encoder.ts";
@@ -29,17 +29,16 @@ export const lastCleanDistance = "last cleanDistance";
  */
 export function batchGraph(
   parameters: Parameters,
-  { ascent, lowResolutionAscent, distance, primal }: TrainingGraphs,
+  { ascent, distance, primal }: TrainingGraphs,
   attack: FixedSteps,
   options: BatchGraphOptions,
 ): Outputs {
   const g = new Graph();
   const call = (outputs: Outputs, given: Outputs): Outputs => inlined(g, outputs, given);
 
-  const low = lowResolutionSteps(attack);
   let moving: Outputs = attack.momentum > 0 ? { velocity: g.zeros("float32", ascent.next!.shape) } : {};
   for (let i = 0; i < attack.steps; i++) {
-    const { next, nextVelocity } = call(i < low ? lowResolutionAscent! : ascent, moving);
+    const { next, nextVelocity } = call(ascent, moving);
     moving = { adversarial: next!, ...(nextVelocity && { velocity: nextVelocity }) };
   }
   const { adversarial } = moving;

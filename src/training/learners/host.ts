@@ -40,7 +40,7 @@ export class HostLearner implements Learner, Stepwise {
   }
 
   static async create(lesson: Lesson, options: StepOptions): Promise<HostLearner> {
-    const { reference, ascent, int8Weights, lowResolutionAscent, lastLook, primal, distance } = lesson.graphs;
+    const { reference, ascent, int8Weights, lastLook, primal, distance } = lesson.graphs;
     const shared = takingTurns(options);
     const programs = {
       reference: await compile(reference, shared),
@@ -49,7 +49,6 @@ export class HostLearner implements Learner, Stepwise {
         program: await compile(int8Weights, shared),
         largest: Float32Array.of(await largestExactInt8()),
       },
-      lowResolutionAscent: lowResolutionAscent && (await compile(lowResolutionAscent, shared)),
       lastLook: lastLook && (await compile(lastLook, shared)),
       primal: await compile(primal, shared),
       distance: distance && (await compile(distance, shared)),
@@ -64,10 +63,10 @@ export class HostLearner implements Learner, Stepwise {
     return entropy as Float32Array | undefined;
   }
 
-  async perturb(part: Part): Promise<void> {
+  async perturb(part: Part, measured: boolean): Promise<void> {
     const { distance } = this.#programs;
     const feeds = { ...feedsOf(this.#parameters), ...(await this.#inInt8(part)), ...arraysOf(part) };
-    if (distance) part.cleanDistance.set((await distance.run(feeds)).cleanDistance as Float32Array);
+    if (distance && measured) part.cleanDistance.set((await distance.run(feeds)).cleanDistance as Float32Array);
     await perturbBatch(this.#programs, this.#objective.attack, part.clean, feeds, part.adversarial);
   }
 

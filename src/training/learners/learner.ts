@@ -20,10 +20,11 @@ export interface Learner {
    */
   reference(part: Part): Promise<Float32Array | undefined>;
   /**
-   * The inner attack, from the images in `adversarial`, and clean distances where the primal step does not give them.
-   * Needs the original embeddings.
+   * The inner attack, from the images in `adversarial`. Needs the original embeddings.
+   *
+   * @param measured whether to take clean distances, too, where the primal step does not give them
    */
-  perturb(part: Part): Promise<void>;
+  perturb(part: Part, measured: boolean): Promise<void>;
   /**
    * The optimiser's steps on a batch, all of whose parts are perturbed.
    *

@@ -10,7 +10,6 @@ import { sumGraph } from "./sum-graph.ts";
 export interface ResidentPrograms {
   readonly reference: DeviceProgram;
   readonly ascent: DeviceProgram;
-  readonly lowResolutionAscent: DeviceProgram | undefined;
   readonly primal: DeviceProgram;
   readonly distance: DeviceProgram | undefined;
   /** Adds up the gradients of a batch's parts. */
@@ -22,7 +21,7 @@ export interface ResidentPrograms {
 
 export async function residentPrograms(
   parameters: Parameters,
-  { reference, ascent, lowResolutionAscent, primal, distance }: TrainingGraphs,
+  { reference, ascent, primal, distance }: TrainingGraphs,
   options: StepOptions,
 ): Promise<ResidentPrograms> {
   const learned = new Map(
@@ -34,8 +33,6 @@ export async function residentPrograms(
   return {
     reference: await compileOnDevice(reference, [], options),
     ascent: await compileOnDevice(ascent, Object.keys(ascent), options),
-    lowResolutionAscent:
-      lowResolutionAscent && (await compileOnDevice(lowResolutionAscent, Object.keys(lowResolutionAscent), options)),
     primal: await compileOnDevice(primal, [...gradients.keys()], options),
     distance: distance && (await compileOnDevice(distance, [], options)),
     sum: await compileOnDevice(sum, Object.keys(sum), options),

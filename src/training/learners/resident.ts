@@ -1,4 +1,4 @@
-import { ascentScalars, type FixedSteps, lowResolutionSteps } from "../../attacks/index.ts";
+import { ascentScalars, type FixedSteps } from "../../attacks/index.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import { gradientName } from "../../objectives/index.ts";
 import { allocate } from "../../onnx/tensor.ts";
@@ -63,11 +63,11 @@ export class ResidentLearner implements Learner, Stepwise {
     return entropy && floats(entropy);
   }
 
-  async perturb(part: Part): Promise<void> {
+  async perturb(part: Part, measured: boolean): Promise<void> {
     const { distance } = this.#programs;
     const own = await this.#imagesOf(part);
     const feeds = { ...(await this.#state()), ...arraysOf(part), ...own };
-    if (distance) part.cleanDistance.set(floats((await distance.run(feeds)).cleanDistance!));
+    if (distance && measured) part.cleanDistance.set(floats((await distance.run(feeds)).cleanDistance!));
     own.adversarial = await this.#ascend(await this.#upload(part.adversarial), feeds);
   }
 
@@ -85,15 +85,14 @@ export class ResidentLearner implements Learner, Stepwise {
   /** All steps of the inner attack from `start`, of which it disposes. */
   async #ascend(start: DeviceTensor, feeds: DeviceFeeds): Promise<DeviceTensor> {
     const { momentum, steps } = this.#attack;
-    const low = lowResolutionSteps(this.#attack);
-    const { ascent, lowResolutionAscent } = this.#programs;
+    const { ascent } = this.#programs;
     const scalars = ascentScalars(this.#attack);
     let adversarial = start;
     const velocity = momentum > 0 ? allocate("float32", start.shape) : new Float32Array();
     let moving: DeviceTensor | undefined;
     for (let i = 0; i < steps; i++) {
       const given: DeviceFeeds = { ...feeds, ...scalars, adversarial, velocity: moving ?? velocity };
-      const { next, nextVelocity } = await (i < low ? lowResolutionAscent! : ascent).run(given);
+      const { next, nextVelocity } = await ascent.run(given);
       adversarial.dispose();
       moving?.dispose();
       [adversarial, moving] = [next!, nextVelocity];
