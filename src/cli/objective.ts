@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
   type ClassMargin,
+  controllerDual,
   type Distance,
   type DistanceKind,
   type Dual,
@@ -18,7 +19,7 @@ import {
   tecoa,
 } from "../objectives/index.ts";
 import { tecoaTemplate } from "./classifier.ts";
-import { parseCount, parseEpsilon, parseNumber } from "./options.ts";
+import { parseCount, parseEpsilon, parseFraction, parseNumber } from "./options.ts";
 
 /** What is minimised, and under which constraint. */
 export interface ObjectiveFlags {
@@ -31,6 +32,7 @@ export interface ObjectiveFlags {
   readonly stepsPerBatch?: number;
   readonly templates?: string;
   readonly constraint?: "none" | TecoaConstraint["divergence"];
+  readonly hold?: number;
   readonly rho: number;
   readonly marginExponent: number;
   readonly threshold?: number;
@@ -86,8 +88,15 @@ export function withObjectiveFlags(command: Command): Command {
       "allow this clean distance for every image, instead of rho times the margin",
       parseNumber,
     )
+    .option(
+      "--hold <share>",
+      "robust: hold clean images while training, so that this share of the original's is kept",
+      parseFraction,
+    )
     .addOption(
-      new Option("--dual <kind>", "what gives lambda").choices(["network", "scalar", "constant"]).default("network"),
+      new Option("--dual <kind>", "what gives lambda")
+        .choices(["network", "scalar", "controller", "constant"])
+        .default("network"),
     )
     .option(
       "--dual-value <lambda>",
@@ -135,7 +144,7 @@ export function withObjectiveFlags(command: Command): Command {
  * @throws UsageError when the constraint is not the method's
  */
 export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
-  const { method, epsilon, stepsPerBatch, constraint } = flags;
+  const { method, epsilon, stepsPerBatch, constraint, hold } = flags;
   const { attackSchedule, attackSteps, attackStepSize, attackStart, attackMomentum, attackPrecision } = flags;
   const attack = {
     schedule: attackSchedule,
@@ -154,6 +163,7 @@ export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Cl
       return robust({
         ...common,
         ...distanceFlag(flags, "relational"),
+        ...(hold !== undefined && { constraint: { margin: { kind: "kept", share: hold }, dual: controllerDual } }),
         ...(constraint === "embedding" && { constraint: { margin: marginOf(flags), dual: dualOf(flags) } }),
       });
     case "fare":
@@ -211,6 +221,8 @@ function dualOf({ dual, dualValue = dual === "network" ? Math.LN2 : 1, dualLearn
       return { kind: "network", hidden: 512, initial: dualValue, learningRate: dualLearningRate };
     case "scalar":
       return { kind: "scalar", initial: dualValue, learningRate: dualLearningRate };
+    case "controller":
+      return { kind: "controller", initial: dualValue, gain: 0.1 };
     case "constant":
       return { kind: "constant", value: dualValue };
   }

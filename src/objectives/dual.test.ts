@@ -3,7 +3,7 @@ import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
 import type { Dual } from "./constraint.ts";
-import { dualGraph, dualParameters } from "./dual.ts";
+import { control, dualGraph, dualParameters } from "./dual.ts";
 import { gradientName } from "./primal.ts";
 
 const batch = 3;
@@ -111,4 +111,38 @@ test("the network's start depends on the seed", () => {
   expect(weights(1)).toEqual(weights(1));
   expect(weights(1)).not.toEqual(weights(2));
   for (const weight of weights(1)) expect(Math.abs(weight)).toBeLessThanOrEqual(1 / Math.sqrt(size));
+});
+
+describe("a controller", () => {
+  const dual: Dual = { kind: "controller", initial: 2, gain: 0.1 };
+
+  test("starts at the number given, and moves log lambda by the violation and its change", async () => {
+    const omega = dualParameters(dual, size, 0);
+    const program = await compile(dualGraph(dual, batch, omega, size), { threads: 1 });
+    const lambda = async (): Promise<number> => {
+      const feeds = Object.fromEntries([...omega].map(([name, { data }]) => [name, data]));
+      return ((await program.run({ original, ...feeds })).lambda as Float32Array)[0]!;
+    };
+    expect(await lambda()).toBeCloseTo(2, 6);
+    control(omega, 0.1, 0.5);
+    expect(await lambda()).toBeCloseTo(2 * Math.exp(0.1 * (0.5 + 5 * 0.5)), 5);
+    control(omega, 0.1, 0.5);
+    expect(await lambda()).toBeCloseTo(2 * Math.exp(0.1 * (0.5 + 5 * 0.5 + 0.5)), 5);
+    await program.dispose();
+  });
+
+  test("meets a constraint in tens of steps, whatever lambda it starts from", () => {
+    for (const initial of [1e-3, 1, 1e3]) {
+      const omega = dualParameters({ ...dual, initial }, size, 0);
+      const lambda = (): number => Math.exp(omega.get("log lambda")!.data[0]!);
+      // A distance that falls as lambda rises, and follows it with a delay of some batches; met at lambda = 4.
+      let distance = 1;
+      for (let step = 0; step < 150; step++) {
+        distance += 0.3 * (5 / (1 + lambda()) - distance);
+        control(omega, 0.1, Math.min(Math.max(distance - 1, -1), 1));
+      }
+      expect(distance).toBeCloseTo(1, 1);
+      expect(lambda() / 4).toBeCloseTo(1, 0);
+    }
+  });
 });

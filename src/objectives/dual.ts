@@ -14,6 +14,11 @@ export function dualParameters(dual: Dual, embeddingSize: number, seed: number):
   switch (dual.kind) {
     case "constant":
       return new Map();
+    case "controller":
+      return new Map([
+        ["log lambda", scalarOf(Math.log(dual.initial))],
+        ["last violation", scalarOf(0)],
+      ]);
     case "scalar":
       return new Map([["s", { dtype: "float32", shape: [1], data: Float32Array.of(inverseSoftplus(dual.initial)) }]]);
     case "network": {
@@ -33,6 +38,23 @@ export function dualParameters(dual: Dual, embeddingSize: number, seed: number):
   }
 }
 
+function scalarOf(value: number): Tensor<"float32"> {
+  return { dtype: "float32", shape: [1], data: Float32Array.of(value) };
+}
+
+/**
+ * One step of a controller's omega, in place: log lambda += gain (v + 5 (v - v')), v the batch's violation and v' the one
+ * before; log lambda stays within +-log(1e6).
+ *
+ * @param violation mean over images of d / t - 1, each within [-1, 1]
+ */
+export function control(omega: Parameters, gain: number, violation: number): void {
+  const [log, before] = [omega.get("log lambda")!.data, omega.get("last violation")!.data];
+  const moved = log[0]! + gain * (violation + 5 * (violation - before[0]!));
+  log[0] = Math.min(Math.max(moved, -Math.log(1e6)), Math.log(1e6));
+  before[0] = violation;
+}
+
 /** log(exp(y) - 1), in a form that does not overflow for large y. */
 function inverseSoftplus(y: number): number {
   return y + Math.log(-Math.expm1(-y));
@@ -45,6 +67,8 @@ export function lambdaOf(dual: Dual, original: Value, omega: ReadonlyMap<string,
   switch (dual.kind) {
     case "constant":
       return g.expand(g.scalar(dual.value), [batch]);
+    case "controller":
+      return g.expand(g.exp(omega.get("log lambda")!), [batch]);
     case "scalar":
       return g.expand(g.softplus(omega.get("s")!), [batch]);
     case "network": {
@@ -57,7 +81,7 @@ export function lambdaOf(dual: Dual, original: Value, omega: ReadonlyMap<string,
 
 /**
  * Inputs `original` [N, D], `violation` [N] (clean distance minus threshold), `share` [N], and omega. Outputs `lambda`
- * [N], `dualLoss` = sum of share lambda violation (to be maximised over omega), and its gradients.
+ * [N], and for what ascends by gradients `dualLoss` = sum of share lambda violation (to be maximised over omega), and its gradients.
  */
 export function dualGraph(
   dual: Dual,
@@ -71,6 +95,7 @@ export function dualGraph(
   const share = g.input("share", "float32", [batch]);
   const weights = new Map([...omega].map(([name, { shape }]) => [name, g.input(name, "float32", shape)]));
   const lambda = lambdaOf(dual, original, weights);
+  if (dual.kind === "controller") return { lambda };
   const dualLoss = g.reduceSum(g.mul(g.mul(lambda, violation), share));
   const derivatives = gradients(dualLoss, [...weights.values()]);
   const named = [...weights.keys()].map((name, i) => [gradientName(name), derivatives[i]!] as const);

@@ -3,7 +3,9 @@ export {
   type ClassMargin,
   type Constraint,
   classThresholds,
+  controllerDual,
   type Dual,
+  distanceKeeping,
   type Margin,
   paperDual,
   paperMargin,
@@ -19,7 +21,7 @@ export {
   distanceOf,
   usesBank,
 } from "./distance.ts";
-export { dualGraph, dualParameters, lambdaOf } from "./dual.ts";
+export { control, dualGraph, dualParameters, lambdaOf } from "./dual.ts";
 export {
   fare,
   type LoreOptions,

@@ -1,6 +1,6 @@
 import { type InnerAttack, isInt8 } from "../attacks/index.ts";
 import type { TrainingFacts } from "../models/index.ts";
-import type { Constraint, Dual, Objective } from "../objectives/index.ts";
+import type { Constraint, DistanceKind, Dual, Objective } from "../objectives/index.ts";
 import { versions } from "../version.ts";
 import type { TrainingSettings } from "./finetune.ts";
 
@@ -36,10 +36,19 @@ function attackDetails(attack: InnerAttack): readonly string[] {
   ];
 }
 
-function bound({ divergence, margin }: Constraint): string {
+const distanceNames: Readonly<Record<DistanceKind, string>> = {
+  "squared-l2": "squared distance to the original's embedding z0",
+  l2: "distance to the original's embedding z0",
+  cosine: "1 - cosine to the original's embedding z0",
+  relational: "KL divergence of relations to other images' original embeddings",
+  contrastive: "contrastive distance to the original's embedding z0",
+};
+
+function bound(constraint: Constraint): string {
+  const { divergence, margin } = constraint;
   const distance =
     divergence === "embedding"
-      ? "squared distance to the original's embedding z0"
+      ? distanceNames[constraint.distance.kind]
       : "KL divergence from the original's class probabilities p0";
   switch (margin.kind) {
     case "relative":
@@ -48,6 +57,8 @@ function bound({ divergence, margin }: Constraint): string {
       return `${distance} at most ${margin.rho} H(p0)`;
     case "fixed":
       return `${distance} at most ${margin.threshold}`;
+    case "kept":
+      return `${distance} at most what keeps ${100 * margin.share} %`;
   }
 }
 
@@ -55,6 +66,8 @@ function multiplier(dual: Dual): string {
   switch (dual.kind) {
     case "network":
       return "a network gives each image its multiplier";
+    case "controller":
+      return "one multiplier for all images, controlled by the violation";
     case "scalar":
       return "one trained multiplier for all images";
     case "constant":

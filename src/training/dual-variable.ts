@@ -1,5 +1,5 @@
 import type { Parameters } from "../models/encoder.ts";
-import { type Dual, gradientName } from "../objectives/index.ts";
+import { control, type Dual, gradientName } from "../objectives/index.ts";
 import type { Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw/adamw.ts";
 import { addInPlace, feedsOf } from "./parameters.ts";
@@ -36,6 +36,10 @@ export class DualVariable {
   async ascend(parts: readonly Part[]): Promise<void> {
     const dual = this.#dual;
     if (dual.kind === "constant") return;
+    if (dual.kind === "controller") {
+      control(this.parameters, dual.gain, relativeViolation(parts));
+      return;
+    }
     const sums = new Map([...this.parameters].map(([name, { data }]) => [name, new Float32Array(data.length)]));
     for (const part of parts) {
       const violation = part.cleanDistance.map((distance, i) => distance - part.threshold[i]!);
@@ -49,4 +53,12 @@ export class DualVariable {
   async dispose(): Promise<void> {
     await this.#program.dispose();
   }
+}
+
+/** Mean over the batch's images of d / t - 1, each within [-1, 1]. */
+function relativeViolation(parts: readonly Part[]): number {
+  const violations = parts.flatMap(({ count, cleanDistance, threshold }) =>
+    Array.from({ length: count }, (_, i) => Math.min(Math.max(cleanDistance[i]! / threshold[i]! - 1, -1), 1)),
+  );
+  return violations.reduce((sum, violation) => sum + violation, 0) / violations.length;
 }

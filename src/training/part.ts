@@ -18,6 +18,8 @@ export interface Part {
   /** Class indices; absent where the batch has none. */
   readonly labels?: BigInt64Array;
   readonly original: Float32Array;
+  /** Of the original's class distributions, in nats; zeros without a class constraint. */
+  readonly entropy: Float32Array;
   readonly share: Float32Array;
   readonly threshold: Float32Array;
   readonly lambda: Float32Array;
@@ -71,6 +73,7 @@ export function batchOf(
       epsilon: perImage(),
       stepSize: perImage(),
       original: new Float32Array(length * size.embedding),
+      entropy: perImage(),
       share: perImage().fill(1 / count, 0, count),
       threshold: perImage(),
       lambda: perImage(),

@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
 import {
   classThresholds,
+  distanceKeeping,
   dualParameters,
   EmbeddingBank,
   type Objective,
@@ -16,7 +17,7 @@ import { createLearner, type LearnerKind, usualLearner } from "./learners/create
 import type { Key, Learner } from "./learners/learner.ts";
 import type { BatchResult } from "./metrics.ts";
 import { type MicroBatches, sameMicroBatches } from "./micro-batch.ts";
-import { NonFiniteError } from "./non-finite.ts";
+import { checkEmbeddings, NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
 import { batchOf, type Part, partsOf, summarize } from "./part.ts";
 import { type CacheOptions, ReferenceCache } from "./reference-cache.ts";
@@ -156,13 +157,13 @@ export class TrainingStep {
     }
   }
 
-  /** Original embeddings, thresholds and multipliers. */
+  /** Original embeddings, and entropies where the constraint is about classes. */
   async #reference(part: Part, images: readonly number[]): Promise<void> {
-    this.#setThresholds(part, await this.#embedOriginal(part, images));
-    await this.#dual?.prepare(part);
+    const entropy = await this.#embedOriginal(part, images);
+    if (entropy) part.entropy.set(entropy);
+    checkEmbeddings(part.original);
   }
 
-  /** Original embeddings, and entropies for a class constraint. */
   async #embedOriginal(part: Part, images: readonly number[]): Promise<Float32Array | undefined> {
     const known = this.#cache?.load(part, images);
     if (known) return known;
@@ -172,16 +173,20 @@ export class TrainingStep {
   }
 
   async #perturb(part: Part, key: Key, measured: boolean): Promise<void> {
+    this.#setThresholds(part);
+    await this.#dual?.prepare(part);
     // By the image's place in the whole batch: its start must not depend on the micro-batch.
     drawStarts(this.#objective.attack, part.clean, (i) => [...key, part.start + i], part);
     await this.#learner.perturb(part, measured);
   }
 
-  #setThresholds({ original, threshold }: Part, entropy: Float32Array | undefined): void {
+  #setThresholds({ original, threshold, entropy }: Part): void {
     const { constraint } = this.#objective;
-    if (constraint?.divergence === "embedding")
-      threshold.set(thresholds(constraint.margin, original, this.#encoder.embeddingSize));
-    if (constraint?.divergence === "classes") threshold.set(classThresholds(constraint.margin, entropy!));
+    if (!constraint) return;
+    if (constraint.divergence === "classes") threshold.set(classThresholds(constraint.margin, entropy));
+    else if (constraint.margin.kind === "kept")
+      threshold.fill(distanceKeeping(constraint.distance, constraint.margin.share, this.#bank.spread));
+    else threshold.set(thresholds(constraint.margin, original, this.#encoder.embeddingSize));
   }
 
   /** Brings the latest weights and moments to `parameters` and `state`. */

@@ -1,0 +1,91 @@
+/**
+ * How much of the original's behaviour on clean images an encoder keeps, from embeddings of images that neither was trained
+ * on. No labels are involved. Each number is 1 where the two agree entirely.
+ */
+export interface Agreement {
+  /** Mean share of an image's 10 nearest others in the original's embeddings (cosine) that it finds there with its new one. */
+  readonly neighbours: number;
+  /** Share of images whose nearest other in the original's embeddings is the same. */
+  readonly nearest: number;
+  /** Mean cosine of z - mu and z0 - mu, mu the mean original embedding. */
+  readonly cosine: number;
+  /** 1 - E ||z - z0||^2 / E ||z0 - mu||^2: the share of the original embeddings' variance that is still told by the new ones. */
+  readonly variance: number;
+  /** exp(-KL(p(z0) || p(z))), p the distribution over the other images' original embeddings at temperature 0.1. */
+  readonly relations: number;
+}
+
+const neighbourCount = 10;
+const temperature = 0.1;
+
+/**
+ * @param original [n, size], row-major; n at least 12
+ * @param moved [n, size], of the same images
+ */
+export function agreementOf(original: Float32Array, moved: Float32Array, size: number): Agreement {
+  const count = original.length / size;
+  const center = meanRow(original, size);
+  const rows = (data: Float32Array): readonly Float64Array[] =>
+    Array.from({ length: count }, (_, i) => Float64Array.from(data.subarray(i * size, (i + 1) * size)));
+  const [z0, z] = [rows(original), rows(moved)];
+  const centered = (all: readonly Float64Array[]): readonly Float64Array[] =>
+    all.map((row) => unit(row.map((x, d) => x - center[d]!)));
+  const [u0, u] = [centered(z0), centered(z)];
+  const [raw0, raw] = [z0.map(unit), z.map(unit)];
+  const spread = mean(z0.map((row) => sum(row, (x, d) => (x - center[d]!) ** 2)));
+  const moves = mean(z0.map((row, i) => sum(row, (x, d) => (x - z[i]![d]!) ** 2)));
+  const [near0, near] = [raw0, raw].map((queries) => nearestOthers(queries, raw0));
+  const others = (queries: readonly Float64Array[], i: number): Float64Array =>
+    softmax(u0.flatMap((row, j) => (j === i ? [] : [dot(queries[i]!, row) / temperature])));
+  return {
+    neighbours: mean(near0!.map((list, i) => list.filter((j) => near![i]!.includes(j)).length / list.length)),
+    nearest: mean(near0!.map(([first], i) => (first === near![i]![0] ? 1 : 0))),
+    cosine: mean(u0.map((row, i) => dot(row, u[i]!))),
+    variance: 1 - moves / spread,
+    relations: mean(u0.map((_, i) => Math.exp(-kl(others(u0, i), others(u, i))))),
+  };
+}
+
+function nearestOthers(queries: readonly Float64Array[], gallery: readonly Float64Array[]): readonly number[][] {
+  return queries.map((query, own) => {
+    const cosines = gallery.map((row) => dot(query, row));
+    const order = gallery.flatMap((_, i) => (i === own ? [] : [i]));
+    return order.sort((a, b) => cosines[b]! - cosines[a]!).slice(0, neighbourCount);
+  });
+}
+
+function meanRow(data: Float32Array, size: number): Float64Array {
+  const center = new Float64Array(size);
+  for (const [i, x] of data.entries()) center[i % size]! += (x * size) / data.length;
+  return center;
+}
+
+function unit(row: Float64Array): Float64Array {
+  const length = Math.hypot(...row) || 1;
+  return row.map((x) => x / length);
+}
+
+function softmax(scores: readonly number[]): Float64Array {
+  const top = Math.max(...scores);
+  const weights = Float64Array.from(scores, (score) => Math.exp(score - top));
+  const total = sum(weights, (w) => w);
+  return weights.map((w) => w / total);
+}
+
+function kl(p: Float64Array, q: Float64Array): number {
+  return sum(p, (x, i) => (x > 0 ? x * Math.log(x / q[i]!) : 0));
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  return sum(a, (x, i) => x * b[i]!);
+}
+
+function sum(row: Float64Array, term: (x: number, i: number) => number): number {
+  let total = 0;
+  for (let i = 0; i < row.length; i++) total += term(row[i]!, i);
+  return total;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0) / values.length;
+}
