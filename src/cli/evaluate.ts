@@ -28,6 +28,7 @@ import {
   compileFlags,
   type ImageFlags,
   parseCount,
+  parseSeed,
   withComputeFlags,
   withImageFlags,
 } from "./options.ts";
@@ -40,6 +41,7 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, AttackFlags {
   readonly data: string;
   readonly templates?: string;
   readonly head?: string;
+  readonly offset: number;
   readonly attackResolution: "encoder" | "native";
   readonly surrogate?: string;
   readonly quantize?: true;
@@ -60,6 +62,12 @@ export function evaluateCommand(): Command {
     .option(
       "--templates <prompts>",
       'zero-shot: prompts of the class names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}" (default: the data\'s own)',
+    )
+    .option(
+      "--offset <n>",
+      "leave out this many images first, so that what was chosen on them is reported on others",
+      parseSeed,
+      0,
     )
     .option("--head <file>", "a linear head that lore probe --save-head wrote, for all of the encoders")
     .addOption(
@@ -186,8 +194,9 @@ function checkExamples({ out, surrogate, quantize, attackResolution }: Flags): v
 }
 
 async function evaluateOptions(flags: Flags): Promise<EvaluateOptions> {
-  const { batch, seed, limit, strict, quantize } = flags;
+  const { batch, seed, limit, offset, strict, quantize } = flags;
   return {
+    offset,
     ...(await compileFlags(flags)),
     batch,
     seed,

@@ -52,6 +52,14 @@ export function parseNumber(text: string): number {
   return value;
 }
 
+/** Parses a share of at least 0 and at most 1. */
+export function parseShare(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError("It must be a share from 0 to 1.");
+  return value;
+}
+
 export function parseFraction(text: string): number {
   const value = Number(text);
   if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("It must be a share of at least 0 and less than 1.");

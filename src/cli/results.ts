@@ -11,6 +11,7 @@ export interface ResultsFlags {
   readonly data: string;
   readonly classes?: string;
   readonly limit?: number;
+  readonly offset?: number;
   readonly seed: number;
   readonly attackResolution: string;
   readonly activation?: string;
@@ -70,7 +71,14 @@ function settingsOf(flags: ResultsFlags, measured: Measured): Readonly<Record<st
  * people; what they hold counts by its digest.
  */
 export function dataSettings(
-  { data, classes, limit, seed, activation }: Pick<ResultsFlags, "data" | "classes" | "limit" | "seed" | "activation">,
+  {
+    data,
+    classes,
+    limit,
+    offset,
+    seed,
+    activation,
+  }: Pick<ResultsFlags, "data" | "classes" | "limit" | "offset" | "seed" | "activation">,
   { encoder, spec, source, templates }: Pick<Measured, "encoder" | "spec" | "source" | "templates">,
 ): Readonly<Record<string, unknown>> {
   return {
@@ -81,6 +89,7 @@ export function dataSettings(
     classes: digest(source.classes ?? []),
     templates: templates ?? (encoder.text && source.templates),
     limit,
+    ...(offset && { offset }),
     seed,
     imageSize: encoder.imageSize,
     activation,

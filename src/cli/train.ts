@@ -4,7 +4,14 @@ import { Command } from "commander";
 import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { saveFloat16Copies } from "../models/index.ts";
-import { finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
+import {
+  type ChosenBlend,
+  finetune,
+  formatBytes,
+  type MemoryPlan,
+  readRun,
+  type StepMetrics,
+} from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, type WeightFlags, withEncoderFlags } from "./encoder.ts";
@@ -19,6 +26,7 @@ import {
   parseCount,
   parseFraction,
   parseNumber,
+  parseShare,
   withComputeFlags,
   withImageFlags,
 } from "./options.ts";
@@ -35,6 +43,7 @@ interface Flags extends ComputeFlags, Omit<ImageFlags, "batch">, EncoderFlags, W
   readonly weightDecay?: number;
   readonly warmup?: number;
   readonly clipGradient?: number;
+  readonly keep?: number;
   readonly microBatch?: number;
   readonly memory?: number;
   readonly recompute?: true;
@@ -61,6 +70,11 @@ export function trainCommand(): Command {
     .option("--weight-decay <rate>", "decoupled weight decay (default: 1e-4)", parseNumber)
     .option("--warmup <share>", "share of the steps spent on linear warm-up (default: 0.07)", parseFraction)
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
+    .option(
+      "--keep <share>",
+      "share of the original's behaviour on clean images to keep: blends the trained weights towards the original's until held-out images say so; 0: no blend (default: 1 for robust, 0 for others)",
+      parseShare,
+    )
     .addOption(microBatchOption())
     .option(
       "--memory <size>",
@@ -159,14 +173,14 @@ async function run(flags: Flags, resumed?: string): Promise<void> {
       progress.update(flags.method, metrics.step, total, detail(metrics));
     },
   });
-  const { finished, steps } = await training.finally(() => {
+  const { finished, steps, blend } = await training.finally(() => {
     stop.dispose();
     progress.end();
     if (`${skips}`) process.stderr.write(`${skips}\n`);
   });
   const seconds = (performance.now() - started) / 1000;
   if (finished && flags.float16Copy) await copyInFloat16(flags, encoder.imageSize);
-  report(flags, { finished, steps, seconds, last });
+  report(flags, { finished, steps, seconds, last, blend });
   if (!finished) process.exitCode = 1;
 }
 
@@ -182,16 +196,19 @@ interface Outcome {
   readonly steps: number;
   readonly seconds: number;
   readonly last: StepMetrics | undefined;
+  readonly blend: ChosenBlend | undefined;
 }
 
-function report(flags: Flags, { finished, steps, seconds, last }: Outcome): void {
+function report(flags: Flags, { finished, steps, seconds, last, blend }: Outcome): void {
   const resume = `Stopped after ${steps} batches. Continue with: lore train --resume ${flags.out}\n`;
   if (flags.json) {
     if (!finished) process.stderr.write(resume);
-    process.stdout.write(`${JSON.stringify({ run: flags.out, finished, steps, seconds, last }, undefined, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ run: flags.out, finished, steps, seconds, last, blend }, undefined, 2)}\n`,
+    );
   } else if (finished) {
     process.stdout.write(
-      `${steps} batches in ${duration(seconds)}. The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n`,
+      `${steps} batches in ${duration(seconds)}.${blend ? ` ${describeBlend(blend)}` : ""} The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n`,
     );
   } else {
     process.stdout.write(resume);
@@ -205,6 +222,10 @@ function detail(metrics: StepMetrics): string {
     threshold === undefined ? "" : ` of ${threshold.toPrecision(3)}  lambda ${lambdaMean!.toPrecision(3)}`;
   const clean = cleanDistance === undefined ? "" : `  clean ${cleanDistance.toPrecision(4)}`;
   return `${loss}adv ${advDistance.toPrecision(4)}${clean}${constraint}  ${imagesPerSecond.toPrecision(3)} images/s`;
+}
+
+function describeBlend({ weight, kept, keep }: ChosenBlend): string {
+  return `Blended ${weight.toFixed(2)} of the way from the original, which keeps ${(100 * kept).toFixed(0)} % of its behaviour on held-out images (asked for: ${100 * keep} %).`;
 }
 
 function describePlan({ batch, microBatch, primalMicroBatch, recompute, bytes }: MemoryPlan): string {
@@ -227,6 +248,7 @@ function settingsOf(flags: Flags) {
     ...(microBatch !== undefined && { microBatch }),
     ...(memory !== undefined && { memory }),
     ...(recompute && { recompute }),
+    ...(flags.keep !== undefined && { keep: flags.keep }),
     ...(clipGradient !== undefined && { clipGradient }),
     ...(strict && { strict }),
   };

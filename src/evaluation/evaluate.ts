@@ -24,6 +24,8 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Compile
   readonly quantize?: boolean;
   /** Images to use, taken class by class in turn. Default: all. */
   readonly limit?: number;
+  /** Images to leave out first, in that order: what was chosen on some is reported on others. Default 0. */
+  readonly offset?: number;
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
@@ -89,7 +91,7 @@ export async function evaluate(
   source: ImageSource,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { limit = source.items.length, seed = 0, surrogate, results, signal, onProgress } = options;
+  const { limit = source.items.length, offset = 0, seed = 0, surrogate, results, signal, onProgress } = options;
   let skipped: SkippedImage | undefined;
   const onSkip = (skip: SkippedImage): void => {
     skipped ??= skip;
@@ -105,8 +107,12 @@ export async function evaluate(
     );
   }
   const { classes } = victim;
-  const order = balancedSubset(source, limit, seed);
+  const order = balancedSubset(source, offset + limit, seed).slice(offset);
   const total = order.length;
+  if (total === 0)
+    throw new UsageError(
+      `${source.name} has ${source.items.length} images: none is left behind an offset of ${offset}.`,
+    );
   const batch = Math.min(options.batch ?? usualBatch, total);
   const predictor = await Predictor.compile(victim, { ...options, batch });
   const transfer = surrogate !== undefined;

@@ -1,18 +1,28 @@
 /**
- * How much of the original's behaviour on clean images an encoder keeps, from embeddings of images that neither was trained
- * on. No labels are involved. Each number is 1 where the two agree entirely.
+ * How far one set of embeddings agrees with the original's of the same images, without labels. Each number is 1 where they
+ * agree entirely.
  */
 export interface Agreement {
-  /** Mean share of an image's 10 nearest others in the original's embeddings (cosine) that it finds there with its new one. */
+  /** Mean of exp(-KL(p(z0) || p(z))), p an image's distribution over the others' original embeddings at temperature 0.1. */
+  readonly relations: number;
+  /** Mean share of an image's 10 nearest others in the original's embeddings, by cosine, that it finds there with z. */
   readonly neighbours: number;
-  /** Share of images whose nearest other in the original's embeddings is the same. */
-  readonly nearest: number;
   /** Mean cosine of z - mu and z0 - mu, mu the mean original embedding. */
   readonly cosine: number;
-  /** 1 - E ||z - z0||^2 / E ||z0 - mu||^2: the share of the original embeddings' variance that is still told by the new ones. */
+  /** 1 - E ||z - z0||^2 / E ||z0 - mu||^2: the share of the original embeddings' variance that is still there. */
   readonly variance: number;
-  /** exp(-KL(p(z0) || p(z))), p the distribution over the other images' original embeddings at temperature 0.1. */
-  readonly relations: number;
+}
+
+/**
+ * The share of the original's clean behaviour that is kept: how far relations agree, against how far they do when the
+ * original sees the same images shifted by a sixteenth of their width. What a small shift changes was never behaviour to
+ * rely on, so 1 means that no more is lost than that; an encoder's own sensitivity sets the scale.
+ *
+ * @param shifted agreement of the original with itself on shifted images
+ * @returns 0 to 1
+ */
+export function behaviourKept(agreement: Agreement, shifted: Agreement): number {
+  return Math.min(1, agreement.relations / shifted.relations);
 }
 
 const neighbourCount = 10;
@@ -39,7 +49,6 @@ export function agreementOf(original: Float32Array, moved: Float32Array, size: n
     softmax(u0.flatMap((row, j) => (j === i ? [] : [dot(queries[i]!, row) / temperature])));
   return {
     neighbours: mean(near0!.map((list, i) => list.filter((j) => near![i]!.includes(j)).length / list.length)),
-    nearest: mean(near0!.map(([first], i) => (first === near![i]![0] ? 1 : 0))),
     cosine: mean(u0.map((row, i) => dot(row, u[i]!))),
     variance: 1 - moves / spread,
     relations: mean(u0.map((_, i) => Math.exp(-kl(others(u0, i), others(u, i))))),

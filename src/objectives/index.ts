@@ -1,3 +1,4 @@
+export { type Agreement, agreementOf, behaviourKept } from "./agreement.ts";
 export { EmbeddingBank, withBankFor } from "./bank.ts";
 export {
   type ClassMargin,

@@ -2,6 +2,7 @@ import { type InnerAttack, isInt8 } from "../attacks/index.ts";
 import type { TrainingFacts } from "../models/index.ts";
 import type { Constraint, DistanceKind, Dual, Objective } from "../objectives/index.ts";
 import { versions } from "../version.ts";
+import type { ChosenBlend } from "./blend-search.ts";
 import type { TrainingSettings } from "./finetune.ts";
 
 /** What the model card of a trained encoder says of its training. */
@@ -9,6 +10,7 @@ export function trainingFacts(
   { name, attack, stepsPerBatch, constraint }: Objective,
   { epochs, batch, learningRate, weightDecay, seed }: TrainingSettings,
   data: Pick<TrainingFacts, "encoder" | "data" | "images">,
+  chosen?: ChosenBlend,
 ): TrainingFacts {
   const details = attackDetails(attack);
   return {
@@ -20,6 +22,7 @@ export function trainingFacts(
     ...(details.length > 0 && { attackDetails: details.join(", ") }),
     stepsPerBatch,
     ...(constraint && { constraint: `${bound(constraint)}; ${multiplier(constraint.dual)}` }),
+    ...(chosen && { blend: { weight: chosen.weight, keep: chosen.keep } }),
     epochs,
     batch,
     learningRate,

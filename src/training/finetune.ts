@@ -1,13 +1,16 @@
 import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { blend } from "../models/blend.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
 import { checkAttack } from "./attack-support.ts";
+import { type ChosenBlend, largestBlend } from "./blend-search.ts";
 import { trainingFacts } from "./card-facts.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
+import { HeldOutImages, holdOut } from "./held-out.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
@@ -58,6 +61,12 @@ export function defaultSettings({ name }: Pick<Objective, "name">, images: numbe
 }
 
 export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptions {
+  /**
+   * Share of the original's behaviour on clean images to keep, in (0, 1]: decides how far the encoder goes from the
+   * original's weights to the trained ones, judged on images held out of training. Default: see `defaultKeep`; 0 takes the
+   * trained weights as they are.
+   */
+  readonly keep?: number;
   /** Run folder to create; without it nothing is written and the run cannot be resumed. */
   readonly run?: string;
   /** Continue the run in the folder instead of creating it. */
@@ -75,10 +84,23 @@ export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptio
 }
 
 export interface FinetuneResult {
+  /** The trained encoder, blended towards the original where a share of its behaviour was to be kept. */
   readonly encoder: Encoder;
+  /** The encoder as training left it. */
+  readonly trained: Encoder;
+  /** How the blend was chosen; absent when there was nothing to keep, or the run was stopped. */
+  readonly blend?: ChosenBlend;
   /** False when a signal stopped the run early. */
   readonly finished: boolean;
   readonly steps: number;
+}
+
+/** Held-out images below which shares mean nothing. */
+const fewestHeldOut = 32;
+
+/** The share of the original's clean behaviour that the recipe keeps; others train as published, and keep what they keep. */
+export function defaultKeep({ name }: Pick<Objective, "name">): number {
+  return name === "robust" ? 1 : 0;
 }
 
 /** Batches from one measurement of clean distances to the next, where the objective does not need them. */
@@ -101,9 +123,11 @@ export async function finetune(
   objective: Objective,
   options: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
-  const { seed = 0, limit = source.items.length } = options;
+  const { seed = 0, limit = source.items.length, keep = defaultKeep(objective) } = options;
   checkSupervision(objective, encoder, source);
-  const subset = balancedSubset(source, limit, seed);
+  checkKeep(keep);
+  const { trained: subset, heldOut } =
+    keep > 0 ? holdOut(source, limit, seed) : { trained: balancedSubset(source, limit, seed), heldOut: [] };
   const settings: TrainingSettings = { ...defaultSettings(objective, subset.length), ...defined(options) };
   const { batch, epochs } = settings;
   checkSettings(settings);
@@ -197,11 +221,36 @@ export async function finetune(
     await step.dispose();
   }
   const trained = encoder.withParameters(step.parameters);
-  if (folder && !interrupted) {
+  if (interrupted) return { encoder: trained, trained, finished: false, steps: progress.step };
+  const chosen = keep > 0 ? await chooseBlend(encoder, trained, source, heldOut, keep, options) : undefined;
+  const result = chosen ? blend(encoder, trained, chosen.weight) : trained;
+  if (folder) {
+    if (chosen) folder.describeBlend(chosen);
     const data = { encoder: encoder.name, data: source.name, images: subset.length };
-    saveEncoder(trained, folder.encoder, { card: { training: trainingFacts(objective, settings, data) } });
+    saveEncoder(result, folder.encoder, { card: { training: trainingFacts(objective, settings, data, chosen) } });
   }
-  return { encoder: trained, finished: !interrupted, steps: progress.step };
+  return { encoder: result, trained, ...(chosen && { blend: chosen }), finished: true, steps: progress.step };
+}
+
+async function chooseBlend(
+  original: Encoder,
+  trained: Encoder,
+  source: ImageSource,
+  heldOut: readonly number[],
+  keep: number,
+  { onWarning, ...options }: FinetuneOptions,
+): Promise<ChosenBlend | undefined> {
+  const images = await HeldOutImages.open(original, source, heldOut, { ...options, batch: 16 });
+  try {
+    if (images.count >= fewestHeldOut) return await largestBlend(images, original.parameters, trained.parameters, keep);
+  } finally {
+    await images.dispose();
+  }
+  onWarning?.(
+    `only ${images.count} images are held out, too few to tell what share of the original is kept: the encoder is left as ` +
+      `trained. Give ${10 * fewestHeldOut} images or more, or choose by hand with lore blend.`,
+  );
+  return undefined;
 }
 
 /** How a batch goes through the encoder: as told, as it fits into the memory, or as it is fastest. */
@@ -237,6 +286,10 @@ function schedule(
 function openFolder({ run, resume, description }: FinetuneOptions, settings: object): RunFolder | undefined {
   if (run === undefined) return undefined;
   return resume ? RunFolder.open(run) : RunFolder.create(run, { ...description, ...settings, versions: versions() });
+}
+
+function checkKeep(keep: number): void {
+  if (!(keep >= 0 && keep <= 1)) throw new UsageError(`The share to keep lies in [0, 1], got ${keep}.`);
 }
 
 function checkSettings(settings: TrainingSettings): void {

@@ -1,3 +1,4 @@
+export { type BlendPoint, type ChosenBlend, largestBlend } from "./blend-search.ts";
 export {
   defaultSettings,
   type FinetuneOptions,
@@ -5,6 +6,7 @@ export {
   finetune,
   type TrainingSettings,
 } from "./finetune.ts";
+export { type Fidelity, HeldOutImages, holdOut } from "./held-out.ts";
 export { formatBytes, type MemoryPlan, planMemory, trainingBytes } from "./memory.ts";
 export type { StepMetrics } from "./metrics.ts";
 export { NonFiniteError } from "./non-finite.ts";

@@ -3,12 +3,13 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { appendLines, readJson, writeAtomically } from "../models/files.ts";
+import type { ChosenBlend } from "./blend-search.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StepMetrics } from "./metrics.ts";
 
 /**
  * What a training run leaves on disk: `run.json` (configuration, versions, seed), `metrics.jsonl` (a line a step),
- * `checkpoints/last.safetensors` and `encoder/`.
+ * `checkpoints/last.safetensors`, `encoder/`, and `blend.json` where the encoder is a blend.
  */
 export class RunFolder {
   readonly path: string;
@@ -45,6 +46,11 @@ export class RunFolder {
   /** Original embeddings, during training only. */
   get embeddings(): string {
     return join(this.path, "original-embeddings.bin");
+  }
+
+  /** Writes how the encoder was blended towards the original to `blend.json`. */
+  describeBlend(chosen: ChosenBlend): void {
+    writeAtomically(join(this.path, "blend.json"), `${JSON.stringify(chosen, undefined, 2)}\n`);
   }
 
   save(checkpoint: Checkpoint): void {

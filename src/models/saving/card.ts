@@ -26,6 +26,8 @@ export interface TrainingFacts {
   readonly stepsPerBatch: number;
   /** What held the clean images, in words. */
   readonly constraint?: string;
+  /** How far the saved weights are from the original's to the trained ones, and the share of behaviour asked for. */
+  readonly blend?: { readonly weight: number; readonly keep: number };
   readonly epochs: number;
   readonly batch: number;
   readonly learningRate: number;
@@ -108,6 +110,7 @@ function trainingTable(facts: TrainingFacts): string {
     ["adversarial images", adversarialImages(facts)],
     ["optimiser steps a batch (K)", facts.stepsPerBatch],
     ...(facts.constraint === undefined ? [] : [["clean images", facts.constraint] as const]),
+    ...(facts.blend === undefined ? [] : [["blend", describeBlend(facts.blend)] as const]),
     ["data", `${facts.data}, ${images} images`],
     ["epochs", epochs],
     ["batch", batch],
@@ -125,6 +128,10 @@ function trainingTable(facts: TrainingFacts): string {
     ["setting", "value"],
     rows.map((row) => row.map(String)),
   );
+}
+
+function describeBlend({ weight, keep }: NonNullable<TrainingFacts["blend"]>): string {
+  return `${weight.toPrecision(2)} of the way from the original's weights to the trained ones, as far as keeps ${100 * keep} % of its behaviour on held-out clean images`;
 }
 
 function robustnessTable(evaluations: readonly MeasuredRobustness[]): string {

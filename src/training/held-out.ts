@@ -1,0 +1,130 @@
+import { balancedSubset, type ImageSource, openBatches } from "../data/index.ts";
+import { Graph } from "../graph/index.ts";
+import { type Encoder, type Parameters, trainableWeights } from "../models/encoder.ts";
+import { type Agreement, agreementOf, behaviourKept } from "../objectives/index.ts";
+import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
+import { feedsOf } from "./parameters.ts";
+
+/** Images to train on and images to judge by, which training never sees. */
+export interface Split {
+  /** Indices into the source's items. */
+  readonly trained: readonly number[];
+  readonly heldOut: readonly number[];
+}
+
+/** Enough to tell shares a few points apart. */
+const wanted = 256;
+/** Of a source that is used whole, the share that is held out instead of trained on. */
+const largestShare = 0.1;
+
+/**
+ * The source's first `limit` images in their balanced order, and the 256 behind them; where there are fewer, a tenth of
+ * all is held out of training.
+ */
+export function holdOut(source: ImageSource, limit: number, seed: number): Split {
+  const order = balancedSubset(source, Math.min(limit + wanted, source.items.length), seed);
+  const spare = order.length - Math.min(limit, order.length);
+  const heldOut = Math.max(spare, Math.min(wanted, Math.floor(largestShare * order.length)));
+  return { trained: order.slice(0, order.length - heldOut), heldOut: order.slice(order.length - heldOut) };
+}
+
+export interface HeldOutOptions extends CompileOptions {
+  /** Images a program takes at a time. */
+  readonly batch: number;
+}
+
+/** What other weights keep of the original. */
+export interface Fidelity {
+  /** The share of the original's clean behaviour that is kept; see `behaviourKept`. */
+  readonly kept: number;
+  readonly agreement: Agreement;
+}
+
+/** Clean images that no training saw, and what the original makes of them: tells how much of it other weights keep. */
+export class HeldOutImages {
+  readonly count: number;
+  readonly #encoder: Encoder;
+  readonly #pixels: Uint8Array;
+  readonly #program: Program;
+  readonly #batch: number;
+  #original: Float32Array = new Float32Array();
+  #shifted: Agreement | undefined;
+
+  private constructor(encoder: Encoder, pixels: Uint8Array, program: Program, batch: number) {
+    this.#encoder = encoder;
+    this.#pixels = pixels;
+    this.#program = program;
+    this.#batch = batch;
+    this.count = pixels.length / (3 * encoder.imageSize ** 2);
+  }
+
+  /**
+   * Reads the images; those that cannot be read are left out.
+   *
+   * @param original the encoder that others are compared with
+   */
+  static async open(
+    original: Encoder,
+    source: ImageSource,
+    indices: readonly number[],
+    { batch, ...options }: HeldOutOptions,
+  ): Promise<HeldOutImages> {
+    const { imageSize: size } = original;
+    // In 8 bits, which is what files hold: a quarter of the memory.
+    const pixels = new Uint8Array(indices.length * 3 * size ** 2);
+    let filled = 0;
+    for await (const read of openBatches(source, { order: indices, size, batch })) {
+      for (const [i, x] of read.pixels.entries()) pixels[filled + i] = Math.round(255 * x);
+      filled += read.pixels.length;
+    }
+    const input = new Graph().input("pixels", "float32", [batch, 3, size, size]);
+    const weights = trainableWeights(input.graph, original.parameters);
+    const embedding = original.embed(input, (name) => weights.get(name)!);
+    const images = new HeldOutImages(
+      original,
+      pixels.subarray(0, filled),
+      await compile({ embedding }, options),
+      batch,
+    );
+    images.#original = await images.#embed(original.parameters);
+    images.#shifted = images.#agreement(await images.#embed(original.parameters, Math.max(1, Math.round(size / 16))));
+    return images;
+  }
+
+  /** How much of the original the same encoder with other weights keeps. */
+  async fidelity(parameters: Parameters): Promise<Fidelity> {
+    const agreement = this.#agreement(await this.#embed(parameters));
+    return { kept: behaviourKept(agreement, this.#shifted!), agreement };
+  }
+
+  #agreement(embeddings: Float32Array): Agreement {
+    return agreementOf(this.#original, embeddings, this.#encoder.embeddingSize);
+  }
+
+  /**
+   * Embeddings of all images under the weights, [count, embeddingSize].
+   *
+   * @param shift pixels that images are moved to the left by, their right edge repeated
+   */
+  async #embed(parameters: Parameters, shift = 0): Promise<Float32Array> {
+    const { embeddingSize, imageSize } = this.#encoder;
+    const length = 3 * imageSize ** 2;
+    const all = new Float32Array(this.count * embeddingSize);
+    const pixels = new Float32Array(this.#batch * length);
+    for (let start = 0; start < this.count; start += this.#batch) {
+      const used = Math.min(this.#batch, this.count - start);
+      const bytes = this.#pixels.subarray(start * length, (start + used) * length);
+      for (let i = 0; i < bytes.length; i++) {
+        const column = i % imageSize;
+        pixels[i] = bytes[i - column + Math.min(column + shift, imageSize - 1)]! / 255;
+      }
+      const { embedding } = await this.#program.run({ ...feedsOf(parameters), pixels });
+      all.set((embedding as Float32Array).subarray(0, used * embeddingSize), start * embeddingSize);
+    }
+    return all;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#program.dispose();
+  }
+}
