@@ -3,15 +3,12 @@
  * of fidelity tells. `npx tsx scripts/results/front.ts FILE.json`, the file a `Front`.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { attacksNamed, isAttackName } from "../../src/attacks/index.ts";
+import { blend, HeldOutImages, holdOut, largestBlend } from "../../src/blending/index.ts";
 import { openSource } from "../../src/data/index.ts";
 import { evaluate } from "../../src/evaluation/index.ts";
-import { blend } from "../../src/models/blend.ts";
 import { type Encoder, loadEncoder } from "../../src/models/index.ts";
-import { readCheckpoint } from "../../src/training/checkpoint.ts";
-import { HeldOutImages, holdOut, largestBlend } from "../../src/training/index.ts";
-import { stateOf } from "../../src/training/parameters.ts";
+import { trainedEncoder } from "../../src/training/index.ts";
 
 interface Front {
   readonly original: string;
@@ -42,15 +39,10 @@ interface Set {
 const front = JSON.parse(readFileSync(process.argv[2]!, "utf8")) as Front;
 const { threads, run } = front;
 const original = await loadEncoder(front.original, front.imageSize === undefined ? {} : { imageSize: front.imageSize });
-const robust = run === undefined ? original : trained(original, run);
+const robust = run === undefined ? original : trainedEncoder(original, run);
 const source = await openSource(front.heldOut.data, { seed: 0 });
 const { heldOut } = holdOut(source, front.heldOut.trained, front.heldOut.seed);
 const images = await HeldOutImages.open(original, source, heldOut, { batch: 16, threads });
-
-function trained(encoder: Encoder, folder: string): Encoder {
-  const theta = stateOf(readCheckpoint(join(folder, "checkpoints", "last.safetensors")).tensors, "theta");
-  return encoder.withParameters(theta as Encoder["parameters"]);
-}
 
 async function accuraciesOf(encoder: Encoder, set: Set): Promise<Record<string, number>> {
   const { name, data, offset = 0, limit, attack, epsilons, attacked = limit } = set;

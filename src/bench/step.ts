@@ -2,7 +2,7 @@ import type { FixedSteps } from "../attacks/index.ts";
 import { productFlops, productsOf } from "../graph/flops.ts";
 import type { Outputs, Value } from "../graph/index.ts";
 import { withTransposedOperands } from "../graph/passes/transposed-operands.ts";
-import { cloneParameters, type Encoder } from "../models/encoder.ts";
+import { cloneParameters, type Encoder, feedsOf } from "../models/encoder.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
 import { allocate, elementCount } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
@@ -10,7 +10,6 @@ import { type CompileOptions, compile, discard, HeldHeap, takingTurns } from "..
 import { peakMemoryBytes } from "../runtime/peak-memory.ts";
 import { AdamW } from "../training/adamw/adamw.ts";
 import { chosenMicroBatches, type MicroBatches } from "../training/micro-batch.ts";
-import { feedsOf } from "../training/parameters.ts";
 import { microBatchOf, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
 import { TrainingStep } from "../training/training-step.ts";
 import type { BenchModel, BenchModelName } from "./architectures.ts";

@@ -3,6 +3,7 @@ import { LoreError, UsageError } from "../errors.ts";
 import { attackCommand } from "./attack.ts";
 import { benchCommand } from "./bench.ts";
 import { benchmarkCommand } from "./benchmark.ts";
+import { blendCommand } from "./blend.ts";
 import { expandSettings, packageVersion } from "./config.ts";
 import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -28,6 +29,7 @@ export async function lore(args: readonly string[]): Promise<number> {
   const commands = [
     quickstartCommand,
     trainCommand,
+    blendCommand,
     evaluateCommand,
     attackCommand,
     benchmarkCommand,

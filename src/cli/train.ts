@@ -1,17 +1,11 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
+import type { ChosenBlend } from "../blending/index.ts";
 import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { saveFloat16Copies } from "../models/index.ts";
-import {
-  type ChosenBlend,
-  finetune,
-  formatBytes,
-  type MemoryPlan,
-  readRun,
-  type StepMetrics,
-} from "../training/index.ts";
+import { finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, type WeightFlags, withEncoderFlags } from "./encoder.ts";

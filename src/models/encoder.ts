@@ -67,3 +67,8 @@ export function frozenWeights(graph: Graph, parameters: Parameters): Weights {
 export function cloneParameters(parameters: Parameters): Parameters {
   return new Map([...parameters].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
 }
+
+/** Parameters as a program takes them. */
+export function feedsOf(parameters: Parameters): Readonly<Record<string, Float32Array>> {
+  return Object.fromEntries([...parameters].map(([name, { data }]) => [name, data]));
+}

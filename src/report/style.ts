@@ -68,3 +68,11 @@ summary { cursor: pointer; }
   .grid.small, .grid.pictures { grid-template-columns: repeat(3, 1fr); }
 }
 `;
+
+/** The style's colours on paper, by name. */
+export const paperColours: ReadonlyMap<string, string> = new Map(
+  [...style.slice(0, style.indexOf("@media")).matchAll(/(--\w+): (#[0-9a-f]+)/g)].map(([, name, value]) => [
+    name!,
+    value!,
+  ]),
+);

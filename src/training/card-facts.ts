@@ -1,8 +1,8 @@
 import { type InnerAttack, isInt8 } from "../attacks/index.ts";
+import type { ChosenBlend } from "../blending/index.ts";
 import type { TrainingFacts } from "../models/index.ts";
 import type { Constraint, DistanceKind, Dual, Objective } from "../objectives/index.ts";
 import { versions } from "../version.ts";
-import type { ChosenBlend } from "./blend-search.ts";
 import type { TrainingSettings } from "./finetune.ts";
 
 /** What the model card of a trained encoder says of its training. */

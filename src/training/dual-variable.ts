@@ -1,8 +1,9 @@
 import type { Parameters } from "../models/encoder.ts";
+import { feedsOf } from "../models/encoder.ts";
 import { control, type Dual, gradientName } from "../objectives/index.ts";
 import type { Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw/adamw.ts";
-import { addInPlace, feedsOf } from "./parameters.ts";
+import { addInPlace } from "./parameters.ts";
 import { arraysOf, type Part } from "./part.ts";
 
 /** The multipliers of a constraint: gives lambda to a batch's images, and learns from how far they violate it. */

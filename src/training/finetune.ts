@@ -1,16 +1,14 @@
+import { blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { blend } from "../models/blend.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
 import { checkAttack } from "./attack-support.ts";
-import { type ChosenBlend, largestBlend } from "./blend-search.ts";
 import { trainingFacts } from "./card-facts.ts";
 import type { Progress } from "./checkpoint.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
-import { HeldOutImages, holdOut } from "./held-out.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";

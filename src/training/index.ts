@@ -1,4 +1,3 @@
-export { type BlendPoint, type ChosenBlend, largestBlend } from "./blend-search.ts";
 export {
   defaultSettings,
   type FinetuneOptions,
@@ -6,10 +5,9 @@ export {
   finetune,
   type TrainingSettings,
 } from "./finetune.ts";
-export { type Fidelity, HeldOutImages, holdOut } from "./held-out.ts";
 export { formatBytes, type MemoryPlan, planMemory, trainingBytes } from "./memory.ts";
 export type { StepMetrics } from "./metrics.ts";
 export { NonFiniteError } from "./non-finite.ts";
-export { readRun } from "./run-folder.ts";
+export { readRun, trainedEncoder } from "./run-folder.ts";
 export { labelledClasses } from "./supervision.ts";
 export { TrainingStep } from "./training-step.ts";

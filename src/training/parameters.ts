@@ -1,15 +1,9 @@
 import { UsageError } from "../errors.ts";
-import type { Parameters } from "../models/encoder.ts";
 import { describeType, type Tensor } from "../onnx/tensor.ts";
 import { simdLoop } from "../simd/index.ts";
 
 /** Tensors by name, as checkpoints hold them. */
 export type State = ReadonlyMap<string, Tensor>;
-
-/** Parameters as a program takes them. */
-export function feedsOf(parameters: Parameters): Readonly<Record<string, Float32Array>> {
-  return Object.fromEntries([...parameters].map(([name, { data }]) => [name, data]));
-}
 
 const additions = simdLoop({ arrays: 2 }, (k, [a, b]) => ({ writes: [k.add(a!, b!)] }));
 const squares = simdLoop({ arrays: 1 }, (k, [x]) => ({ sum: k.mul(x!, x!) }));

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { ChosenBlend } from "../blending/index.ts";
 import { UsageError } from "../errors.ts";
+import type { Encoder, Parameters } from "../models/encoder.ts";
 import { appendLines, readJson, writeAtomically } from "../models/files.ts";
-import type { ChosenBlend } from "./blend-search.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StepMetrics } from "./metrics.ts";
+import { checkSameTensors, type State, stateOf } from "./parameters.ts";
 
 /**
  * What a training run leaves on disk: `run.json` (configuration, versions, seed), `metrics.jsonl` (a line a step),
@@ -70,6 +72,11 @@ export class RunFolder {
     return checkpoint;
   }
 
+  /** Everything that training changed, as the last checkpoint has it. */
+  restoreTensors(): State {
+    return readCheckpoint(this.#checkpoint).tensors;
+  }
+
   get hasCheckpoint(): boolean {
     return existsSync(this.#checkpoint);
   }
@@ -98,6 +105,17 @@ function whatIsThere(path: string): string | undefined {
   if (!statSync(path).isDirectory()) return "is a file. Move it away";
   if (existsSync(join(path, "run.json"))) return "already holds a run. Continue it with --resume";
   return readdirSync(path).length > 0 ? "is not empty. Empty it" : undefined;
+}
+
+/**
+ * The encoder that training started from with the weights that it ended with, before any blend.
+ *
+ * @throws UsageError when the folder holds no checkpoint, or one of another encoder
+ */
+export function trainedEncoder(original: Encoder, run: string): Encoder {
+  const theta = stateOf(RunFolder.open(run).restoreTensors(), "theta");
+  checkSameTensors(original.parameters, theta);
+  return original.withParameters(theta as Parameters);
 }
 
 /** What a run folder's `run.json` says. */

@@ -12,6 +12,7 @@ import { SVGRenderer } from "echarts/renderers";
 import { formatEpsilon } from "../../epsilon.ts";
 import type { Look } from "../cast.ts";
 import { details, escapeHtml, htmlTable } from "../page.ts";
+import { paperColours } from "../style.ts";
 
 use([BarChart, LineChart, ScatterChart, GridComponent, MarkLineComponent, SVGRenderer]);
 
@@ -90,6 +91,13 @@ function svg({ title, note, option, label, width = chartSize.width, height = cha
   } finally {
     chart.dispose();
   }
+}
+
+/** The picture alone, as a file of its own: in the colours of paper. */
+export function chartFile(chart: Chart): string {
+  return svg(chart)
+    .replaceAll(/var\((--\w+)\)/g, (variable, name: string) => paperColours.get(name) ?? variable)
+    .replace(/(<svg [^>]*>)/, '$1<rect width="100%" height="100%" fill="#fff"/>');
 }
 
 export interface Axis {

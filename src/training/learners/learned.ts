@@ -1,8 +1,8 @@
 import type { Parameters } from "../../models/encoder.ts";
+import { feedsOf } from "../../models/encoder.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { momentNames } from "../adamw/graph.ts";
-import { feedsOf } from "../parameters.ts";
 
 /**
  * What AdamW's graph changes, in the host's own arrays: parameters by name, moments by `momentNames`; and the optimiser's

@@ -1,5 +1,5 @@
-import { blendParameters } from "../models/blend.ts";
 import type { Parameters } from "../models/encoder.ts";
+import { blendParameters } from "./blend.ts";
 import type { Fidelity, HeldOutImages } from "./held-out.ts";
 
 /** A blend of the original and a robust encoder, and how much of the original's clean behaviour it keeps. */

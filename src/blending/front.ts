@@ -1,0 +1,46 @@
+import type { Attack, AutoAttack } from "../attacks/index.ts";
+import type { ImageSource } from "../data/index.ts";
+import { type EvaluateOptions, type Evaluation, evaluate } from "../evaluation/index.ts";
+import type { Encoder } from "../models/index.ts";
+import { blend } from "./blend.ts";
+import type { HeldOutImages } from "./held-out.ts";
+import type { BlendPoint } from "./search.ts";
+
+/** A blend, what it keeps, and where labels allow it, how accurate it is, clean and under attack. */
+export interface FrontPoint extends BlendPoint {
+  readonly evaluation?: Evaluation;
+}
+
+export interface FrontOptions {
+  /** Labelled images to measure accuracy on. Default: fidelity alone is measured. */
+  readonly labelled?: ImageSource;
+  readonly attacks?: readonly (Attack | AutoAttack)[];
+  /** How accuracy is measured. */
+  readonly evaluation?: Omit<EvaluateOptions, "attacks">;
+  readonly onPoint?: (point: FrontPoint, done: number, total: number) => void;
+}
+
+/**
+ * The trade-off after training: blends of two encoders, by weight.
+ *
+ * @param weights 0 is the original, 1 the robust encoder
+ * @throws UsageError when the encoders are not versions of one, or a weight is outside [0, 1]
+ */
+export async function front(
+  original: Encoder,
+  robust: Encoder,
+  weights: readonly number[],
+  images: HeldOutImages,
+  { labelled, attacks = [], evaluation, onPoint }: FrontOptions = {},
+): Promise<readonly FrontPoint[]> {
+  const points: FrontPoint[] = [];
+  for (const weight of weights) {
+    const encoder = blend(original, robust, weight);
+    const fidelity = await images.fidelity(encoder.parameters);
+    const measured = labelled && (await evaluate(encoder, labelled, { ...evaluation, attacks }));
+    const point = { weight, ...fidelity, ...(measured && { evaluation: measured }) };
+    points.push(point);
+    onPoint?.(point, points.length, weights.length);
+  }
+  return points;
+}

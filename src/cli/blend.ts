@@ -1,0 +1,169 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { blend, type FrontPoint, front, HeldOutImages, largestBlend } from "../blending/index.ts";
+import { balancedSubset, openSource } from "../data/index.ts";
+import { UsageError } from "../errors.ts";
+import { openTemplates } from "../evaluation/index.ts";
+import { writeAtomically } from "../models/files.ts";
+import { type Encoder, saveEncoder } from "../models/index.ts";
+import { frontChart } from "../report/charts/front.ts";
+import { chartFile } from "../report/charts/svg.ts";
+import { attackTitle } from "../report/evaluation.ts";
+import { percent, textTable } from "../report/table.ts";
+import { trainedEncoder } from "../training/index.ts";
+import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { type ComputeFlags, compileFlags, parseCount, parseShare, withComputeFlags } from "./options.ts";
+import { ProgressLine } from "./progress.ts";
+
+interface Flags extends ComputeFlags, EncoderFlags, AttackFlags {
+  readonly encoder: readonly string[];
+  readonly heldOut: string;
+  readonly images: number;
+  readonly data?: string;
+  readonly limit?: number;
+  readonly classes?: string;
+  readonly templates?: string;
+  readonly weights: readonly number[];
+  readonly weight?: number;
+  readonly keep?: number;
+  readonly out?: string;
+}
+
+export function blendCommand(): Command {
+  const command = new Command("blend")
+    .description("the trade-off after training: weights between an encoder and its robust version, measured and saved")
+    .requiredOption(
+      "--encoder <original and robust...>",
+      `two versions of one encoder, the original first: ${encoderKinds}; a run folder is the weights as training left them`,
+    )
+    .requiredOption("--held-out <data>", "images that were not trained on, without labels: tell what a blend keeps")
+    .option("--images <n>", "held-out images to use", parseCount, 256)
+    .option("--data <data>", "labelled images: also measure accuracy, clean and under --attack")
+    .option("--limit <n>", "labelled images to use, taken class by class in turn", parseCount)
+    .option("--classes <file>", "JSON file with class names of the labelled images")
+    .option("--templates <prompts>", "zero-shot: prompts of the class names, as in lore evaluate")
+    .option(
+      "--weights <list>",
+      "blends to look at, 0 the original, 1 the robust encoder",
+      parseShares,
+      [0, 0.25, 0.5, 0.75, 1],
+    )
+    .option("--weight <w>", "save this blend to --out", parseShare)
+    .option("--keep <share>", "save the blend that keeps this share of the original's behaviour", parseShare)
+    .option("--out <folder>", "where the blend and the picture of the front go; any command takes it as --encoder");
+  return withComputeFlags(
+    withEncoderFlags(withAttackFlags(command)).option(
+      "--image-size <n>",
+      "side of the input in pixels (default: the encoder's own)",
+      parseCount,
+    ),
+  ).action(run);
+}
+
+function parseShares(text: string): readonly number[] {
+  try {
+    return text.split(",").map((part) => parseShare(part));
+  } catch {
+    throw new InvalidArgumentError("It must be shares from 0 to 1 with commas between them: 0,0.5,1.");
+  }
+}
+
+async function run(flags: Flags): Promise<void> {
+  const [first, second, ...more] = flags.encoder;
+  if (first === undefined || second === undefined || more.length > 0)
+    throw new UsageError("--encoder takes two: the original and its robust version.");
+  if (flags.weight !== undefined && flags.keep !== undefined)
+    throw new UsageError("--weight and --keep each choose the blend to save: give one of them.");
+  const choice = flags.weight !== undefined || flags.keep !== undefined;
+  if (choice !== (flags.out !== undefined))
+    throw new UsageError("A blend is saved by --out FOLDER together with --weight or --keep.");
+  if (flags.out !== undefined && existsSync(flags.out))
+    throw new UsageError(`${flags.out} is there already; give another --out. Nothing was overwritten.`);
+
+  const progress = new ProgressLine();
+  const compute = await compileFlags(flags);
+  const original = await openEncoder(first, flags, progress);
+  const robust = await openRobust(original, second, flags, progress);
+  const heldOut = await openSource(flags.heldOut, { seed: flags.seed });
+  const indices = balancedSubset(heldOut, flags.images, flags.seed);
+  const images = await HeldOutImages.open(original, heldOut, indices, { ...compute, batch: 16 });
+  try {
+    const points = await front(original, robust, flags.weights, images, {
+      ...(await labelledOptions(flags)),
+      attacks: attacksOf(flags),
+      onPoint: ({ weight }, done, total) => progress.update("blends", done, total, `weight ${weight}`),
+    });
+    progress.end();
+    const chosen = await choose(flags, original, robust, images);
+    if (flags.out !== undefined && chosen) save(flags.out, blend(original, robust, chosen.weight), points, chosen);
+    print(flags, points, chosen);
+  } finally {
+    await images.dispose();
+  }
+}
+
+async function openRobust(original: Encoder, spec: string, flags: Flags, progress: ProgressLine): Promise<Encoder> {
+  const isRun = existsSync(join(spec, "run.json")) && existsSync(join(spec, "checkpoints"));
+  return isRun
+    ? trainedEncoder(original, spec)
+    : openEncoder(spec, { ...flags, imageSize: original.imageSize }, progress);
+}
+
+async function labelledOptions({ data, classes, templates, limit, seed, ...flags }: Flags) {
+  if (data === undefined) return {};
+  const labelled = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  return {
+    labelled,
+    evaluation: {
+      ...(await compileFlags({ ...flags, seed })),
+      seed,
+      ...(limit !== undefined && { limit }),
+      ...(templates !== undefined && { templates: openTemplates(templates) }),
+    },
+  };
+}
+
+async function choose({ weight, keep }: Flags, original: Encoder, robust: Encoder, images: HeldOutImages) {
+  if (weight !== undefined) return { weight, ...(await images.fidelity(blend(original, robust, weight).parameters)) };
+  return keep === undefined ? undefined : largestBlend(images, original.parameters, robust.parameters, keep);
+}
+
+function save(out: string, encoder: Encoder, points: readonly FrontPoint[], chosen: { readonly weight: number }): void {
+  saveEncoder(encoder, join(out, "encoder"));
+  writeAtomically(join(out, "blend.json"), `${JSON.stringify({ chosen, points }, undefined, 2)}\n`);
+  writeAtomically(join(out, "front.svg"), chartFile(frontChart(points, `Saved: ${chosen.weight}`)));
+}
+
+function print(
+  { json, heldOut, data, out }: Flags,
+  points: readonly FrontPoint[],
+  chosen: { readonly weight: number; readonly kept: number } | undefined,
+): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ points, ...(chosen && { chosen }) }, undefined, 2)}\n`);
+    return;
+  }
+  const attacks = points[0]?.evaluation?.attacks ?? [];
+  const header = [
+    "weight",
+    "kept",
+    "neighbours",
+    ...(data === undefined ? [] : ["clean"]),
+    ...attacks.map(attackTitle),
+  ];
+  const rows = points.map(({ weight, kept, agreement, evaluation }) => [
+    String(weight),
+    percent(kept),
+    percent(agreement.neighbours),
+    ...(evaluation ? [percent(evaluation.clean), ...evaluation.attacks.map(({ accuracy }) => percent(accuracy))] : []),
+  ]);
+  const saved =
+    chosen &&
+    `Saved ${out}: ${chosen.weight.toFixed(3)} of the way, keeps ${percent(chosen.kept)}. Picture: ${out}/front.svg\n`;
+  process.stdout.write(
+    `${textTable(header, rows)}\n\nkept: share of the original's behaviour on images of ${heldOut}; 100 % is all but what a shift by a sixteenth of\n` +
+      `the width changes. neighbours: of 10 nearest images, those that stay. weight: 0 is the original.\n${saved ?? ""}`,
+  );
+}
