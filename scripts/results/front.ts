@@ -76,7 +76,9 @@ async function accuraciesOf(encoder: Encoder, set: Set): Promise<Record<string, 
 
 for (const asked of front.weights) {
   const weight =
-    asked === "keep" ? (await largestBlend(images, original.parameters, robust.parameters, 1)).weight : asked;
+    asked === "keep"
+      ? (await largestBlend(images, original.parameters, robust.parameters, { keep: 1, largest: 1 })).weight
+      : asked;
   const encoder = blend(original, robust, weight);
   const started = performance.now();
   const fidelity = await images.fidelity(encoder.parameters);

@@ -8,41 +8,46 @@ export interface BlendPoint extends Fidelity {
   readonly weight: number;
 }
 
-/** The blend that a constraint chose, and those that were looked at on the way, by weight. */
-export interface ChosenBlend extends BlendPoint {
+/** What decides how far a blend goes from the original. */
+export interface BlendRule {
+  /** No further than this weight. */
+  readonly largest: number;
+  /** No further than keeps this share of the original's behaviour, in [0, 1]. */
   readonly keep: number;
+}
+
+/** The blend that a rule chose, and those that were looked at on the way, by weight. */
+export interface ChosenBlend extends BlendPoint, BlendRule {
   readonly points: readonly BlendPoint[];
 }
 
-/** Halvings of the weight's interval: the choice is within 1/128. */
+/** Halvings of the interval: the choice is within 1/128 of it. */
 const halvings = 7;
 
 /**
- * The largest weight at which the blend keeps a share of the original's behaviour on held-out images; the share falls as
- * the weight rises.
- *
- * @param keep in [0, 1]
+ * The largest weight that the rule allows, by what blends keep of the original's behaviour on held-out images: the share
+ * falls as the weight rises.
  */
 export async function largestBlend(
   images: HeldOutImages,
   original: Parameters,
   robust: Parameters,
-  keep: number,
+  rule: BlendRule,
 ): Promise<ChosenBlend> {
   const at = async (weight: number): Promise<BlendPoint> => ({
     weight,
     ...(await images.fidelity(blendParameters(original, robust, weight))),
   });
-  const keeps = ({ kept }: BlendPoint): boolean => kept >= keep;
-  const whole = await at(1);
+  const keeps = ({ kept }: BlendPoint): boolean => kept >= rule.keep;
+  const whole = await at(rule.largest);
   const points = [whole];
   let best = keeps(whole) ? whole : await at(0);
-  let above = 1;
+  let above = rule.largest;
   for (let i = 0; i < halvings && best !== whole; i++) {
     const middle = await at((best.weight + above) / 2);
     points.push(middle);
     if (keeps(middle)) best = middle;
     else above = middle.weight;
   }
-  return { ...best, keep, points: points.sort((a, b) => a.weight - b.weight) };
+  return { ...best, ...rule, points: points.sort((a, b) => a.weight - b.weight) };
 }

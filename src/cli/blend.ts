@@ -127,7 +127,9 @@ async function labelledOptions({ data, classes, templates, limit, seed, ...flags
 
 async function choose({ weight, keep }: Flags, original: Encoder, robust: Encoder, images: HeldOutImages) {
   if (weight !== undefined) return { weight, ...(await images.fidelity(blend(original, robust, weight).parameters)) };
-  return keep === undefined ? undefined : largestBlend(images, original.parameters, robust.parameters, keep);
+  return keep === undefined
+    ? undefined
+    : largestBlend(images, original.parameters, robust.parameters, { keep, largest: 1 });
 }
 
 function save(out: string, encoder: Encoder, points: readonly FrontPoint[], chosen: { readonly weight: number }): void {

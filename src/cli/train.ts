@@ -37,6 +37,7 @@ interface Flags extends ComputeFlags, Omit<ImageFlags, "batch">, EncoderFlags, W
   readonly weightDecay?: number;
   readonly warmup?: number;
   readonly clipGradient?: number;
+  readonly blend?: number;
   readonly keep?: number;
   readonly microBatch?: number;
   readonly memory?: number;
@@ -65,8 +66,13 @@ export function trainCommand(): Command {
     .option("--warmup <share>", "share of the steps spent on linear warm-up (default: 0.07)", parseFraction)
     .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
     .option(
+      "--blend <weight>",
+      "go this far from the original's weights to the trained ones; 1 is all the way (default: 0.5 for robust, 1 for others)",
+      parseShare,
+    )
+    .option(
       "--keep <share>",
-      "share of the original's behaviour on clean images to keep: blends the trained weights towards the original's until held-out images say so; 0: no blend (default: 1 for robust, 0 for others)",
+      "go no further than keeps this share of the original's behaviour on held-out images; 0: not checked (default: 1 for robust, 0 for others)",
       parseShare,
     )
     .addOption(microBatchOption())
@@ -219,7 +225,7 @@ function detail(metrics: StepMetrics): string {
 }
 
 function describeBlend({ weight, kept, keep }: ChosenBlend): string {
-  return `Blended ${weight.toFixed(2)} of the way from the original, which keeps ${(100 * kept).toFixed(0)} % of its behaviour on held-out images (asked for: ${100 * keep} %).`;
+  return `Blended ${weight.toFixed(2)} of the way from the original, which keeps ${(100 * kept).toFixed(0)} % of its behaviour on held-out images (at least ${100 * keep} % asked for).`;
 }
 
 function describePlan({ batch, microBatch, primalMicroBatch, recompute, bytes }: MemoryPlan): string {
@@ -242,7 +248,10 @@ function settingsOf(flags: Flags) {
     ...(microBatch !== undefined && { microBatch }),
     ...(memory !== undefined && { memory }),
     ...(recompute && { recompute }),
-    ...(flags.keep !== undefined && { keep: flags.keep }),
+    blend: {
+      ...(flags.blend !== undefined && { largest: flags.blend }),
+      ...(flags.keep !== undefined && { keep: flags.keep }),
+    },
     ...(clipGradient !== undefined && { clipGradient }),
     ...(strict && { strict }),
   };

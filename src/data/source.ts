@@ -5,8 +5,11 @@ export interface RawImage {
   readonly data: Uint8Array;
 }
 
-/** Parts of a generated data set: the same (colour, shape) pairs in train and test, pairs neither has in heldout. */
-export type SyntheticSplit = "train" | "test" | "heldout";
+/**
+ * Parts of a generated data set: the same (colour, shape) pairs in train and test, pairs that neither has in heldout, and
+ * all of them in all.
+ */
+export type SyntheticSplit = "train" | "test" | "heldout" | "all";
 
 /**
  * Where the pixels of an image come from. Plain data, so that it can be posted to a worker thread: whoever holds a

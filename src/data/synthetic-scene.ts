@@ -38,7 +38,7 @@ const trainingPairs = pairs.filter(({ colour, shape }) => !isHeldOut(colour, sha
  * The pairs that a split has take turns in a seeded order, so that any prefix of a split is nearly balanced.
  */
 export function sceneOf(seed: number, split: SyntheticSplit, index: number): Scene {
-  const possible = split === "heldout" ? heldOutPairs : trainingPairs;
+  const possible = pairsOf(split);
   const round = Math.floor(index / possible.length);
   const order = shuffle(possible, randomStream("pairs", seed, split, round));
   const { shape, colour } = order[index % possible.length]!;
@@ -47,6 +47,18 @@ export function sceneOf(seed: number, split: SyntheticSplit, index: number): Sce
   const background = random.pick(backgrounds.filter((candidate) => candidate !== colour));
   const caption = random.pick(captions)({ texture, colour, shape, background });
   return { shape, colour, texture, background, caption };
+}
+
+function pairsOf(split: SyntheticSplit): typeof pairs {
+  switch (split) {
+    case "all":
+      return pairs;
+    case "heldout":
+      return heldOutPairs;
+    case "train":
+    case "test":
+      return trainingPairs;
+  }
 }
 
 type Words = Omit<Scene, "caption">;

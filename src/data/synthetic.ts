@@ -12,7 +12,7 @@ export interface SyntheticOptions {
   readonly seed?: number;
   /**
    * "train" and "test" show the same (colour, shape) pairs in different images; "heldout" shows exactly the 8 pairs (one
-   * for each colour and each shape) that these never show, under any seed. Default "train".
+   * for each colour and each shape) that these never show, under any seed; "all" shows all 64. Default "train".
    */
   readonly split?: SyntheticSplit;
   /** Default "shape". */
@@ -20,7 +20,7 @@ export interface SyntheticOptions {
 }
 
 export const syntheticLabels: readonly SyntheticLabel[] = ["shape", "colour", "colour-shape"];
-export const syntheticSplits: readonly SyntheticSplit[] = ["train", "test", "heldout"];
+export const syntheticSplits: readonly SyntheticSplit[] = ["train", "test", "heldout", "all"];
 
 const defaultCount = 2048;
 

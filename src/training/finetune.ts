@@ -1,4 +1,4 @@
-import { blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
+import { type BlendRule, blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
@@ -60,11 +60,10 @@ export function defaultSettings({ name }: Pick<Objective, "name">, images: numbe
 
 export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptions {
   /**
-   * Share of the original's behaviour on clean images to keep, in (0, 1]: decides how far the encoder goes from the
-   * original's weights to the trained ones, judged on images held out of training. Default: see `defaultKeep`; 0 takes the
-   * trained weights as they are.
+   * How far the encoder that comes out lies from the original's weights to the trained ones: no further than a weight, and
+   * than keeps a share of the original's behaviour on images held out of training. Default: see `defaultBlend`.
    */
-  readonly keep?: number;
+  readonly blend?: Partial<BlendRule>;
   /** Run folder to create; without it nothing is written and the run cannot be resumed. */
   readonly run?: string;
   /** Continue the run in the folder instead of creating it. */
@@ -96,9 +95,9 @@ export interface FinetuneResult {
 /** Held-out images below which shares mean nothing. */
 const fewestHeldOut = 32;
 
-/** The share of the original's clean behaviour that the recipe keeps; others train as published, and keep what they keep. */
-export function defaultKeep({ name }: Pick<Objective, "name">): number {
-  return name === "robust" ? 1 : 0;
+/** The recipe goes half of the way, less where that loses behaviour; other methods take the weights as they were trained. */
+export function defaultBlend({ name }: Pick<Objective, "name">): BlendRule {
+  return name === "robust" ? { largest: 0.5, keep: 1 } : { largest: 1, keep: 0 };
 }
 
 /** Batches from one measurement of clean distances to the next, where the objective does not need them. */
@@ -121,11 +120,12 @@ export async function finetune(
   objective: Objective,
   options: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
-  const { seed = 0, limit = source.items.length, keep = defaultKeep(objective) } = options;
+  const { seed = 0, limit = source.items.length } = options;
+  const rule = { ...defaultBlend(objective), ...options.blend };
   checkSupervision(objective, encoder, source);
-  checkKeep(keep);
+  checkBlend(rule);
   const { trained: subset, heldOut } =
-    keep > 0 ? holdOut(source, limit, seed) : { trained: balancedSubset(source, limit, seed), heldOut: [] };
+    rule.keep > 0 ? holdOut(source, limit, seed) : { trained: balancedSubset(source, limit, seed), heldOut: [] };
   const settings: TrainingSettings = { ...defaultSettings(objective, subset.length), ...defined(options) };
   const { batch, epochs } = settings;
   checkSettings(settings);
@@ -220,8 +220,8 @@ export async function finetune(
   }
   const trained = encoder.withParameters(step.parameters);
   if (interrupted) return { encoder: trained, trained, finished: false, steps: progress.step };
-  const chosen = keep > 0 ? await chooseBlend(encoder, trained, source, heldOut, keep, options) : undefined;
-  const result = chosen ? blend(encoder, trained, chosen.weight) : trained;
+  const chosen = rule.keep > 0 ? await chooseBlend(encoder, trained, source, heldOut, rule, options) : undefined;
+  const result = blend(encoder, trained, chosen?.weight ?? rule.largest);
   if (folder) {
     if (chosen) folder.describeBlend(chosen);
     const data = { encoder: encoder.name, data: source.name, images: subset.length };
@@ -235,18 +235,18 @@ async function chooseBlend(
   trained: Encoder,
   source: ImageSource,
   heldOut: readonly number[],
-  keep: number,
+  rule: BlendRule,
   { onWarning, ...options }: FinetuneOptions,
 ): Promise<ChosenBlend | undefined> {
   const images = await HeldOutImages.open(original, source, heldOut, { ...options, batch: 16 });
   try {
-    if (images.count >= fewestHeldOut) return await largestBlend(images, original.parameters, trained.parameters, keep);
+    if (images.count >= fewestHeldOut) return await largestBlend(images, original.parameters, trained.parameters, rule);
   } finally {
     await images.dispose();
   }
   onWarning?.(
-    `only ${images.count} images are held out, too few to tell what share of the original is kept: the encoder is left as ` +
-      `trained. Give ${10 * fewestHeldOut} images or more, or choose by hand with lore blend.`,
+    `only ${images.count} images are held out, too few to tell what share of the original is kept: the blend is not ` +
+      `checked. Give ${10 * fewestHeldOut} images or more, or look at it with lore blend.`,
   );
   return undefined;
 }
@@ -286,8 +286,9 @@ function openFolder({ run, resume, description }: FinetuneOptions, settings: obj
   return resume ? RunFolder.open(run) : RunFolder.create(run, { ...description, ...settings, versions: versions() });
 }
 
-function checkKeep(keep: number): void {
+function checkBlend({ largest, keep }: BlendRule): void {
   if (!(keep >= 0 && keep <= 1)) throw new UsageError(`The share to keep lies in [0, 1], got ${keep}.`);
+  if (!(largest >= 0 && largest <= 1)) throw new UsageError(`A blend's weight lies in [0, 1], got ${largest}.`);
 }
 
 function checkSettings(settings: TrainingSettings): void {

@@ -2,6 +2,7 @@ import type { FrontPoint } from "../../blending/index.ts";
 import { attackTitle } from "../evaluation.ts";
 import { percent } from "../table.ts";
 import { type Chart, inPercent, xAxis, yAxis } from "./svg.ts";
+import { padded } from "./tradeoff.ts";
 
 /**
  * The trade-off along blends: clean accuracy against accuracy under the last attack, a point a weight. Without accuracies,
@@ -14,6 +15,7 @@ export function frontChart(points: readonly FrontPoint[], note: string): Chart {
       ? { weight, x: evaluation.clean, y: evaluation.attacks.at(-1)!.accuracy }
       : { weight, x: weight, y: kept },
   );
+  const [left, right] = padded(places.map(({ x }) => inPercent(x)));
   const under = attack && `accuracy under ${attackTitle(attack)}, %`;
   return {
     title: "Blends of the original and the robust encoder",
@@ -21,7 +23,7 @@ export function frontChart(points: readonly FrontPoint[], note: string): Chart {
     width: 560,
     height: 380,
     option: {
-      xAxis: xAxis({ name: under ? "clean accuracy, %" : "weight of the robust encoder, %" }),
+      xAxis: xAxis({ name: under ? "clean accuracy, %" : "weight of the robust encoder, %", min: left, max: right }),
       yAxis: yAxis({ name: under ?? "behaviour kept, %", min: 0 }),
       series: [
         {
@@ -33,8 +35,8 @@ export function frontChart(points: readonly FrontPoint[], note: string): Chart {
           itemStyle: { color: "var(--c0)" },
           label: {
             show: true,
-            position: "right",
-            formatter: ({ dataIndex }) => `${places[dataIndex]!.weight}`,
+            position: "top",
+            formatter: ({ dataIndex }) => `weight ${places[dataIndex]!.weight}`,
             color: "var(--ink)",
             fontSize: 13,
           },

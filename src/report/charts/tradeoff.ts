@@ -95,7 +95,7 @@ export function tradeoffFigure(points: readonly TradeoffPoint[], attack: string,
 }
 
 /** Ends of an axis with room around its points, in whole tens of percent. */
-function padded(values: readonly number[]): readonly [number, number] {
+export function padded(values: readonly number[]): readonly [number, number] {
   const ends = [Math.floor((Math.min(...values) - 4) / 10) * 10, Math.ceil((Math.max(...values) + 4) / 10) * 10];
   return [Math.max(ends[0]!, 0), Math.min(ends[1]!, 100)];
 }
