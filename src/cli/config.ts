@@ -9,24 +9,13 @@ type Settings = Readonly<Record<string, unknown>>;
 const presets: Readonly<Record<string, Settings>> = {
   /** Appendix C of the paper: for CLIP's ViT-B/32 on ImageNet, with batches of hundreds. */
   paper: {
+    method: "lore",
     "learning-rate": 1e-5,
     "weight-decay": 1e-4,
     "steps-per-batch": 5,
     rho: 0.1,
     "margin-exponent": 2,
     dual: "network",
-    "dual-learning-rate": 5e-4,
-  },
-  /** For small encoders and thousands of images instead of millions; docs/RESULTS.md says why. */
-  small: {
-    epochs: 1,
-    batch: 32,
-    "learning-rate": 1e-4,
-    "weight-decay": 1e-4,
-    rho: 0.4,
-    "margin-exponent": 2,
-    dual: "network",
-    "dual-value": 1,
     "dual-learning-rate": 5e-4,
   },
 };

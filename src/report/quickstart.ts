@@ -7,7 +7,7 @@ import { embeddedPng, htmlPage, htmlTable, paragraph, preformatted, section } fr
 export interface QuickstartRow {
   readonly name: string;
   readonly test: Evaluation;
-  /** On pairs of colour and shape that training never showed. */
+  /** On pairs of colour and shape that the original never saw together. */
   readonly unseen: Evaluation;
   readonly examples: readonly AttackedExample[];
 }
@@ -54,13 +54,13 @@ export async function quickstartReport(
   const size = formatEpsilon(epsilon);
   const html = htmlPage("lore-vision quickstart", [
     paragraph(
-      "A small CLIP is attacked, then its image tower is fine-tuned without labels by FARE and by LORE, and attacked again. All images are generated.",
+      "A small CLIP is attacked, then its image tower is fine-tuned without labels by FARE, by LORE and by lore train's recipe, and attacked again. All images are generated.",
     ),
     section(
       "Zero-shot accuracy",
       htmlTable(header, cells),
       paragraph(
-        `${original.test.images} test images, and ${original.unseen.images} of pairs of colour and shape that no training image shows ("unseen"). ` +
+        `${original.test.images} test images, and ${original.unseen.images} of pairs of colour and shape that the encoder never saw together ("unseen"). ` +
           `The text tower names one of ${original.test.classes} pairs. PGD, l-inf, 20 steps of epsilon / 4, one random start.`,
       ),
     ),
