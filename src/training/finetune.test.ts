@@ -199,10 +199,10 @@ describe("what a run leaves", () => {
     expect((await loadEncoder(run)).head).toEqual(encoder.head);
   });
 
-  test("FARE's metrics hold the clean distance, no lambda; another seed is another run", async () => {
+  test("FARE's metrics hold the clean distance of every tenth batch, no lambda; another seed is another run", async () => {
     const objective = fare({ epsilon, attack });
     const runs = [fresh(), fresh()];
-    for (const [i, run] of runs.entries()) await train(objective, { run, epochs: 1, limit: 12, seed: i });
+    for (const [i, run] of runs.entries()) await train(objective, { run, epochs: 4, limit: 12, seed: i });
     const names = ["step", "epoch", "images", "advDistance", "cleanDistance", "learningRate", "imagesPerSecond"];
     for (const line of metricsOf(runs[0]!)) expect(Object.keys(line).sort()).toEqual([...names].sort());
     expect(metricsOf(runs[0]!).at(-1)!.cleanDistance).toBeGreaterThan(0);
