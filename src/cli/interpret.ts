@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { openSource } from "../data/index.ts";
@@ -10,6 +9,7 @@ import { type Interpreted, interpret, KeptInterpretation } from "../interpretabi
 import { writeAtomically } from "../models/files.ts";
 import { interpretabilityTables } from "../report/interpretability.ts";
 import { saliencyPicture, synthesisPicture } from "../report/interpretability-pictures.ts";
+import { linesOf, readText } from "../text.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import {
@@ -127,15 +127,7 @@ async function keepPictures(out: string, found: Interpreted, specs: readonly str
 
 /** @throws UsageError when the file is none, or holds no text */
 function readTexts(path: string): readonly string[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new UsageError(`--texts ${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
-  }
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const lines = linesOf(readText(path)).filter((line) => line.trim() !== "");
   if (lines.length > 0) return lines;
   throw new UsageError(`--texts ${path}: the file holds none; write one a line.`);
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import { readJson } from "../text.ts";
 import type { ImageClass } from "./source.ts";
 
 /** How many folders above the data are searched for a class file. */
@@ -77,7 +78,7 @@ export function nameInOrder(
 }
 
 function readClassesFile(path: string): ClassesFile {
-  const content = parse(path);
+  const content = readJson(path);
   if (Array.isArray(content) && content.length > 0 && content.every((name) => typeof name === "string")) {
     return { kind: "names", names: content };
   }
@@ -101,15 +102,6 @@ function readEntries(path: string, list: readonly unknown[]): ReadonlyMap<string
     entries.set(entry.folder, entry);
   });
   return entries;
-}
-
-function parse(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`Class file ${path} cannot be read: ${why}`, { cause });
-  }
 }
 
 function toEntry(value: unknown, problem: (what: string) => UsageError): ImageClass {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { UsageError } from "../errors.ts";
+import { lfsPointer } from "../lfs.ts";
 import { DecodeError, decodeImage } from "./decode.ts";
 import { ParquetImages } from "./parquet-rows.ts";
 import { readAt } from "./positioned.ts";
@@ -32,7 +33,17 @@ export async function readImage(location: ImageLocation, { size, exact }: Fit): 
   throw new DecodeError(`it is ${width} x ${height} pixels, and ${size} x ${size} are needed at native resolution`);
 }
 
-function readBytes(location: Exclude<ImageLocation, { kind: "synthetic" }>): Promise<Uint8Array> {
+/** @throws {DecodeError} when a Git LFS pointer lies in the image's place. */
+async function readBytes(location: FileLocation): Promise<Uint8Array> {
+  const bytes = await readContent(location);
+  const pointer = lfsPointer(bytes);
+  if (pointer === undefined) return bytes;
+  throw new DecodeError(`it is ${pointer}`);
+}
+
+type FileLocation = Exclude<ImageLocation, { kind: "synthetic" }>;
+
+function readContent(location: FileLocation): Promise<Uint8Array> {
   switch (location.kind) {
     case "file":
       return readFile(location.path);

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import { readText } from "../text.ts";
 import { findClassNames, findTemplates } from "./class-names.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
 import { sourceOf } from "./labels.ts";
@@ -63,7 +64,7 @@ function completeShards(folder: string): string[] {
   const tars = tarsIn(folder);
   const countFile = join(folder, "nshards.txt");
   if (!existsSync(countFile)) return tars;
-  const count = Number(readFileSync(countFile, "utf8"));
+  const count = Number(readText(countFile));
   if (tars.length === count) return tars;
   throw new UsageError(
     `Folder ${folder} holds ${tars.length} tar files, but ${countFile} counts ${count}. Complete it.`,

@@ -1,7 +1,7 @@
 import { basename, extname } from "node:path";
 import type { ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { readBytes, readJson } from "../models/files.ts";
+import { linesOf, readJson, readText } from "../text.ts";
 
 /** Captions of a source's images. */
 export interface Captions {
@@ -85,10 +85,7 @@ function isMap(json: unknown): json is Readonly<Record<string, string | readonly
 }
 
 function lines(path: string): readonly string[] {
-  return new TextDecoder()
-    .decode(readBytes(path))
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== "");
+  return linesOf(readText(path)).filter((line) => line.trim() !== "");
 }
 
 function columns(path: string, line: string, separator: string): Entry {
