@@ -42,7 +42,10 @@ describe.each(Object.entries(encodings))("text files in %s", (encoding, encode) 
     expect(classes!.map(({ name }) => name)).toEqual(["café", "newt"]);
     expect(templates).toEqual(["a {}", "{}s"]);
     for (const content of ['["café", "newt"]', '{ "a": "café", "b": "newt" }'])
-      expect(readClasses(file("names.json", content), ["a", "b"])!.map(({ name }) => name)).toEqual(["café", "newt"]);
+      expect(readClasses(file("names.json", content), ["a", "b"])!.classes.map(({ name }) => name)).toEqual([
+        "café",
+        "newt",
+      ]);
     expect(openTemplates(file("templates.txt", "a {}\rthe {c}"))).toEqual(["a {}", "the {}"]);
     expect(openTemplates(file("templates.json", '["a {}"]'))).toEqual(["a {}"]);
   });

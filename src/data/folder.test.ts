@@ -106,7 +106,7 @@ describe("imageFolder", () => {
     expect(templates).toEqual(["a photo of a {}."]);
     expect(imageFolder(join(path, "n1")).templates).toEqual(templates);
     writeFileSync(file, "newt\n");
-    expect(() => imageFolder(path)).toThrow(/classnames\.txt holds 1 names for 2 classes/);
+    expect(() => imageFolder(path)).toThrow(/classnames\.txt holds 1 name for 2 classes/);
     // Label order; the folders are sorted.
     writeFileSync(file, "n2\nn1\n");
     expect(imageFolder(path).classes!.map(({ name }) => name)).toEqual(["n1", "n2"]);
@@ -115,7 +115,7 @@ describe("imageFolder", () => {
   it.each([
     ["is no JSON array", 3],
     ['gives "a" a name', { a: 1 }],
-    ["holds 2 names for 1 classes", ["newt", "owl"]],
+    ["holds 2 names for 1 class (", ["newt", "owl"]],
     ['entry 1 has no "folder"', [{ folder: "a" }, { name: "b" }]],
     ['entry 0 has an "index"', [{ folder: "a", index: 1.5 }]],
     ['entry 1 repeats folder "a"', [{ folder: "a" }, { folder: "a" }]],

@@ -1,6 +1,30 @@
 import { UsageError } from "../errors.ts";
 import { randomStream, shuffle } from "../random.ts";
+import { counted, type Telling, tellFault, tellRemarks } from "./remarks.ts";
 import type { ImageSource } from "./source.ts";
+
+/** Which images of a source a measurement is of, and what becomes of its faults. */
+export interface Choice extends Telling {
+  /** Images to use, taken class by class in turn. Default: all. */
+  readonly limit?: number | undefined;
+  readonly seed: number;
+}
+
+/**
+ * The images that a measurement or a training is of: a balanced subset. Whatever speaks about a source goes through here,
+ * so that what the source leaves out, and a limit that it has not enough images for, is told.
+ *
+ * @returns Indices into `source.items`.
+ * @throws {UsageError} under `strict` when there is something to tell; when the limit is out of range.
+ */
+export function chooseImages(source: ImageSource, { limit = Infinity, seed, ...telling }: Choice): number[] {
+  const { name, items } = source;
+  tellRemarks(source, "fault", telling);
+  const chosen = balancedSubset(source, limit, seed);
+  if (limit < Infinity && limit > items.length)
+    tellFault(`${counted(limit, "image was", "images were")} asked for, and ${name} has ${items.length}.`, telling);
+  return chosen;
+}
 
 /**
  * At most `limit` images, chosen so that a small limit is balanced: the classes take turns, each giving its images in a

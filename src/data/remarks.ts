@@ -1,0 +1,45 @@
+import { UsageError } from "../errors.ts";
+import type { ImageSource, Remark } from "./source.ts";
+
+/** What becomes of faults: errors under `strict`, else sentences for `onWarning`. */
+export interface Telling {
+  readonly strict?: boolean;
+  readonly onWarning?: (message: string) => void;
+}
+
+/**
+ * Tells of what changes the meaning of numbers, or was asked for and is missing.
+ *
+ * @throws {UsageError} under `strict`.
+ */
+export function tellFault(message: string, { strict, onWarning }: Telling): void {
+  if (strict) throw new UsageError(`${message} Without --strict (in code, strict) it is a warning.`);
+  onWarning?.(message);
+}
+
+/**
+ * Tells of a source's faults of one kind.
+ *
+ * @throws {UsageError} under `strict`, with the first of them.
+ */
+export function tellRemarks({ remarks = [] }: ImageSource, wanted: "fault" | "names", telling: Telling): void {
+  for (const { kind, message } of remarks) if (kind === wanted) tellFault(message, telling);
+}
+
+/** The source with more remarks. */
+export function withRemarks(source: ImageSource, more: readonly Remark[]): ImageSource {
+  const remarks = [...(source.remarks ?? []), ...more];
+  return remarks.length === 0 ? source : { ...source, remarks };
+}
+
+/** The first few, and how many more there are: `a, b, c and 4 more`. */
+export function some(names: Iterable<string>, most = 3): string {
+  const all = [...names];
+  const first = all.slice(0, most).join(", ");
+  return all.length > most ? `${first} and ${all.length - most} more` : first;
+}
+
+/** `1 class`, `2 classes`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
