@@ -26,6 +26,20 @@ export function tellRemarks({ remarks = [] }: ImageSource, wanted: "fault" | "na
   for (const { kind, message } of remarks) if (kind === wanted) tellFault(message, telling);
 }
 
+/** As told, and each sentence once in `warnings`. */
+export function collecting({ strict, onWarning }: Telling): Telling & { readonly warnings: readonly string[] } {
+  const warnings: string[] = [];
+  return {
+    warnings,
+    ...(strict && { strict }),
+    onWarning: (message) => {
+      if (warnings.includes(message)) return;
+      warnings.push(message);
+      onWarning?.(message);
+    },
+  };
+}
+
 /** The source with more remarks. */
 export function withRemarks(source: ImageSource, more: readonly Remark[]): ImageSource {
   const remarks = [...(source.remarks ?? []), ...more];

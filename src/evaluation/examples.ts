@@ -40,7 +40,7 @@ export async function attackedExamples(
   const predictor = await Predictor.compile(victim, { ...options, batch });
   const attacker = new Attacker(victim, { ...options, batch });
   try {
-    const before = await predictor.predict(pixels, labels);
+    const before = await predictor.predict(pixels, labels, (i) => ids[i]!);
     const others = before.rows.map((row, i) => othersByLogit(row, labels[i]!));
     const { adversarial } = await attacker.run(attack, {
       clean: pixels,
@@ -48,11 +48,12 @@ export async function attackedExamples(
       keys: indices,
       seed: options.seed ?? 0,
       labels,
+      ids,
       classes: victim.classes,
       others: (i) => others[i]!,
       embeddings: before.embeddings,
     });
-    const after = await predictor.predict(adversarial, labels);
+    const after = await predictor.predict(adversarial, labels, (i) => `${ids[i]}, perturbed`);
     const name = (index: number): string => source.classes![index]!.name;
     return ids.map((id, i) => ({
       id,

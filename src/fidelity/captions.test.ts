@@ -37,9 +37,9 @@ test.each([
   ["flickr.tsv", "synthetic/test/2#0\ta ring, red\nsynthetic/test/2#1\ta circle\n\nelsewhere.jpg#0\ta cat\n"],
   ["two.csv", '2,"a ring, red"\r\n2,a circle\r\nelsewhere.jpg,a cat\r\n'],
 ])("%s: captions by image, and the files that are none of the source's", (name, content) => {
-  const { byImage, unmatched } = captions(name, content);
+  const { byImage, faults } = captions(name, content);
   expect([...byImage]).toEqual([[2, ["a ring, red", "a circle"]]]);
-  expect(unmatched).toBe(1);
+  expect(faults).toEqual([expect.stringMatching(/^The captions of 1 file in .* are left out .*no such images/)]);
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
+import { chooseImages, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
@@ -94,10 +94,11 @@ export async function finetune(
   options: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
   const settings: TrainingSettings = { ...defaultSettings, ...defined(options) };
-  const { batch, epochs, seed, limit = source.items.length } = settings;
+  const { batch, epochs, seed, limit } = settings;
   checkSettings(settings);
   checkSupervision(objective, encoder, source);
-  const subset = balancedSubset(source, limit, seed);
+  const { strict, onWarning } = options;
+  const subset = chooseImages(source, { limit, seed, ...(strict && { strict }), ...(onWarning && { onWarning }) });
   checkAttack(encoder, objective.attack, { images: subset.length, epochs, device: options.device });
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
   const parts = microBatches(encoder, objective, { ...settings, limit: subset.length }, options);
@@ -110,6 +111,7 @@ export async function finetune(
     weightDecay: settings.weightDecay,
     seed,
     images: subset,
+    nameOf: (image) => source.items[image]!.id,
     // One epoch sees every image once.
     ...(epochs > 1 && { referenceCache: folder ? { file: folder.embeddings } : {} }),
     ...(settings.clipGradient !== undefined && { clipGradient: settings.clipGradient }),
@@ -133,7 +135,7 @@ export async function finetune(
   let interrupted = false;
   let current = progress.step;
   try {
-    const { onSkip, strict, signal } = options;
+    const { onSkip, signal } = options;
     const remaining = {
       subset,
       epochs,

@@ -1,6 +1,7 @@
 import { type InnerAttack, startingPoints } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
+import { checkFinite } from "../models/finite.ts";
 import { classThresholds, dualParameters, type Objective, thresholds } from "../objectives/index.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "./adamw/adamw.ts";
@@ -36,6 +37,8 @@ export interface StepOptions extends CompileOptions {
   readonly images?: readonly number[];
   /** Keeps what the original encoder gave for each of `images`, which must have the same pixels each time. Default: no. */
   readonly referenceCache?: CacheOptions;
+  /** What one of `images` is called in messages. Default: `image 0` ... */
+  readonly nameOf?: (image: number) => string;
 }
 
 /**
@@ -53,6 +56,7 @@ export class TrainingStep {
   readonly #dual: DualVariable | undefined;
   readonly #previous: PreviousDeltas | undefined;
   readonly #cache: ReferenceCache | undefined;
+  readonly #nameOf: (image: number) => string;
 
   private constructor(
     encoder: Encoder,
@@ -64,6 +68,7 @@ export class TrainingStep {
     dual: DualVariable | undefined,
     previous: PreviousDeltas | undefined,
     cache: ReferenceCache | undefined,
+    nameOf: (image: number) => string = (image) => `image ${image}`,
   ) {
     this.#encoder = encoder;
     this.#objective = objective;
@@ -74,6 +79,7 @@ export class TrainingStep {
     this.#dual = dual;
     this.#previous = previous;
     this.#cache = cache;
+    this.#nameOf = nameOf;
   }
 
   /**
@@ -109,6 +115,7 @@ export class TrainingStep {
       multipliers,
       previous,
       cacheOf(encoder, options),
+      options.nameOf,
     );
   }
 
@@ -120,6 +127,7 @@ export class TrainingStep {
    * @param images [count], the batch's images among those of `StepOptions.images`; needed by an attack that starts at the
    *   previous perturbation, and by a cache
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
+   * @throws UsageError when an original embedding is not finite, naming the image
    */
   async run(
     pixels: Float32Array,
@@ -163,6 +171,10 @@ export class TrainingStep {
     const known = this.#cache?.load(part, images);
     if (known) return known;
     const entropy = await this.#learner.reference(part);
+    const { name, embeddingSize } = this.#encoder;
+    const nameOf = (i: number): string => this.#nameOf(images[i] ?? part.start + i);
+    const original = part.original.subarray(0, part.count * embeddingSize);
+    checkFinite(original, part.count, { encoder: name, what: "embedding", nameOf });
     this.#cache?.keep(part, images, entropy);
     return entropy;
   }
