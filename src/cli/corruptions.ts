@@ -1,13 +1,16 @@
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import {
   allCorruptions,
   type Corruption,
   commonCorruptions,
+  frostFiles,
   isCorruption,
   isSeverity,
   type Severity,
   severities,
 } from "../corruptions/index.ts";
+import { filesFingerprint } from "../data/index.ts";
 import { CorruptionCounts, evaluateCorruptions, usualNoise } from "../evaluation/corruptions/index.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import { formatEpsilon, openTemplates } from "../evaluation/index.ts";
@@ -112,7 +115,7 @@ async function run(flags: Flags): Promise<void> {
       ? undefined
       : CorruptionCounts.open(folderOf(out, named.spec, specs), {
           ...dataSettings(flags, { ...named, source, templates }),
-          frost: frost === undefined ? "drawn" : absolute(frost),
+          frost: frost === undefined ? "drawn" : { folder: absolute(frost), files: frostFingerprint(frost) },
         }),
   );
   const skips = new SkipList();
@@ -150,6 +153,10 @@ async function run(flags: Flags): Promise<void> {
   if (out !== undefined) keepFinding(out, "corruptions", content, { command: process.argv.slice(2), started });
   warnings.tellRest(content.warnings);
   print(flags, content);
+}
+
+function frostFingerprint(folder: string): string {
+  return filesFingerprint(frostFiles.map((file) => join(folder, file)));
 }
 
 /** Ctrl-C: what there is, and how to go on. Exits with 130, as shells have it. */

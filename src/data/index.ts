@@ -1,5 +1,6 @@
 export { type BatchOptions, type ImageBatch, openBatches, type SkippedImage } from "./batches.ts";
 export { DecodeError, decodeImage } from "./decode.ts";
+export { filesFingerprint, type SourceFingerprint, sourceChange, sourceFingerprint } from "./fingerprint.ts";
 export { type ImageFolderOptions, imageFolder } from "./folder.ts";
 export { type OpenSourceOptions, openSource } from "./open.ts";
 export { balancedSubset, type Choice, chooseImages, shuffled } from "./order.ts";

@@ -65,7 +65,7 @@ export function headFor(
   const wanted = classes.map(({ folder }) => folder);
   const rows = placesOf(wanted, folders, (folder, places) =>
     places.length === 0
-      ? `The head was fitted on other classes (${some(folders, 5)}), none called ${folder}.`
+      ? `The head was fitted on other classes: ${some(folders, 5)}; none called ${folder}.`
       : `The head was fitted on ${places.length} classes called ${folder}, among others than those of ${source.name}.`,
   );
   return { head: pickRows(head, rows), source: { ...source, classes } };

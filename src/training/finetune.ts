@@ -15,6 +15,7 @@ import { NonFiniteError } from "./non-finite.ts";
 import { keptBytes } from "./previous-deltas.ts";
 import { cacheBytes } from "./reference-cache.ts";
 import { remainingBatches } from "./remaining.ts";
+import { type RunFingerprint, runFingerprint } from "./resumable.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
 import { checkSupervision } from "./supervision.ts";
@@ -84,7 +85,7 @@ const checkpointMinutes = 5;
  * weights, whether the run is interrupted and resumed or not.
  *
  * @throws UsageError when the settings do not fit, the data lacks the labels that the objective needs, or the run
- *   folder is taken
+ *   folder is taken, or holds a run of other data, another encoder or other settings that is to be resumed
  * @throws NonFiniteError when a loss or gradient is not finite; the last good state is in the checkpoint
  */
 export async function finetune(
@@ -102,7 +103,8 @@ export async function finetune(
   checkAttack(encoder, objective.attack, { images: subset.length, epochs, device: options.device });
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
   const parts = microBatches(encoder, objective, { ...settings, limit: subset.length }, options);
-  const folder = openFolder(options, { objective, settings: { ...settings, ...parts } });
+  const fingerprint = () => runFingerprint(encoder, source, objective, settings);
+  const folder = openFolder(options, { objective, settings: { ...settings, ...parts } }, fingerprint);
 
   const step = await TrainingStep.create(encoder, objective, {
     ...options,
@@ -227,9 +229,14 @@ function schedule(
   return (batch) => (k) => learningRateAt(batch * stepsPerBatch + k, learningRate, warm, total);
 }
 
-function openFolder({ run, resume, description }: FinetuneOptions, settings: object): RunFolder | undefined {
+function openFolder(
+  { run, resume, description, onWarning }: FinetuneOptions,
+  settings: object,
+  fingerprint: () => RunFingerprint,
+): RunFolder | undefined {
   if (run === undefined) return undefined;
-  return resume ? RunFolder.open(run) : RunFolder.create(run, { ...description, ...settings, versions: versions() });
+  if (resume) return RunFolder.resume(run, fingerprint(), onWarning);
+  return RunFolder.create(run, { ...description, ...settings, fingerprint: fingerprint(), versions: versions() });
 }
 
 function checkSettings(settings: TrainingSettings): void {
