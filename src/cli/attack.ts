@@ -1,11 +1,12 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Apgd, apgd, attackName, type Pgd, pgd } from "../attacks/index.ts";
-import { counted, tellFault } from "../data/index.ts";
+import { tellFault } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { attackEmbeddings } from "../evaluation/index.ts";
 import { describeAttack } from "../report/attack.ts";
 import { type AttackedImage, embeddingAttackTable } from "../report/embedding-attack.ts";
+import { counted } from "../words.ts";
 import { AttackFolder, fromHere, reservedNames, shown } from "./attack-folder.ts";
 import { checkTarget, goalOf } from "./attack-target.ts";
 import { Warnings } from "./data.ts";

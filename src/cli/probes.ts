@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError } from "commander";
-import { counted } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import { keepFinding, type Probes } from "../findings/index.ts";
 import { type Probed, probe, writeHead } from "../probes/index.ts";
 import { probesTable } from "../report/probes.ts";
 import { overImages } from "../report/table.ts";
+import { counted } from "../words.ts";
 import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";

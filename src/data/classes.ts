@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { readJson } from "../text.ts";
-import { counted, some, withRemarks } from "./remarks.ts";
+import { counted, some } from "../words.ts";
+import { withRemarks } from "./remarks.ts";
 import type { ImageClass, ImageSource, Remark } from "./source.ts";
 
 /** How many folders above the data are searched for a class file. */

@@ -1,12 +1,13 @@
 import { type Dirent, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
+import { counted, some } from "../words.ts";
 import { findClassNames, findTemplates } from "./class-names.ts";
 import { findClassesFile, type NamedClasses, nameInOrder, readClasses, readGivenClasses } from "./classes.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
 import { leftOutByName, mayBeImage } from "./left-out.ts";
 import { splitNames } from "./listing.ts";
-import { counted, some, withRemarks } from "./remarks.ts";
+import { withRemarks } from "./remarks.ts";
 import type { ImageItem, ImageSource, Remark } from "./source.ts";
 
 export interface ImageFolderOptions {

@@ -6,7 +6,7 @@ export { type OpenSourceOptions, openSource } from "./open.ts";
 export { balancedSubset, type Choice, chooseImages, shuffled } from "./order.ts";
 export { parquetDataset } from "./parquet.ts";
 export { nativeSize, readImage, writePlanes } from "./read.ts";
-export { collecting, counted, some, type Telling, tellFault, tellRemarks } from "./remarks.ts";
+export { collecting, type Telling, tellFault, tellRemarks } from "./remarks.ts";
 export { preprocess, resizeBicubic } from "./resize.ts";
 export { Skips } from "./skips.ts";
 export {

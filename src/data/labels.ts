@@ -1,7 +1,8 @@
 import { UsageError } from "../errors.ts";
 import { decodeText } from "../text.ts";
+import { counted, some } from "../words.ts";
 import type { ClassNames } from "./class-names.ts";
-import { counted, some, withRemarks } from "./remarks.ts";
+import { withRemarks } from "./remarks.ts";
 import type { ImageItem, ImageSource, Remark } from "./source.ts";
 
 /** A class by its number from 0, or by its name. */

@@ -1,5 +1,5 @@
+import { counted } from "../words.ts";
 import { imageExtensions } from "./decode.ts";
-import { counted } from "./remarks.ts";
 import type { Remark } from "./source.ts";
 
 /** Files that lie beside images and are none: texts, tables, arrays, archives, what systems leave in folders. */

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { randomStream, shuffle } from "../random.ts";
-import { counted, type Telling, tellFault, tellRemarks } from "./remarks.ts";
+import { counted } from "../words.ts";
+import { type Telling, tellFault, tellRemarks } from "./remarks.ts";
 import type { ImageSource } from "./source.ts";
 
 /** Which images of a source a measurement is of, and what becomes of its faults. */

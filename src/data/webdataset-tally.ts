@@ -1,6 +1,6 @@
+import { counted } from "../words.ts";
 import { imageExtensions } from "./decode.ts";
 import { leftOutByName } from "./left-out.ts";
-import { counted } from "./remarks.ts";
 import type { Remark } from "./source.ts";
 
 /** What listing the tar files of a WebDataset passes over, or reads in a way worth saying: names of samples or entries. */

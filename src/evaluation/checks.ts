@@ -1,6 +1,7 @@
 import { type Attack, type AutoAttack, attackLoss, attackName, classesNeeded } from "../attacks/index.ts";
-import { counted, type ImageBatch, type Telling, tellFault } from "../data/index.ts";
+import { type ImageBatch, type Telling, tellFault } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { counted } from "../words.ts";
 import type { Attacker } from "./attacker.ts";
 import { correctImages, joined } from "./chunk.ts";
 import type { Predictions, Predictor } from "./predictor.ts";

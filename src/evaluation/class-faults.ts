@@ -1,13 +1,6 @@
-import {
-  counted,
-  type ImageClass,
-  type ImageSource,
-  some,
-  type Telling,
-  tellFault,
-  tellRemarks,
-} from "../data/index.ts";
+import { type ImageClass, type ImageSource, type Telling, tellFault, tellRemarks } from "../data/index.ts";
 import type { TextTower } from "../models/text/text-tower.ts";
+import { counted, some } from "../words.ts";
 import { fillTemplates } from "./templates.ts";
 
 /** An accuracy over one class is 1 whatever the encoder does. */

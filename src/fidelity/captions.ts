@@ -1,7 +1,8 @@
 import { basename, extname } from "node:path";
-import { counted, type ImageSource, some } from "../data/index.ts";
+import type { ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { linesOf, readJson, readText } from "../text.ts";
+import { counted, some } from "../words.ts";
 
 /** Captions of a source's images. */
 export interface Captions {

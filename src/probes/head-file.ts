@@ -1,9 +1,10 @@
-import { type ImageSource, some } from "../data/index.ts";
+import type { ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type LinearClassifier, pickRows } from "../models/classifier.ts";
 import { writeAtomically } from "../models/files.ts";
 import { encodeSafetensors, readSafetensors } from "../models/safetensors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
+import { some } from "../words.ts";
 import { placesOf } from "./places.ts";
 
 /** A fitted head and the class that each of its rows stands for, by the folder of its images. */

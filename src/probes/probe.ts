@@ -1,9 +1,10 @@
-import { chooseImages, collecting, counted, type ImageSource, tellFault } from "../data/index.ts";
+import { chooseImages, collecting, type ImageSource, tellFault } from "../data/index.ts";
 import { type EmbedSourceOptions, embedSource } from "../embeddings/index.ts";
 import { UsageError } from "../errors.ts";
 import type { ProbedEncoder } from "../findings/probes.ts";
 import { checkNonZero } from "../models/finite.ts";
 import type { Encoder, LinearClassifier } from "../models/index.ts";
+import { counted } from "../words.ts";
 import { accuracyOf, type Labelled } from "./labelled.ts";
 import { linearProbe, predictLinear } from "./logistic.ts";
 import { nearestNeighbours } from "./neighbours.ts";

@@ -1,6 +1,6 @@
 import { type Attack, type AutoAttack, attackName, classesNeeded, targetCount } from "../attacks/index.ts";
-import { counted } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
+import { counted } from "../words.ts";
 
 /**
  * An attack's settings in words, those of a list one after the other; without its epsilon.

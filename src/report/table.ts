@@ -1,4 +1,4 @@
-import { counted } from "../data/index.ts";
+import { counted } from "../words.ts";
 
 /** What numbers are over: `97 images of pets/ (3 more could not be read), 10 classes`. */
 export function overImages({

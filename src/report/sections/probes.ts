@@ -1,5 +1,5 @@
-import { counted } from "../../data/index.ts";
 import type { Probes } from "../../findings/index.ts";
+import { counted } from "../../words.ts";
 import type { Cast } from "../cast.ts";
 import { shortNumber } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";
