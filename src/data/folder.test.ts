@@ -136,6 +136,10 @@ describe("imageFolder", () => {
 
   it("refuses the root of a data set above its splits, but takes classes that are called so", () => {
     expect(() => imageFolder(folder(["train/a/1.jpg", "val/a/1.jpg"]))).toThrow(/Give one of them: .*train, .*val/);
+    expect(() => imageFolder(folder(["train/a/1.jpg", "val/a/1.jpg", "masks/1.png"]))).toThrow(
+      /Give one of them: \S+train, \S+val\.$/,
+    );
+    expect(imageFolder(folder(["train/a/1.jpg", "bus/1.jpg"])).classes).toHaveLength(2);
     expect(imageFolder(folder(["train/1.jpg", "bus/1.jpg"])).classes).toHaveLength(2);
     expect(imageFolder(folder(["train/1.jpg"])).classes).toHaveLength(1);
   });

@@ -159,8 +159,10 @@ function isFolder(parent: string, entry: Dirent): boolean {
 function checkNotSplits(path: string, classes: readonly ClassFolder[]): void {
   const isSplit = ({ folder, files }: ClassFolder) =>
     splitNames.has(folder.toLowerCase()) && files.every((file) => file.split("/").length > 2);
-  if (!classes.every(isSplit)) return;
-  const splits = classes.map(({ folder }) => join(path, folder));
+  const found = classes.filter(isSplit);
+  // Beside two splits, what else there is may be anything but classes.
+  if (found.length < classes.length && found.length < 2) return;
+  const splits = found.map(({ folder }) => join(path, folder));
   throw new UsageError(`${path} holds the splits of a data set, not classes. Give one of them: ${splits.join(", ")}.`);
 }
 

@@ -5,6 +5,7 @@ import { DecodeError, decodeImage } from "./decode.ts";
 import { ParquetImages } from "./parquet-rows.ts";
 import { readAt } from "./positioned.ts";
 import { preprocess } from "./resize.ts";
+import { Skips } from "./skips.ts";
 import { describeLocation, type ImageLocation, type ImageSource, type RawImage } from "./source.ts";
 import { renderSynthetic } from "./synthetic-render.ts";
 
@@ -55,19 +56,37 @@ function readContent(location: FileLocation): Promise<Uint8Array> {
 }
 
 /**
- * The side of a source's images, for work on the pixels as they are; read off its first image.
+ * The side of a source's images, for work on the pixels as they are; read off the first image that can be read.
  *
- * @throws {UsageError} when that image is not square, or the images are generated and so have no size of their own
+ * @throws {UsageError} when that image is not square, none can be read, or the images are generated and so have no size of
+ * their own
  */
 export async function nativeSize(source: ImageSource): Promise<number> {
-  const location = source.items[0]?.location;
-  if (!location || location.kind === "synthetic")
-    throw new UsageError(`${source.name}: generated images have no resolution of their own.`);
-  const { width, height } = await decodeImage(await readBytes(location));
-  if (width === height) return width;
-  throw new UsageError(
-    `${source.name}: ${describeLocation(location)} is ${width} x ${height} pixels; at native resolution all images must be squares of one size.`,
-  );
+  const skips = new Skips();
+  for (const { id, location } of source.items) {
+    if (location.kind === "synthetic")
+      throw new UsageError(`${source.name}: generated images have no resolution of their own.`);
+    const found = await sizeOf(location);
+    if (typeof found === "string") {
+      skips.add({ id, reason: found });
+      continue;
+    }
+    const { width, height } = found;
+    if (width === height) return width;
+    throw new UsageError(
+      `${source.name}: ${describeLocation(location)} is ${width} x ${height} pixels; at native resolution all images must be squares of one size.`,
+    );
+  }
+  throw skips.nothingRead(source);
+}
+
+/** An image's size, or why it cannot be read. */
+async function sizeOf(location: FileLocation): Promise<Pick<RawImage, "width" | "height"> | string> {
+  try {
+    return await decodeImage(await readBytes(location));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 const levels = Float32Array.from({ length: 256 }, (_, level) => level / 255);

@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import type { ImageClass, ImageSource } from "../data/index.ts";
-import { synthetic } from "../data/index.ts";
+import { type ImageClass, type ImageSource, synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { tinyClip } from "../testing/tiny-clip.ts";
@@ -131,5 +130,26 @@ describe("a head's rows", () => {
     expect(headRows(named(numbers(10)), { ...head, weight: { ...weight, shape: [10, 16] } })).toEqual([
       ...Array(10).keys(),
     ]);
+  });
+});
+
+describe("labels and templates of one's own", () => {
+  it("that no prediction could meet are refused", async () => {
+    const source = named(["cat", "red"]);
+    const items = source.items.map((item, i) => (i === 3 ? { ...item, label: 2 } : item));
+    await expect(evaluate(clip, { ...source, items }, { threads: 1 })).rejects.toThrow(
+      /synthetic\/train\/3 has the label 2, and there are 2 classes: no prediction could be right/,
+    );
+    const { label: _, ...unlabelled } = items[3]!;
+    const some = { ...source, items: [unlabelled, ...items.slice(0, 2)] };
+    await expect(evaluate(clip, some, { threads: 1 })).rejects.toThrow(/3 has no label/);
+  });
+
+  it("without a place for the name, or names that say nothing", async () => {
+    const failed = evaluate(clip, named(["cat", "red"]), { threads: 1, templates: ["a {}", "a photo"] });
+    await expect(failed).rejects.toThrow(/"a photo" has no \{\} for the class's name/);
+    const source = named(["cat", "red"]);
+    const classes = [source.classes![0]!, { folder: "n2", name: " " }];
+    expect(await fault(clip, { ...source, classes })).toMatch(/1 class has an empty name \("n2"\)/);
   });
 });

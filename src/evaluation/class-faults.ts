@@ -32,6 +32,13 @@ export function tellSharedRows(classes: readonly ImageClass[], rows: readonly nu
 export function tellSharedNames(source: ImageSource, text: TextTower, template: string, telling: Telling): void {
   tellRemarks(source, "names", telling);
   const { name, classes = [] } = source;
+  const nameless = classes.filter((one) => one.name.trim() === "").map(({ folder }) => `"${folder}"`);
+  if (nameless.length > 0)
+    tellFault(
+      `${name}: ${counted(nameless.length, "class has", "classes have")} an empty name (${some(nameless)}), so that the prompts say ` +
+        "nothing of what is to be seen. Name them in the class file.",
+      telling,
+    );
   const prompts = classes.map((one) => {
     const [prompt] = fillTemplates([template], one.name);
     return text.tokenizer.encode(prompt!, text.contextLength).join();

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
 import { type Classifier, classify, type LinearClassifier, pickRows } from "../models/classifier.ts";
 import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import { counted } from "../words.ts";
 import { tellSharedNames, tellSharedRows, tellSingleClass } from "./class-faults.ts";
 import { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";
 
@@ -42,9 +43,14 @@ export function headRows(source: ImageSource, head: LinearClassifier, telling: T
   );
 }
 
-function classesOf({ name, classes }: ImageSource): readonly ImageClass[] {
-  if (classes) return classes;
-  throw new UsageError(`${name}: accuracy needs labelled images, one sub-folder a class.`);
+function classesOf({ name, classes, items }: ImageSource): readonly ImageClass[] {
+  if (!classes) throw new UsageError(`${name}: accuracy needs labelled images, one sub-folder a class.`);
+  const wrong = items.find(({ label }) => classes[label ?? -1] === undefined);
+  if (wrong === undefined) return classes;
+  throw new UsageError(
+    `${name}: ${wrong.id} has ${wrong.label === undefined ? "no label" : `the label ${wrong.label}`}, and there are ` +
+      `${counted(classes.length, "class", "classes")}: no prediction could be right.`,
+  );
 }
 
 export interface ClassifierOptions extends ZeroShotOptions {

@@ -4,7 +4,7 @@ import { linesOf, readText } from "../text.ts";
 import { type TemplateSet, templateSets } from "./template-sets.ts";
 
 /** What stands for a class's name in a template. */
-const place = "{}";
+export const place = "{}";
 
 /**
  * The prompt templates that a word on the command line stands for: the name of a set (`imagenet`, `cifar10`, ...), one

@@ -11,7 +11,7 @@ import { checkFinite, checkNonZero } from "../models/finite.ts";
 import { decodeSafetensors, encodeSafetensors } from "../models/safetensors.ts";
 import type { EmbedTextOptions, TextTower } from "../models/text/text-tower.ts";
 import { tellCutTexts } from "./class-faults.ts";
-import { fillTemplates } from "./templates.ts";
+import { fillTemplates, place } from "./templates.ts";
 
 export interface ZeroShotOptions extends EmbedTextOptions, Telling {
   /** Folder that keeps class embeddings from one run to the next. Default: `lore-vision/zero-shot` in the user's cache. */
@@ -43,6 +43,9 @@ export async function zeroShotClassifier(
   }
   if (classNames.length === 0 || templates.length === 0)
     throw new UsageError("Zero-shot classification needs at least one class and one template.");
+  const without = templates.find((template) => !template.includes(place));
+  if (without !== undefined)
+    throw new UsageError(`The template "${without}" has no ${place} for the class's name: all classes would be one.`);
   const prompts = classNames.flatMap((className) => fillTemplates(templates, className));
   tellCutTexts(name, text, prompts, options);
   const file = join(options.cache ?? defaultCache(), `${cacheKey(text, classNames, templates)}.safetensors`);

@@ -1,10 +1,11 @@
 import { chooseImages, collecting, type ImageSource, tellFault } from "../data/index.ts";
 import { type EmbedSourceOptions, embedSource } from "../embeddings/index.ts";
 import { UsageError } from "../errors.ts";
+import { tellSingleClass } from "../evaluation/class-faults.ts";
 import type { ProbedEncoder } from "../findings/probes.ts";
 import { checkNonZero } from "../models/finite.ts";
 import type { Encoder, LinearClassifier } from "../models/index.ts";
-import { counted } from "../words.ts";
+import { counted, some } from "../words.ts";
 import { accuracyOf, type Labelled } from "./labelled.ts";
 import { linearProbe, predictLinear } from "./logistic.ts";
 import { nearestNeighbours } from "./neighbours.ts";
@@ -67,6 +68,15 @@ export async function probe(
   const known = await embed(train, limitTrain, "training images");
   const found = await embed(test, limit, "test images");
   const measured = { ...found, labels: found.labels.map((label) => classes[label]!) };
+  tellSingleClass(train, telling);
+  const fitted = new Set(known.labels);
+  const unseen = [...new Set(measured.labels)].filter((label) => !fitted.has(label));
+  if (unseen.length > 0)
+    tellFault(
+      `${train.name}: ${counted(unseen.length, "class of the test images has", "classes of the test images have")} no training ` +
+        `image (${some(unseen.map((label) => train.classes![label]!.folder))}), so that none of theirs counts as right. Fit on more images.`,
+      telling,
+    );
   const many = neighbours.filter((k) => k > known.labels.length);
   if (many.length > 0)
     tellFault(
