@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -188,6 +188,62 @@ describe("lore attack", () => {
     expect(before).toMatch(/^class [0-7]$/);
     const number = Number(before.slice(6));
     expect((await predictions("--names", "a,b,c,d,e,f,g,h")).before).toBe("abcdefgh"[number]);
+  });
+});
+
+describe("images that cannot be read", () => {
+  const some = at("some");
+  const args = (out: string, ...more: readonly string[]): readonly string[] => [
+    ...["attack", some, ...quick, "--steps", "2", "--threads", "1", "--out", at(out), ...more],
+  ];
+  beforeAll(async () => {
+    mkdirSync(some);
+    const image = sharp(blobs(7, side), { raw: { width: side, height: side, channels: 3 } });
+    const png = await image.png().toBuffer();
+    writeFileSync(join(some, "b.png"), png);
+    writeFileSync(join(some, "a.png"), "no image");
+    writeFileSync(join(some, "c.jpg"), png.subarray(0, 200));
+    writeFileSync(join(some, "d.png"), png);
+  });
+
+  test("are left out of a folder, and counted; what is made of the others is as if they were not there", async () => {
+    const { code, stdout, stderr } = await lore(args("some-out", "--json", "--names", "cat,ship"));
+    expect(code, stderr).toBe(0);
+    const { images, skipped } = JSON.parse(stdout) as Result & { readonly skipped: number };
+    expect(images.map(({ image }) => image)).toEqual([join(some, "b.png"), join(some, "d.png")]);
+    expect(skipped).toBe(2);
+    expect(stderr).toMatch(/Skipped 2 files that are no readable images:\n {2}.*a\.png: .*\n {2}.*c\.jpg: /);
+    expect(readdirSync(at("some-out")).sort()).toEqual(["attack.png", "b.png", "d.png"]);
+    const alone = await attack(
+      lore,
+      join(some, "b.png"),
+      join(some, "d.png"),
+      ...quick,
+      "--steps",
+      "2",
+      "--out",
+      at("alone"),
+    );
+    expect(images.map(({ toClean }) => toClean)).toEqual(alone.images.map(({ toClean }) => toClean));
+    const table = await lore(args("some-table"));
+    expect(table.stdout).toMatch(/^Skipped: 2 images that could not be read$/m);
+  });
+
+  test("end it under --strict, as does an image by another name; all of them end it anyway", async () => {
+    await expectRefused(args("strict", "--strict"), /a\.png is no image that can be read: /);
+    expect(existsSync(at("strict"))).toBe(false);
+    mkdirSync(at("other"));
+    writeFileSync(at("other/e.png"), readFileSync(join(some, "b.png")));
+    writeFileSync(at("other/f.heic"), "");
+    const other = ["attack", at("other"), ...quick, "--steps", "1", "--threads", "1", "--out", at("other-out")];
+    const { code, stderr } = await lore(other);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/Warning: .*1 file is left out, .*1 with \.heic; the first is f\.heic/);
+    await expectRefused([...other, "--strict"], /1 file is left out/);
+    await expectRefused(
+      ["attack", join(some, "a.png"), join(some, "c.jpg"), ...quick, "--out", at("none")],
+      /a\.png is no image that can be read/,
+    );
   });
 });
 

@@ -62,7 +62,16 @@ describe("lore evaluate", () => {
         { attack: "pgd", norm: "linf", epsilon: 8 / 255 },
       ],
     });
-    expect(Object.keys(result)).toEqual(["encoder", "dataset", "images", "classes", "clean", "attacks", "warnings"]);
+    expect(Object.keys(result)).toEqual([
+      "encoder",
+      "dataset",
+      "images",
+      "skipped",
+      "classes",
+      "clean",
+      "attacks",
+      "warnings",
+    ]);
     expect(result.attacks[1]!.accuracy).toBeLessThanOrEqual(result.clean);
     expect(stderr).toMatch(/Skipped 1 file/);
     expect(stderr).toMatch(/a\/broken\.jpg: /);
@@ -117,7 +126,7 @@ describe("lore evaluate with a CLIP", () => {
     const pairs = await lore(evaluate("--data", "synthetic:16:heldout:colour-shape", "--json"));
     expect(JSON.parse(pairs.stdout)).toMatchObject({ encoder: clip(), images: 16, classes: 64 });
     const { code, stdout } = await lore(evaluate("--data", at("mixed"), "--templates", "a photo of a {}"));
-    expect(stdout).toMatch(/4 images of .*mixed, 2 classes/);
+    expect(stdout).toMatch(/4 images of .*mixed \(1 more could not be read\), 2 classes/);
     expect(code).toBe(0);
   });
 
@@ -202,7 +211,10 @@ describe("lore train", () => {
       train("bad", "--method", "tecoa", "--data", at("mixed/a")),
       /mixed\/a: tecoa needs labelled images, one sub-folder a class/,
     );
-    await expectRefused(train("bad", "--constraint", "classes"), /--constraint classes does not go with --method robust/);
+    await expectRefused(
+      train("bad", "--constraint", "classes"),
+      /--constraint classes does not go with --method robust/,
+    );
     await expectRefused(train("bad", "--method", "fare", "--constraint", "embedding"), /--method fare.*is none/);
     expect(existsSync(at("bad"))).toBe(false);
   });

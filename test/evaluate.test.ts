@@ -202,7 +202,24 @@ describe("--out", () => {
     saveEncoder(tinyEncoder({ seed: 1 }), at("retrained"));
     expect(await lore(args)).toMatchObject({ code: 0 });
     saveEncoder(tinyEncoder({ seed: 2 }), at("retrained"));
-    await expectRefused(args, /other settings \(encoder\)/);
+    await expectRefused(args, /other settings \(encoder\).*other weights/);
+  });
+
+  test("refuses data whose files have changed", async () => {
+    const image = (level: number, side: number) =>
+      sharp({ create: { width: side, height: side, channels: 3, background: { r: level, g: 9, b: 9 } } })
+        .png()
+        .toBuffer();
+    for (const [i, name] of ["a", "b", "c", "d", "e", "f", "g", "h"].entries()) {
+      mkdirSync(at(`changing/${name}`), { recursive: true });
+      writeFileSync(at(`changing/${name}/1.png`), await image(20 * i, 8));
+    }
+    saveEncoder(tinyEncoder(), at("steady"));
+    const args = ["evaluate", "--encoder", at("steady"), "--data", at("changing"), "--out", at("changing-out")];
+    expect(await lore(args)).toMatchObject({ code: 0 });
+    expect(await lore(args)).toMatchObject({ code: 0 });
+    writeFileSync(at("changing/c/1.png"), await image(200, 300));
+    await expectRefused(args, /other settings \(images\)\. That is, the data has other images.*sizes/);
   });
 
   test("keeps a finding for lore report, with pictures of attacked images", async () => {

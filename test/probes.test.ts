@@ -48,7 +48,7 @@ test("a table, a finding and a head; the training images are their own nearest n
 
 test("a head that does not fit is refused", async () => {
   const evaluate = ["evaluate", "--encoder", at("tiny"), "--head", at("head.safetensors"), "--data"];
-  await expectRefused([...evaluate, "synthetic:8:test:colour"], /fitted on other classes: .* none called/);
+  await expectRefused([...evaluate, "synthetic:8:test:colour"], /fitted on other classes: circle, .*; none called red/);
   await expectRefused([...evaluate, "synthetic:8:test", "--templates", "a {}"], /give one of them/);
   await expectRefused(
     [...evaluate.with(4, at("tiny/model.safetensors")), "synthetic:8:test"],

@@ -44,6 +44,21 @@ export function attackLoss(attack: Attack): { readonly loss: AttackLoss; readonl
   }
 }
 
+/**
+ * Classes that an attack needs: another one to be taken for; the DLR loss compares the label with the third largest logit,
+ * the targeted one also with the fourth.
+ */
+export function classesNeeded(attack: Attack): number {
+  if (attack.kind !== "apgd" && attack.kind !== "pgd") return 2;
+  return { ce: 2, dlr: 3, "targeted-dlr": 4, "embedding-l2": 1, "embedding-cosine": 1 }[attack.loss];
+}
+
+/** Classes that an attack aims at one after the other, among so many; 1 where it does not aim. */
+export function targetCount(attack: Attack, classes = Infinity): number {
+  const aims = (attack.kind === "fab" && attack.targeted) || (attack.kind === "apgd" && attack.loss === "targeted-dlr");
+  return aims ? Math.min(attack.targets, classes - 1) : 1;
+}
+
 /** The images of a plan. */
 export interface Images {
   /** [count, 3, S, S] in [0, 1] */
@@ -71,7 +86,7 @@ export function planOf(attack: Attack, images: Images): Plan {
   const size = count === 0 ? 0 : clean.length / count;
   const part = (all: Float32Array, image: number): Float32Array => all.subarray(image * size, (image + 1) * size);
   return {
-    runs: attack.restarts * Math.min(targetsOf(attack), classes - 1),
+    runs: attack.restarts * targetCount(attack, classes),
     eot: attack.kind === "apgd" ? attack.eot : 1,
     begin: (image, run) => {
       const [rank, restart] = [Math.floor(run / attack.restarts), run % attack.restarts];
@@ -84,11 +99,6 @@ export function planOf(attack: Attack, images: Images): Plan {
       return quantize ? quantized(search, attack.kind === "noise" ? undefined : attack, origin.clean) : search;
     },
   };
-}
-
-function targetsOf(attack: Attack): number {
-  if (attack.kind === "apgd" && attack.loss === "targeted-dlr") return attack.targets;
-  return attack.kind === "fab" && attack.targeted ? attack.targets : 1;
 }
 
 function searchOf(attack: Attack, origin: Origin, others: readonly number[], rank: number, restart: number): Search {

@@ -25,6 +25,8 @@ export interface AttackJob {
   readonly onDone?: (images: readonly number[], found: AttackOutcome) => Promise<void>;
   /** Called after every run of a program with the number of points it looked at. */
   readonly onLook?: (points: number) => void;
+  /** What is attacked, at which image, for messages. Default: `image 0` ... */
+  readonly nameOf?: (image: number) => string;
   /** Ends the attack, which rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -57,6 +59,8 @@ interface Active {
  *
  * @param programs of inputs `pixels` [N, 3, S, S], `target` [N] (int64) where the loss has one, and the job's rows; of
  *   outputs `loss` [N], and where they apply `success` [N] (bool) and `gradient` [N, 3, S, S]
+ * @throws UsageError naming the image when a loss or a gradient is not finite: an attack would stand still there, and the
+ *   image pass for robust
  */
 export async function drive(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
   const { clean, count, onDone, onLook, signal } = job;
@@ -148,11 +152,27 @@ async function ask(
     }
   }
   const success = result.success as Uint8Array | undefined;
-  return active.map((_, at) => ({
-    loss: loss[at]!,
-    gradient: gradient?.slice(at * size, (at + 1) * size) ?? nothing,
-    success: success?.[at] === 1,
-  }));
+  return active.map(({ image }, at) => {
+    const answer = {
+      loss: loss[at]!,
+      gradient: gradient?.slice(at * size, (at + 1) * size) ?? nothing,
+      success: success?.[at] === 1,
+    };
+    checkAnswer(answer, () => job.nameOf?.(image) ?? `image ${image}`);
+    return answer;
+  });
+}
+
+function checkAnswer({ loss, gradient }: Answer, name: () => string): void {
+  let sum = loss - loss;
+  for (let i = 0; i < gradient.length; i++) sum += gradient[i]! - gradient[i]!;
+  // NaN where one of them is not finite.
+  if (sum === 0) return;
+  throw new UsageError(
+    `The ${Number.isFinite(loss) ? "gradient of the loss" : "loss"} of ${name()} is not finite, so that an attack would stand still ` +
+      "there and the image pass for robust. Activations may overflow float16, or a layer divide by zero or take the root of it: " +
+      "compute in float32 (--precision), or attack with square, which needs no gradient.",
+  );
 }
 
 const nothing = new Float32Array(0);

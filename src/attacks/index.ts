@@ -1,6 +1,6 @@
 export { type Apgd, type ApgdOptions, apgd } from "./apgd.ts";
 export { ascentGraph, ascentScalars, ascentSpec, drawStarts, type Starts } from "./ascent.ts";
-export { type Attack, attackLoss, attackName, type Images, planOf } from "./attack.ts";
+export { type Attack, attackLoss, attackName, classesNeeded, type Images, planOf, targetCount } from "./attack.ts";
 export {
   type AutoAttack,
   type AutoAttackOptions,

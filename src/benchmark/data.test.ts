@@ -89,7 +89,7 @@ it("takes class names of a list or a file in place of the data's own", async () 
   const other = await openSuiteData(suiteData({ data, classes: { file } }));
   expect(other.classes?.map(({ name }) => name)).toEqual(["vessel", "van"]);
   await expect(openSuiteData(suiteData({ data, classes: ["boat"] }))).rejects.toThrow(
-    /Set a: its list of classes holds 1 names for 2 classes/,
+    /Set a: its list of classes holds 1 name for 2 classes/,
   );
 });
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { nameInOrder } from "../data/classes.ts";
+import { nameInOrder, withClasses } from "../data/classes.ts";
 import { type ImageSource, openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { downloadDataset } from "../models/hub/dataset.ts";
@@ -34,7 +34,8 @@ export async function openSuiteData(set: SuiteData, options: OpenDataOptions = {
   });
   if (!classes || "file" in classes || !source.classes) return source;
   const folders = source.classes.map(({ folder }) => folder);
-  return { ...source, classes: nameInOrder(`Set ${set.name}: its list of classes`, classes, folders) };
+  const named = nameInOrder(`Set ${set.name}: its list of classes`, classes, folders);
+  return withClasses(source, { classes: named, remarks: [] });
 }
 
 async function locate({ data, split }: SuiteData, { dataRoot, ...download }: OpenDataOptions): Promise<string> {

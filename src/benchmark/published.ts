@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import type { PublishedAccuracies, PublishedRow } from "../findings/index.ts";
-import { readBytes } from "../models/files.ts";
+import { readText } from "../text.ts";
 import { type Suite, suiteEpsilons } from "./suite.ts";
 
 /** Our own file; figures in per cent by epsilon in 1/255. */
@@ -26,7 +26,7 @@ function share(percent: number): number {
 
 /** All published rows, with the averages as printed. */
 export function allPublished(): { readonly averaged: readonly string[]; readonly rows: readonly PublishedRow[] } {
-  const { columns, rows } = parse(new TextDecoder().decode(readBytes(file))) as PublishedFile;
+  const { columns, rows } = parse(readText(file)) as PublishedFile;
   return {
     averaged: columns.filter((name) => name !== imagenet),
     rows: rows.map(({ encoder, source, accuracy = {}, imagenet: own = {}, average }) => ({

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { UsageError } from "../errors.ts";
 import { openTemplates } from "../evaluation/index.ts";
 import { isTemplateSet } from "../evaluation/templates.ts";
-import { readBytes } from "../models/files.ts";
+import { readText } from "../text.ts";
 import { attackFields, readAttacks } from "./attacks.ts";
 import { Fields } from "./fields.ts";
 import type { Suite, SuiteData } from "./suite.ts";
@@ -48,7 +48,7 @@ function builtIn(spec: string): string {
 }
 
 function parsed(file: string): unknown {
-  const text = new TextDecoder().decode(readBytes(file));
+  const text = readText(file);
   try {
     return parse(text) as unknown;
   } catch (cause) {

@@ -61,8 +61,8 @@ export interface BenchmarkProgress extends EvaluationProgress {
  * Measures encoders on the sets of a suite, set by set. What cannot be had or classified is left out and listed with the
  * reason in `missing`.
  *
- * @throws UsageError when nothing could be measured, or results that are kept are of other settings; the signal's reason
- *   when that ends it
+ * @throws UsageError when nothing could be measured, under `strict` when anything could not, or when results that are kept are
+ *   of other settings; the signal's reason when that ends it
  */
 export async function runBenchmark(
   encoders: readonly BenchmarkedEncoder[],
@@ -71,10 +71,14 @@ export async function runBenchmark(
 ): Promise<Benchmark> {
   const results = encoders.map((): SetResult[] => []);
   const missing: MissingResult[] = [];
+  const leaveOut = (what: MissingResult): void => {
+    if (options.strict) throw new UsageError(missingLines([what]).join());
+    missing.push(what);
+  };
   for (const [i, set] of suite.sets.entries()) {
     const opened = await orReason(() => openSet(set, options), options);
     if (typeof opened === "string") {
-      missing.push({ set: set.name, reason: opened });
+      leaveOut({ set: set.name, reason: opened });
       continue;
     }
     for (const [j, encoder] of encoders.entries()) {
@@ -82,7 +86,7 @@ export async function runBenchmark(
       // Results of other settings end the benchmark: they are no missing set.
       const kept = options.results?.(part);
       const result = await orReason(() => measure(part, kept, i + 1, options), options);
-      if (typeof result === "string") missing.push({ set: set.name, encoder: encoder.name, reason: result });
+      if (typeof result === "string") leaveOut({ set: set.name, encoder: encoder.name, reason: result });
       else results[j]!.push(result);
     }
   }
@@ -143,20 +147,21 @@ async function measure(
   options: BenchmarkOptions,
 ): Promise<SetResult> {
   const { limit: _, results: __, onProgress, dataRoot, published, onDownload, onWarning, ...rest } = options;
-  const { images, classes, clean, attacks, warnings } = await evaluate(
-    native === undefined ? encoder : resizing(encoder, native),
-    source,
-    {
-      ...rest,
-      ...{ attacks: set.attacks, seed },
-      ...(limit !== undefined && { limit }),
-      ...(templates && { templates }),
-      ...(native !== undefined && { exact: true }),
-      ...(results && { results }),
-      onProgress: (progress) => onProgress?.({ ...progress, encoder: name, set: set.name, position }),
-    },
-  );
-  return { set: set.name, images, classes, clean, attacks, warnings };
+  const {
+    encoder: _encoder,
+    dataset: _dataset,
+    ...result
+  } = await evaluate(native === undefined ? encoder : resizing(encoder, native), source, {
+    ...rest,
+    ...{ attacks: set.attacks, seed },
+    // "At most so many", of a set that may have fewer.
+    ...(limit !== undefined && { limit: Math.min(limit, source.items.length) }),
+    ...(templates && { templates }),
+    ...(native !== undefined && { exact: true }),
+    ...(results && { results }),
+    onProgress: (progress) => onProgress?.({ ...progress, encoder: name, set: set.name, position }),
+  });
+  return { set: set.name, ...result };
 }
 
 function nothingMeasured({ name, sets }: Suite, missing: readonly MissingResult[]): UsageError {

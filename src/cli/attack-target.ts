@@ -1,10 +1,12 @@
 import { existsSync, statSync } from "node:fs";
 import { isImageName } from "../data/decode.ts";
+import type { Telling } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { tellCutTexts } from "../evaluation/class-faults.ts";
 import { type EmbeddingGoal, embedImages } from "../evaluation/index.ts";
 import type { Encoder } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
-import { readImages } from "./image-files.ts";
+import { readImageFile } from "./image-files.ts";
 
 /** @throws UsageError when the target is meant for an image file and is none */
 export function checkTarget(target: string): void {
@@ -21,15 +23,18 @@ export function checkTarget(target: string): void {
 export async function goalOf(
   encoder: Encoder,
   target: string | undefined,
-  compute: CompileOptions,
+  compute: CompileOptions & Telling,
 ): Promise<EmbeddingGoal> {
   if (target === undefined) return { kind: "away" };
   if (existsSync(target)) {
-    const pixels = await readImages([target], encoder.imageSize);
+    const pixels = await readImageFile(target, encoder.imageSize);
     return { kind: "towards", reference: await embedImages(encoder, pixels, compute) };
   }
   const { text, name } = encoder;
-  if (text) return { kind: "towards", reference: await text.embed([target], compute) };
+  if (text) {
+    tellCutTexts(name, text, [target], compute);
+    return { kind: "towards", reference: await text.embed([target], compute) };
+  }
   throw new UsageError(
     `--towards "${target}" is no file, and ${name} has no text tower to embed it as a text; give an image file.`,
   );

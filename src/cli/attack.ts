@@ -1,17 +1,21 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Apgd, apgd, attackName, type Pgd, pgd } from "../attacks/index.ts";
+import { tellFault } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { attackEmbeddings } from "../evaluation/index.ts";
 import { describeAttack } from "../report/attack.ts";
 import { type AttackedImage, embeddingAttackTable } from "../report/embedding-attack.ts";
+import { counted } from "../words.ts";
 import { AttackFolder, fromHere, reservedNames, shown } from "./attack-folder.ts";
 import { checkTarget, goalOf } from "./attack-target.ts";
+import { Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { type ImageFile, listImages, readImages } from "./image-files.ts";
 import { type NamingFlags, nameImages, openNaming } from "./naming.ts";
 import { type ComputeFlags, compileFlags, parseCount, parseSize, withComputeFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
+import { SkipList } from "./skips.ts";
 
 interface Flags extends ComputeFlags, EncoderFlags, NamingFlags {
   readonly encoder: string;
@@ -24,6 +28,7 @@ interface Flags extends ComputeFlags, EncoderFlags, NamingFlags {
   readonly steps?: number;
   readonly restarts?: number;
   readonly float?: true;
+  readonly strict?: true;
 }
 
 export function attackCommand(): Command {
@@ -52,6 +57,7 @@ export function attackCommand(): Command {
       'prompts of the names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}"',
     )
     .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
+    .option("--strict", "stop at the first file that is no image, instead of going on without it")
     .option("--float", "save float arrays (perturbed.safetensors) instead of images: nothing is rounded to 8 bits");
   return withComputeFlags(withEncoderFlags(command)).action(run);
 }
@@ -64,37 +70,41 @@ function parseNames(text: string): readonly string[] {
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const started = performance.now();
-  const { out, towards, seed, float } = flags;
+  const { out, towards, seed, float, strict } = flags;
   const attack = attackOf(flags);
-  const files = listImages(paths, reservedNames);
+  const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const telling = { ...(strict && { strict }), onWarning: warnings.tell };
+  const found = listImages(paths, reservedNames);
+  for (const { message } of found.remarks) tellFault(message, telling);
   if (towards !== undefined) checkTarget(towards);
 
-  const progress = new ProgressLine();
   const compute = await compileFlags(flags);
   const encoder = await openEncoder(flags.encoder, flags, progress);
-  const naming = await openNaming(encoder, flags, compute);
-  const clean = await readImages(
-    files.map(({ path }) => path),
-    encoder.imageSize,
-  );
-  const goal = await goalOf(encoder, towards, compute);
+  const naming = await openNaming(encoder, flags, { ...compute, ...telling });
+  const skips = new SkipList();
+  const { files, pixels: clean } = await readImages(found.files, encoder.imageSize, { strict, onSkip: skips.add });
+  const goal = await goalOf(encoder, towards, { ...compute, ...telling });
   const folder = new AttackFolder(out, float ? "float" : "png");
   folder.prepare(files);
 
   const { perturbed, images: moved } = await attackEmbeddings(encoder, clean, {
     ...{ ...compute, attack, goal, seed, quantize: !float },
+    nameOf: (i) => files[i]!.path,
     onProgress: (done, total) => progress.update("attacking", done, total, "points"),
   });
-  const predictions = naming && (await nameImages(encoder, naming, [clean, perturbed], compute));
+  const predictions = naming && (await nameImages(encoder, naming, [clean, perturbed], (i) => files[i]!.path, compute));
   progress.end();
+  if (`${skips}`) process.stderr.write(`${skips}\n`);
   await folder.save(files, { size: encoder.imageSize, clean, perturbed });
   const images = files.map((file, i): AttackedImage => {
     const [before, after] = predictions?.map((names) => names[i]!) ?? [];
     return { image: file.path, ...moved[i]!, ...(before && after && { prediction: { before, after } }) };
   });
   const seconds = (performance.now() - started) / 1000;
-  if (flags.json) printJson(flags, attack, { folder, files, images, seconds });
-  else printTable(flags, attack, { folder, images });
+  const skipped = found.files.length - files.length;
+  if (flags.json) printJson(flags, attack, { folder, files, images, skipped, seconds });
+  else printTable(flags, attack, { folder, images, skipped });
 }
 
 /** @throws UsageError when a setting is out of range, or no image file could hold the perturbation */
@@ -115,12 +125,20 @@ function attackOf({ attack, loss, norm, epsilon, steps, restarts, float }: Flags
 interface Made {
   readonly folder: AttackFolder;
   readonly images: readonly AttackedImage[];
+  /** Images that could not be read. */
+  readonly skipped: number;
 }
 
 function printJson(
   { encoder, norm, epsilon, towards }: Flags,
   attack: Pgd | Apgd,
-  { folder, files, images, seconds }: Made & { readonly files: readonly ImageFile[]; readonly seconds: number },
+  {
+    folder,
+    files,
+    images,
+    skipped,
+    seconds,
+  }: Made & { readonly files: readonly ImageFile[]; readonly seconds: number },
 ): void {
   const result = {
     ...{ encoder, attack: attackName(attack), norm, epsilon },
@@ -130,6 +148,7 @@ function printJson(
       ...(folder.form === "float" ? { tensor: files[i]!.name } : { perturbed: fromHere(folder.fileOf(files[i]!)) }),
       ...moved,
     })),
+    skipped,
     ...(folder.form === "float" && { arrays: fromHere(folder.arrays) }),
     picture: fromHere(folder.picture),
     seconds,
@@ -137,12 +156,13 @@ function printJson(
   process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
 }
 
-function printTable({ out, towards, epsilon }: Flags, attack: Pgd | Apgd, { folder, images }: Made): void {
+function printTable({ out, towards, epsilon }: Flags, attack: Pgd | Apgd, { folder, images, skipped }: Made): void {
   const goal = towards === undefined ? "away from the clean embeddings" : `towards "${towards}"`;
   const lines = [
     embeddingAttackTable(images),
     "",
     `${describeAttack(attack)}, epsilon ${formatEpsilon(epsilon)}; ${goal}`,
+    ...(skipped > 0 ? [`Skipped: ${counted(skipped, "image")} that could not be read`] : []),
     folder.form === "float" ? `Arrays:  ${fromHere(folder.arrays)}` : `Images:  ${fromHere(out)}`,
     `Picture: ${fromHere(folder.picture)}${images.length > shown ? `, the first ${shown}` : ""}`,
   ];

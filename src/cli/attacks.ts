@@ -38,7 +38,11 @@ export function withAttackFlags(command: Command): Command {
     .option("--step-size <size>", "pgd: step size (default: epsilon / 4)", parseSize)
     .option("--momentum <decay>", "pgd: decay of the velocity (default: 0)", parseNumber)
     .option("--restarts <n>", "runs an image, the worst counts (default: 1)", parseCount)
-    .option("--targets <n>", "apgd-t, fab-t: classes aimed at, the likeliest first (default: 9)", parseCount)
+    .option(
+      "--targets <n>",
+      "apgd-t, fab-t: classes aimed at, the likeliest first (default: 9, or all others where there are fewer)",
+      parseCount,
+    )
     .option("--queries <n>", "square: points looked at a run (default: 5000)", parseCount)
     .option(
       "--eot <n>",

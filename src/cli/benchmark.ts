@@ -12,6 +12,7 @@ import { usualBatch } from "../evaluation/forward.ts";
 import type { ResultsFolder } from "../evaluation/index.ts";
 import { type Benchmark, keepFinding } from "../findings/index.ts";
 import { benchmarkCsv, benchmarkMarkdown, benchmarkTable, whatIsMissing } from "../report/benchmark.ts";
+import { Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import { type ComputeFlags, compileFlags, type ReadFlags, withComputeFlags, withReadFlags } from "./options.ts";
@@ -47,6 +48,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const { encoder: specs, out } = flags;
   const suite = readSuite(flags.suite);
   const progress = new ProgressLine();
+  const told = new Warnings(progress);
   const encoders: { readonly name: string; readonly encoder: BenchmarkPart["encoder"] }[] = [];
   for (const spec of specs) encoders.push({ name: spec, encoder: await openEncoder(spec, flags, progress) });
   const skips = new SkipList();
@@ -59,7 +61,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
       ...optionsOf(flags, command.getOptionValueSource("seed") === "default"),
       signal: stop.signal,
       onSkip: skips.add,
-      onWarning: (message) => progress.note(`Warning: ${message}`),
+      onWarning: told.tell,
       ...showing(progress, suite, specs.length > 1),
       ...(out !== undefined && {
         results: (part) => {

@@ -1,4 +1,4 @@
-import type { ImageSource } from "../data/index.ts";
+import type { ImageSource, Telling } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { chooseClassifier } from "../evaluation/classes.ts";
 import { openTemplates } from "../evaluation/index.ts";
@@ -9,7 +9,7 @@ import { type ComputeFlags, compileFlags } from "./options.ts";
 /** TeCoA's as published (Mao et al. 2023; RobustVLM trains with the same). */
 export const tecoaTemplate = "This is a photo of a {}";
 
-interface ClassifierFlags extends ComputeFlags {
+interface ClassifierFlags extends ComputeFlags, Telling {
   readonly method: string;
   /** A set's name, a file, or one template. */
   readonly templates?: string;
@@ -23,7 +23,7 @@ interface ClassifierFlags extends ComputeFlags {
  * @throws UsageError when the data has no labels, or the encoder neither a head that fits them nor a text tower
  */
 export async function classifierOf(encoder: Encoder, source: ImageSource, flags: ClassifierFlags): Promise<Classifier> {
-  const { method, templates, onProgress } = flags;
+  const { method, templates, strict, onWarning, onProgress } = flags;
   const { head, text, name } = encoder;
   labelledClasses(source, method);
   if (!text && (!head || templates !== undefined)) {
@@ -36,6 +36,8 @@ export async function classifierOf(encoder: Encoder, source: ImageSource, flags:
     ...(await compileFlags(flags)),
     ...(templates !== undefined && { templates: openTemplates(templates) }),
     defaultTemplates: [tecoaTemplate],
+    ...(strict && { strict }),
+    ...(onWarning && { onWarning }),
     onProgress,
   });
 }

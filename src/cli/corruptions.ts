@@ -1,19 +1,23 @@
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import {
   allCorruptions,
   type Corruption,
   commonCorruptions,
+  frostFiles,
   isCorruption,
   isSeverity,
   type Severity,
   severities,
 } from "../corruptions/index.ts";
-import { openSource } from "../data/index.ts";
+import { filesFingerprint } from "../data/index.ts";
 import { CorruptionCounts, evaluateCorruptions, usualNoise } from "../evaluation/corruptions/index.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import { formatEpsilon, openTemplates } from "../evaluation/index.ts";
 import { type Corruptions, keepFinding } from "../findings/index.ts";
 import { corruptionsTable } from "../report/corruptions.ts";
+import { overImages } from "../report/table.ts";
+import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import {
@@ -99,23 +103,11 @@ function parseNoise(text: string): readonly number[] {
 
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
-  const {
-    encoder: specs,
-    data,
-    classes,
-    seed,
-    batch,
-    limit,
-    strict,
-    corruptions,
-    severities,
-    noise,
-    frost,
-    out,
-  } = flags;
-  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
-  const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
+  const { encoder: specs, data, seed, batch, limit, strict, corruptions, severities, noise, frost, out } = flags;
   const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const source = await openData(data, flags, warnings);
+  const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const encoders: NamedEncoder[] = [];
   for (const spec of specs) encoders.push({ spec, encoder: await openEncoder(spec, flags, progress) });
   const counts = encoders.map((named) =>
@@ -123,7 +115,7 @@ async function run(flags: Flags): Promise<void> {
       ? undefined
       : CorruptionCounts.open(folderOf(out, named.spec, specs), {
           ...dataSettings(flags, { ...named, source, templates }),
-          frost: frost === undefined ? "drawn" : absolute(frost),
+          frost: frost === undefined ? "drawn" : { folder: absolute(frost), files: frostFingerprint(frost) },
         }),
   );
   const skips = new SkipList();
@@ -142,6 +134,7 @@ async function run(flags: Flags): Promise<void> {
         ...(strict && { strict }),
         signal: stop.signal,
         onSkip: skips.add,
+        onWarning: warnings.tell,
         onProgress: ({ phase, done, total }) =>
           phase === "prompts"
             ? progress.update("prompts", done, total)
@@ -158,7 +151,12 @@ async function run(flags: Flags): Promise<void> {
   if (!found) return interrupted(out, counts);
   const content = { ...found, encoders: found.encoders.map((one, i) => ({ ...one, encoder: specs[i]! })) };
   if (out !== undefined) keepFinding(out, "corruptions", content, { command: process.argv.slice(2), started });
+  warnings.tellRest(content.warnings);
   print(flags, content);
+}
+
+function frostFingerprint(folder: string): string {
+  return filesFingerprint(frostFiles.map((file) => join(folder, file)));
 }
 
 /** Ctrl-C: what there is, and how to go on. Exits with 130, as shells have it. */
@@ -177,9 +175,7 @@ function print({ json, data }: Flags, content: Corruptions): void {
     process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
     return;
   }
-  const { images, classes, parameters, warnings } = content;
   process.stdout.write(
-    `${corruptionsTable(content)}\n\n${images} images of ${data}, ${classes} classes; corruptions as in ${parameters}\n`,
+    `${corruptionsTable(content)}\n\n${overImages({ ...content, dataset: data })}; corruptions as in ${content.parameters}\n`,
   );
-  for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`);
 }

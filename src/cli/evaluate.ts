@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
-import { nativeSize, openSource } from "../data/index.ts";
+import { nativeSize } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import {
@@ -19,7 +19,9 @@ import { withHead } from "../models/with-head.ts";
 import { headFor, readHead } from "../probes/index.ts";
 import { describeAttack } from "../report/attack.ts";
 import { evaluationTable } from "../report/evaluation.ts";
+import { overImages } from "../report/table.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
+import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { keepExamples } from "./examples.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
@@ -90,16 +92,17 @@ export function evaluateCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
-  const { data, classes, seed, card, encoder: specs, out } = flags;
+  const { data, seed, card, encoder: specs, out } = flags;
   const attacks = attacksOf(flags);
   checkTogether(flags, attacks);
   // Before hours of measuring, not after.
   if (card) specs.forEach(encoderFolder);
-  const opened = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const opened = await openData(data, flags, warnings);
   const { head, source } = flags.head === undefined ? { source: opened } : headFor(readHead(flags.head), opened);
   const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const native = flags.attackResolution === "native" ? await nativeSize(source) : undefined;
-  const progress = new ProgressLine();
   const open = async (spec: string): Promise<NamedEncoder> => {
     const encoder = await openEncoder(spec, flags, progress);
     return { spec, encoder: head ? withHead(encoder, head) : encoder };
@@ -130,6 +133,7 @@ async function run(flags: Flags): Promise<void> {
         ...(results && { results }),
         signal: stop.signal,
         onSkip: skips.add,
+        onWarning: warnings.tell,
         onProgress: ({ phase, done, total, points }) =>
           progress.update(`${spec} ${phase}`, done, total, points === undefined ? "" : `${points} points`),
       });
@@ -152,9 +156,9 @@ async function run(flags: Flags): Promise<void> {
   }
   if (`${skips}`) process.stderr.write(`${skips}\n`);
   if (stop.signal.aborted && evaluations.length < encoders.length) return interrupted(flags, kept);
-  const content: Evaluations = { evaluations, settings: settingsOf(flags, attacks), examples };
+  const content: Evaluations = { evaluations, settings: settingsOf(flags, attacks, source.classes?.length), examples };
   if (out !== undefined) keepFinding(out, "evaluation", content, { command: process.argv.slice(2), started });
-  print(flags, content);
+  print(flags, content, warnings);
 }
 
 /** @throws UsageError when flags contradict each other */
@@ -222,25 +226,24 @@ function interrupted({ out }: Flags, kept: readonly (ResultsFolder | undefined)[
 function settingsOf(
   { surrogate, quantize, attackResolution }: Flags,
   attacks: readonly (Attack | AutoAttack)[],
+  classes: number | undefined,
 ): readonly string[] {
   return [
-    ...new Set(attacks.map(describeAttack)),
+    ...new Set(attacks.map((attack) => describeAttack(attack, classes))),
     ...(surrogate === undefined ? [] : [`made on ${surrogate}`]),
     ...(attackResolution === "native" ? ["on the files' own pixels"] : []),
     ...(quantize ? ["rounded to 8 bits"] : []),
   ];
 }
 
-function print({ json, data }: Flags, { evaluations, settings }: Evaluations): void {
+function print({ json, data }: Flags, { evaluations, settings }: Evaluations, told: Warnings): void {
+  for (const { encoder, warnings } of evaluations)
+    told.tellRest(warnings, evaluations.length > 1 ? `${encoder}: ` : "");
   if (json) {
     const all = evaluations.length === 1 ? evaluations[0] : evaluations;
     process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
     return;
   }
-  const { images, classes } = evaluations[0]!;
-  const facts = [`${images} images of ${data}, ${classes} classes`, ...settings];
+  const facts = [overImages({ ...evaluations[0]!, dataset: data }), ...settings];
   process.stdout.write(`${evaluationTable(evaluations)}\n\n${facts.join("; ")}\n`);
-  for (const { encoder, warnings } of evaluations)
-    for (const warning of warnings)
-      process.stderr.write(`Warning: ${evaluations.length > 1 ? `${encoder}: ` : ""}${warning}\n`);
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Apgd, apgd, type Pgd, pgd } from "../attacks/index.ts";
-import { openSource } from "../data/index.ts";
+import { tellFault } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
@@ -10,7 +10,10 @@ import { type MeasuredFidelity, measureFidelity, readCaptions } from "../fidelit
 import { type Fidelity, keepFinding } from "../findings/index.ts";
 import type { Margin } from "../objectives/index.ts";
 import { fidelityTable } from "../report/fidelity.ts";
+import { overImages } from "../report/table.ts";
 import { readRun } from "../training/run-folder.ts";
+import { counted } from "../words.ts";
+import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import {
@@ -73,18 +76,20 @@ export function fidelityCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
-  const { data, classes, seed, batch, limit, strict, out } = flags;
+  const { data, seed, batch, limit, strict, out } = flags;
   const stated = statedByRun(flags.encoder);
   const { original: originalSpec, rho, marginExponent } = { ...stated, ...given(flags) };
   if (originalSpec === undefined)
     throw new UsageError("--original is missing: none of the encoders is a run folder that names what it began with.");
   if (!(rho > 0)) throw new UsageError(`--rho ${rho} must be greater than 0.`);
   const attack = attackOf(flags);
-  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
-  const captions = flags.captions === undefined ? undefined : readCaptions(flags.captions, source);
-  if (captions && captions.unmatched > 0)
-    process.stderr.write(`Warning: ${captions.unmatched} files of ${flags.captions} are no images of ${data}.\n`);
   const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const source = await openData(data, flags, warnings);
+  const captions = flags.captions === undefined ? undefined : readCaptions(flags.captions, source);
+  for (const message of captions?.faults ?? [])
+    tellFault(message, { ...(strict && { strict }), onWarning: warnings.tell });
+  if (captions) warnings.remark(`${counted(captions.byImage.size, "image")} of ${source.items.length} have captions.`);
   const asTrained = originalSpec === stated.original ? stated.openedWith : {};
   const original = await openEncoder(originalSpec, { ...asTrained, ...flags }, progress);
   const skips = new SkipList();
@@ -97,7 +102,7 @@ async function run(flags: Flags): Promise<void> {
       const encoder = spec === originalSpec ? original : await openEncoder(spec, flags, progress);
       const found = await measureFidelity(original, encoder, source, {
         ...(await compileFlags(flags)),
-        ...{ rho, marginExponent, batch, seed, signal: stop.signal, onSkip: skips.add },
+        ...{ rho, marginExponent, batch, seed, signal: stop.signal, onSkip: skips.add, onWarning: warnings.tell },
         ...(attack && { attack }),
         ...(captions && { captions: captions.byImage }),
         ...(limit !== undefined && { limit }),
@@ -119,9 +124,14 @@ async function run(flags: Flags): Promise<void> {
     return;
   }
   const content: Fidelity = {
-    ...{ dataset: data, images: measured[0]!.images, original: originalSpec, rho, marginExponent },
+    ...{ dataset: data, images: measured[0]!.images, skipped: measured[0]!.skipped },
+    ...{ original: originalSpec, rho, marginExponent },
     ...(attack && { attack: `${flags.attack} ${formatEpsilon(flags.epsilon)}, ${attack.steps} steps` }),
-    encoders: measured.map(({ images: _, ...found }, i) => ({ encoder: specs[i]!, ...found })),
+    encoders: measured.map(({ images: _, skipped: __, warnings: ___, ...found }, i) => ({
+      encoder: specs[i]!,
+      ...found,
+    })),
+    warnings: [...(captions?.faults ?? []), ...new Set(measured.flatMap((found) => found.warnings))],
   };
   if (out !== undefined) keepFinding(out, "fidelity", content, { command: process.argv.slice(2), started });
   print(flags, content);
@@ -173,9 +183,9 @@ function print({ json }: Flags, content: Fidelity): void {
     process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
     return;
   }
-  const { images, dataset, original, attack, rho, marginExponent } = content;
+  const { images, skipped, dataset, original, attack, rho, marginExponent } = content;
   process.stdout.write(
-    `${fidelityTable(content)}\n\n${images} images of ${dataset}; embeddings beside those of ${original}, squared l2, medians\n` +
+    `${fidelityTable(content)}\n\n${overImages({ images, skipped, dataset })}; embeddings beside those of ${original}, squared l2, medians\n` +
       `violated: clean distance above ${rho} |phi0(x)|^${marginExponent}${attack === undefined ? "" : `; attacked by ${attack}`}\n`,
   );
 }

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, sep } from "node:path";
 import { imageExtensions, isImageName } from "../data/decode.ts";
-import { DecodeError, readImage, writePlanes } from "../data/index.ts";
+import { DecodeError, type RawImage, type Remark, readImage, type SkippedImage, writePlanes } from "../data/index.ts";
+import { leftOutByName, mayBeImage } from "../data/left-out.ts";
 import { UsageError } from "../errors.ts";
 
 /** An image file on the command line. */
@@ -11,65 +12,114 @@ export interface ImageFile {
   readonly name: string;
 }
 
+/** Image files, and what was passed over in their folders. */
+export interface ImageFiles {
+  readonly files: readonly ImageFile[];
+  readonly remarks: readonly Remark[];
+}
+
 /**
  * The images that paths stand for: files, and all in and below folders.
  *
  * @param reserved names that none of them gets
  * @throws UsageError when a path does not exist, or a folder holds no images
  */
-export function listImages(paths: readonly string[], reserved: readonly string[] = []): readonly ImageFile[] {
+export function listImages(paths: readonly string[], reserved: readonly string[] = []): ImageFiles {
+  const remarks: Remark[] = [];
   const found = paths.flatMap((path) => {
     if (!existsSync(path)) throw new UsageError(`${path} does not exist; give image files or folders of images.`);
     if (!statSync(path).isDirectory()) return [{ path, id: basename(path) }];
-    return imagesUnder(path).map((id) => ({ path: join(path, id), id }));
+    const names = namesUnder(path);
+    remarks.push(
+      ...leftOutByName(
+        path,
+        names.filter((name) => !isImageName(name) && mayBeImage(name) && !statSync(join(path, name)).isDirectory()),
+      ),
+    );
+    return imagesIn(path, names).map((id) => ({ path: join(path, id), id }));
   });
   // Some file systems do not tell capitals from small letters.
   const taken = new Set(reserved.map((name) => name.toLowerCase()));
-  return found.map(({ path, id }) => {
+  const files = found.map(({ path, id }) => {
     const plain = id.slice(0, id.length - extname(id).length).replaceAll("/", "-");
     let name = plain;
     for (let number = 2; taken.has(name.toLowerCase()); number++) name = `${plain}-${number}`;
     taken.add(name.toLowerCase());
     return { path, name };
   });
+  return { files, remarks };
 }
 
-/** Paths of all images in a folder and those below it, relative to it, in an order that is the same everywhere. */
-function imagesUnder(folder: string): readonly string[] {
-  const found = namesUnder(folder)
-    .map((path) => path.replaceAll(sep, "/"))
-    .filter((path) => isImageName(path) && !/(^|\/)\./.test(path))
-    .sort();
+function imagesIn(folder: string, names: readonly string[]): readonly string[] {
+  const found = names.filter(isImageName);
   if (found.length > 0) return found;
   throw new UsageError(`Folder ${folder} holds no images (${imageExtensions.join(", ")}).`);
 }
 
+/** Paths of all that is in a folder and those below it and not hidden, relative to it, in an order that is the same everywhere. */
 function namesUnder(folder: string): readonly string[] {
   try {
-    return readdirSync(folder, { recursive: true, encoding: "utf8" });
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .map((path) => path.replaceAll(sep, "/"))
+      .filter((path) => !/(^|\/)\./.test(path))
+      .sort();
   } catch (cause) {
     throw new UsageError(`Folder ${folder} cannot be read: ${(cause as Error).message}`, { cause });
   }
 }
 
+/** Images that could be read. */
+export interface Pixels {
+  readonly files: readonly ImageFile[];
+  /** [files, 3, size, size] in [0, 1] */
+  readonly pixels: Float32Array;
+}
+
 /**
- * Pixels [files, 3, size, size] in [0, 1]: each image resized and cut as for the encoder.
+ * Each image resized and cut as for the encoder; those that cannot be read are left out.
  *
- * @throws UsageError naming the first file that is no image
+ * @param onSkip is told of each that is left out
+ * @throws UsageError naming the first file that is no image, where none can be read, or one under `strict`
  */
-export async function readImages(paths: readonly string[], size: number): Promise<Float32Array> {
+export async function readImages(
+  files: readonly ImageFile[],
+  size: number,
+  { strict, onSkip }: { readonly strict?: true | undefined; readonly onSkip?: (skip: SkippedImage) => void } = {},
+): Promise<Pixels> {
   const length = 3 * size * size;
-  const pixels = new Float32Array(paths.length * length);
-  for (const [i, path] of paths.entries()) writePlanes(await readOne(path, size), pixels, i * length);
+  const pixels = new Float32Array(files.length * length);
+  const read: ImageFile[] = [];
+  let first: UsageError | undefined;
+  for (const file of files) {
+    try {
+      writePlanes(await readOne(file.path, size), pixels, read.length * length);
+      read.push(file);
+    } catch (error) {
+      if (strict || !(error instanceof UsageError)) throw error;
+      first ??= error;
+      onSkip?.({ id: file.path, reason: reasonOf(error.cause) });
+    }
+  }
+  if (read.length === 0 && first) throw first;
+  return { files: read, pixels: pixels.subarray(0, read.length * length) };
+}
+
+/** The pixels [3, size, size] of one image file. @throws UsageError when it is no image */
+export async function readImageFile(path: string, size: number): Promise<Float32Array> {
+  const pixels = new Float32Array(3 * size * size);
+  writePlanes(await readOne(path, size), pixels, 0);
   return pixels;
 }
 
-async function readOne(path: string, size: number) {
+async function readOne(path: string, size: number): Promise<RawImage> {
   try {
     return await readImage({ kind: "file", path }, { size });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     const what = cause instanceof DecodeError ? "is no image that can be read" : "cannot be read";
-    throw new UsageError(`${path} ${what}: ${reason}`, { cause });
+    throw new UsageError(`${path} ${what}: ${reasonOf(cause)}`, { cause });
   }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,7 +1,5 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import { openTemplates } from "../evaluation/index.ts";
@@ -10,6 +8,9 @@ import { type Interpreted, interpret, KeptInterpretation } from "../interpretabi
 import { writeAtomically } from "../models/files.ts";
 import { interpretabilityTables } from "../report/interpretability.ts";
 import { saliencyPicture, synthesisPicture } from "../report/interpretability-pictures.ts";
+import { overImages } from "../report/table.ts";
+import { linesOf, readText } from "../text.ts";
+import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import {
@@ -58,11 +59,12 @@ export function interpretCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
-  const { encoder: specs, data, classes, seed, out } = flags;
-  const source = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const { encoder: specs, data, seed, out } = flags;
+  const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const source = await openData(data, flags, warnings);
   const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const texts = flags.texts === undefined ? undefined : readTexts(flags.texts);
-  const progress = new ProgressLine();
   const encoders: NamedEncoder[] = [];
   for (const spec of specs) encoders.push({ spec, encoder: await openEncoder(spec, flags, progress) });
   const { batch, limit, strict, towards, images: shown } = flags;
@@ -81,7 +83,7 @@ async function run(flags: Flags): Promise<void> {
     const opened = encoders.map(({ encoder }) => encoder);
     found = await interpret(opened, source, {
       ...(await compileFlags(flags)),
-      ...{ batch, seed, shown, kept, signal: stop.signal, onSkip: skips.add },
+      ...{ batch, seed, shown, kept, signal: stop.signal, onSkip: skips.add, onWarning: warnings.tell },
       ...(templates && { templates }),
       ...(texts && { texts }),
       ...(towards && { towards }),
@@ -127,15 +129,7 @@ async function keepPictures(out: string, found: Interpreted, specs: readonly str
 
 /** @throws UsageError when the file is none, or holds no text */
 function readTexts(path: string): readonly string[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new UsageError(`--texts ${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
-  }
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const lines = linesOf(readText(path)).filter((line) => line.trim() !== "");
   if (lines.length > 0) return lines;
   throw new UsageError(`--texts ${path}: the file holds none; write one a line.`);
 }
@@ -145,9 +139,9 @@ function print({ json, data, out }: Flags, content: Interpretability): void {
     process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
     return;
   }
-  const { images, classes, templates, encoders, pictures } = content;
+  const { templates, encoders, pictures } = content;
   process.stdout.write(
-    `${interpretabilityTables(encoders)}\n\n${images} images of ${data}, ${classes} classes${templates > 0 ? `, ${templates} templates` : ""}\n`,
+    `${interpretabilityTables(encoders)}\n\n${overImages({ ...content, dataset: data })}${templates > 0 ? `, ${templates} templates` : ""}\n`,
   );
   for (const { file } of pictures) process.stdout.write(`${join(out!, file)}\n`);
 }

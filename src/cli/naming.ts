@@ -1,4 +1,6 @@
+import type { Telling } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { tellSharedNames } from "../evaluation/class-faults.ts";
 import { plainTemplate } from "../evaluation/classes.ts";
 import { Forward, usualBatch } from "../evaluation/forward.ts";
 import { openTemplates, zeroShotClassifier } from "../evaluation/index.ts";
@@ -28,13 +30,15 @@ export interface Naming {
 export async function openNaming(
   encoder: Encoder,
   { names, templates }: NamingFlags,
-  compute: CompileOptions,
+  compute: CompileOptions & Telling,
 ): Promise<Naming | undefined> {
   const { head, text, name } = encoder;
   if (templates !== undefined && !names)
     throw new UsageError("--templates needs --names, which go into the templates.");
   if (names && text) {
     const prompts = templates === undefined ? [plainTemplate] : openTemplates(templates);
+    const classes = names.map((one) => ({ folder: one, name: one }));
+    tellSharedNames({ name: "--names", items: [], classes }, text, prompts[0]!, compute);
     return { names, classifier: await zeroShotClassifier(encoder, names, prompts, compute) };
   }
   if (names && (!head || templates !== undefined))
@@ -50,27 +54,29 @@ export async function openNaming(
  * The likeliest name of each image.
  *
  * @param groups pixels [count, 3, S, S] in [0, 1] each
+ * @param nameOf what the images of a group are called in messages
  */
 export async function nameImages(
   encoder: Encoder,
   { classifier, names }: Naming,
   groups: readonly Float32Array[],
+  nameOf: (image: number) => string,
   compute: CompileOptions,
 ): Promise<readonly (readonly string[])[]> {
-  const { imageSize, parameters } = encoder;
+  const { name, imageSize, parameters } = encoder;
   const batch = Math.min(usualBatch, Math.max(...groups.map(({ length }) => length / (3 * imageSize ** 2))));
   const forward = await Forward.compile(
     (x) => {
       const weights = frozenWeights(x.graph, parameters);
       const features = classifier.kind === "linear" ? encoder.headFeatures(x, weights) : encoder.embed(x, weights);
-      return { logits: classify(features, classifier) };
+      return { embeddings: features, logits: classify(features, classifier) };
     },
-    { ...compute, imageSize, batch },
+    { ...compute, encoder: name, imageSize, batch, nonZero: classifier.kind === "cosine" ? ["embeddings"] : [] },
   );
   try {
     const named: (readonly string[])[] = [];
     for (const pixels of groups) {
-      const { logits } = await forward.run(pixels);
+      const { logits } = await forward.run(pixels, nameOf);
       const rows = Array.from({ length: logits.length / names.length }, (_, i) =>
         logits.subarray(i * names.length, (i + 1) * names.length),
       );

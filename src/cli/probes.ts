@@ -1,10 +1,12 @@
 import { Command, InvalidArgumentError } from "commander";
-import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { usualBatch } from "../evaluation/forward.ts";
 import { keepFinding, type Probes } from "../findings/index.ts";
 import { type Probed, probe, writeHead } from "../probes/index.ts";
 import { probesTable } from "../report/probes.ts";
+import { overImages } from "../report/table.ts";
+import { counted } from "../words.ts";
+import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import {
@@ -52,12 +54,12 @@ function parseCounts(text: string): readonly number[] {
 
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
-  const { encoder: specs, train, data, classes, seed, batch, limit, limitTrain, strict, out, saveHead } = flags;
+  const { encoder: specs, train, data, seed, batch, limit, limitTrain, strict, out, saveHead } = flags;
   if (saveHead !== undefined && specs.length > 1)
     throw new UsageError("--save-head takes the head of one encoder: give one --encoder.");
-  const open = (spec: string) => openSource(spec, { seed, ...(classes !== undefined && { classesFile: classes }) });
-  const [known, source] = [await open(train), await open(data)];
   const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const [known, source] = [await openData(train, flags, warnings), await openData(data, flags, warnings)];
   const skips = new SkipList();
   const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
   const probed: Probed[] = [];
@@ -65,7 +67,8 @@ async function run(flags: Flags): Promise<void> {
     for (const spec of specs) {
       const found = await probe(await openEncoder(spec, flags, progress), known, source, {
         ...(await compileFlags(flags)),
-        ...{ batch, seed, neighbours: flags.neighbours, signal: stop.signal, onSkip: skips.add },
+        ...{ batch, seed, neighbours: flags.neighbours, signal: stop.signal },
+        ...{ onSkip: skips.add, onWarning: warnings.tell },
         ...(limit !== undefined && { limit }),
         ...(limitTrain !== undefined && { limitTrain }),
         ...(strict && { strict }),
@@ -85,10 +88,11 @@ async function run(flags: Flags): Promise<void> {
     process.exitCode = 130;
     return;
   }
-  const { head, trainImages, testImages, classes: count } = probed[0]!;
+  const { head, trainImages, testImages, skipped, classes } = probed[0]!;
   const content: Probes = {
-    ...{ train, test: data, trainImages, testImages, classes: count },
+    ...{ train, test: data, trainImages, testImages, skipped, classes },
     encoders: probed.map(({ linear, neighbours }, i) => ({ encoder: specs[i]!, linear, neighbours })),
+    warnings: [...new Set(probed.flatMap((found) => found.warnings))],
   };
   if (saveHead !== undefined) writeHead(saveHead, { head, folders: known.classes!.map(({ folder }) => folder) });
   if (out !== undefined) keepFinding(out, "probes", content, { command: process.argv.slice(2), started });
@@ -100,9 +104,10 @@ function print({ json }: Flags, content: Probes): void {
     process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
     return;
   }
-  const { train, test, trainImages, testImages, classes, encoders } = content;
+  const { train, test, trainImages, testImages, skipped = 0, classes, encoders } = content;
   process.stdout.write(
-    `${probesTable(content)}\n\n${testImages} images of ${test}, ${classes} classes; fitted on ${trainImages} images of ${train}\n`,
+    `${probesTable(content)}\n\n${overImages({ images: testImages, dataset: test, classes })}; ` +
+      `fitted on ${overImages({ images: trainImages, dataset: train })}${skipped > 0 ? `; ${counted(skipped, "image")} more could not be read` : ""}\n`,
   );
   for (const { encoder } of encoders.filter(({ linear }) => !linear.converged))
     process.stderr.write(

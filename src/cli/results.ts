@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
-import type { ImageSource } from "../data/index.ts";
+import { type ImageSource, sourceFingerprint } from "../data/index.ts";
 import { ResultsFolder } from "../evaluation/index.ts";
 import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
@@ -84,9 +83,8 @@ export function dataSettings(
   return {
     encoder: described({ spec, encoder }),
     data: absolute(data),
-    images: digest(source.items.map(({ id, label }) => [id, label])),
+    images: sourceFingerprint(source),
     classesFile: classes && absolute(classes),
-    classes: digest(source.classes ?? []),
     templates: templates ?? (encoder.text && source.templates),
     limit,
     ...(offset && { offset }),
@@ -103,8 +101,4 @@ function described({ spec, encoder }: NamedEncoder) {
 /** As it is found from any folder. */
 export function absolute(path: string): string {
   return existsSync(path) ? resolve(path) : path;
-}
-
-function digest(value: unknown): { readonly sha256: string } {
-  return { sha256: createHash("sha256").update(JSON.stringify(value)).digest("hex") };
 }

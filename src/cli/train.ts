@@ -2,12 +2,12 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { ChosenBlend } from "../blending/index.ts";
-import { openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { saveFloat16Copies } from "../models/index.ts";
 import { finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
+import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, type WeightFlags, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import { type ObjectiveFlags, objectiveOf, withObjectiveFlags } from "./objective.ts";
@@ -140,16 +140,17 @@ function isComplete(flags: Partial<Flags>): flags is Flags {
 }
 
 async function run(flags: Flags, resumed?: string): Promise<void> {
-  const { seed, classes } = flags;
   const planned = objectiveOf(flags);
-  const source = await openSource(flags.data, { seed, ...(classes !== undefined && { classesFile: classes }) });
   const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const source = await openData(flags.data, flags, warnings);
   const encoder = await openEncoder(flags.encoder, flags, progress);
   const objective =
     typeof planned === "function"
       ? planned(
           await classifierOf(encoder, source, {
             ...flags,
+            onWarning: warnings.tell,
             onProgress: (done, count) => progress.update("class embeddings", done, count),
           }),
         )
@@ -167,7 +168,7 @@ async function run(flags: Flags, resumed?: string): Promise<void> {
     signal: stop.signal,
     onSkip: skips.add,
     onPlan: (plan) => progress.note(describePlan(plan)),
-    onWarning: (message) => progress.note(`Warning: ${message}`),
+    onWarning: warnings.tell,
     onStep: (metrics, total) => {
       last = metrics;
       progress.update(flags.method, metrics.step, total, detail(metrics));

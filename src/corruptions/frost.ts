@@ -7,7 +7,7 @@ import { plasmaFractal } from "./plasma.ts";
 import type { FrostTexture } from "./subject.ts";
 
 /** The published textures. There is a sixth, frost6.jpg, that the published code never takes. */
-const files = ["frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg"] as const;
+export const frostFiles = ["frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg"] as const;
 
 /**
  * The published frost textures, at the scale of images of a size.
@@ -17,7 +17,7 @@ const files = ["frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.j
  */
 export async function openFrost(folder: string, size: number): Promise<readonly FrostTexture[]> {
   const textures: FrostTexture[] = [];
-  for (const file of files) textures.push(await readTexture(`${folder}/${file}`, size));
+  for (const file of frostFiles) textures.push(await readTexture(`${folder}/${file}`, size));
   return textures;
 }
 
@@ -25,7 +25,7 @@ async function readTexture(path: string, size: number): Promise<FrostTexture> {
   const read = sharp(path, { ignoreIcc: true }).toColourspace("srgb").removeAlpha().raw();
   const { data, info } = await read.toBuffer({ resolveWithObject: true }).catch((cause: unknown) => {
     throw new UsageError(
-      `${path} is missing or no image; a folder of frost textures holds ${files.join(", ")}, as github.com/hendrycks/robustness has them.`,
+      `${path} is missing or no image; a folder of frost textures holds ${frostFiles.join(", ")}, as github.com/hendrycks/robustness has them.`,
       { cause },
     );
   });

@@ -1,5 +1,5 @@
 export { type CorruptOptions, corrupt, withNoise } from "./corrupt.ts";
-export { openFrost } from "./frost.ts";
+export { frostFiles, openFrost } from "./frost.ts";
 export {
   allCorruptions,
   type Corruption,

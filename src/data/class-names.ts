@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import { linesOf, readText } from "../text.ts";
 
 /*
  * The text files that CLIP_benchmark keeps beside a data set: class names in the order of the labels, and templates
@@ -53,10 +54,6 @@ function findNear(folder: string, name: string): string | undefined {
 
 /** Lines without surrounding spaces; empty ones at the end do not count. */
 function readLines(path: string): string[] {
-  try {
-    const text = readFileSync(path, "utf8").trimEnd();
-    return text === "" ? [] : text.split("\n").map((line) => line.trim());
-  } catch (cause) {
-    throw new UsageError(`${path} cannot be read: ${(cause as Error).message}`, { cause });
-  }
+  const text = readText(path).trimEnd();
+  return text === "" ? [] : linesOf(text).map((line) => line.trim());
 }

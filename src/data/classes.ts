@@ -1,7 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
-import type { ImageClass } from "./source.ts";
+import { readJson } from "../text.ts";
+import { counted, some } from "../words.ts";
+import { withRemarks } from "./remarks.ts";
+import type { ImageClass, ImageSource, Remark } from "./source.ts";
 
 /** How many folders above the data are searched for a class file. */
 const LEVELS_ABOVE = 3;
@@ -20,6 +23,12 @@ export function findClassesFile(folder: string): string | undefined {
   return undefined;
 }
 
+/** Classes as a file calls them, and what the file leaves open. */
+export interface NamedClasses {
+  readonly classes: readonly ImageClass[];
+  readonly remarks: readonly Remark[];
+}
+
 /** What a class file says: names in the order of the classes, or about classes by their folders. */
 type ClassesFile =
   | { readonly kind: "names"; readonly names: readonly string[] }
@@ -29,24 +38,54 @@ type ClassesFile =
  * The classes of these folders, in their order, as a class file calls them. The file is JSON: an array of names, one a
  * folder in this order; an object `{ FOLDER: NAME, ... }`; or an array of `{ "folder" or "wnid": string, "name"?:
  * string, "index" or "imagenetIndex"?: integer }`, where the index is the row of a fixed classification head. Folders that
- * it does not mention keep their own names.
+ * it does not mention keep their own names, with a remark.
  *
+ * @param unnamed what a folder is that the file does not mention
  * @returns undefined when the file speaks of folders, but of none of these.
  * @throws {UsageError} when the file is missing, is no JSON, or has another form or another number of names; the
  * message names the entry.
  */
-export function readClasses(file: string, folders: readonly string[]): readonly ImageClass[] | undefined {
-  const classes = readClassesFile(file);
-  if (classes.kind === "folders") {
-    if (!folders.some((folder) => classes.entries.has(folder))) return undefined;
-    return folders.map((folder) => classes.entries.get(folder) ?? { folder, name: folder });
-  }
-  return nameInOrder(`Class file ${file}`, classes.names, folders);
+export function readClasses(
+  file: string,
+  folders: readonly string[],
+  unnamed: "fault" | "names" = "names",
+): NamedClasses | undefined {
+  const content = readClassesFile(file);
+  if (content.kind === "names")
+    return { classes: nameInOrder(`Class file ${file}`, content.names, folders), remarks: [] };
+  const { entries } = content;
+  const missing = folders.filter((folder) => !entries.has(folder));
+  const known = folders.length - missing.length;
+  if (known === 0) return undefined;
+  return {
+    classes: folders.map((folder) => entries.get(folder) ?? { folder, name: folder }),
+    remarks: [
+      ...(missing.length > 0 ? [{ kind: unnamed, message: withoutName(file, missing, folders.length) }] : []),
+      ...(entries.size > known ? [{ kind: "fact", message: withoutImages(file, entries.size, known) } as const] : []),
+    ],
+  };
+}
+
+/** The source with other names for its classes; what was said of those that it came with holds no more. */
+export function withClasses(source: ImageSource, { classes, remarks }: NamedClasses): ImageSource {
+  const { remarks: before = [], ...rest } = source;
+  return withRemarks({ ...rest, classes }, [...before.filter(({ kind }) => kind !== "names"), ...remarks]);
+}
+
+function withoutName(file: string, missing: readonly string[], count: number): string {
+  return (
+    `Class file ${file} says nothing of ${missing.length} of the ${count} classes (${some(missing)}), which keep these as ` +
+    "their names. Add them to the file."
+  );
+}
+
+function withoutImages(file: string, named: number, present: number): string {
+  return `Of the ${named} classes in ${file}, ${present} have images here; accuracy is among those.`;
 }
 
 /** As `readClasses`, for a file that was given for just this data. @throws {UsageError} also when it knows none of it. */
-export function readGivenClasses(file: string, folders: readonly string[], data: string): readonly ImageClass[] {
-  const classes = readClasses(file, folders);
+export function readGivenClasses(file: string, folders: readonly string[], data: string): NamedClasses {
+  const classes = readClasses(file, folders, "fault");
   if (classes !== undefined) return classes;
   throw new UsageError(
     `Class file ${file} knows none of the classes of ${data} (the first is "${folders[0]}"). ` +
@@ -57,7 +96,7 @@ export function readGivenClasses(file: string, folders: readonly string[], data:
 /**
  * Names for folders in their order.
  *
- * @throws {UsageError} when there are more or fewer names than folders.
+ * @throws {UsageError} when there are more or fewer names than folders, or the names contradict the folders.
  */
 export function nameInOrder(
   source: string,
@@ -66,18 +105,41 @@ export function nameInOrder(
 ): readonly ImageClass[] {
   if (names.length !== folders.length) {
     throw new UsageError(
-      `${source} holds ${names.length} names for ${folders.length} classes ("${folders[0]}", ...). ` +
+      `${source} holds ${counted(names.length, "name")} for ${counted(folders.length, "class", "classes")} ("${folders[0]}"${folders.length > 1 ? ", ..." : ""}). ` +
         "Give one name a class, in the order of the sub-folders' names or of the labels.",
     );
   }
   // Names in the order of labels, beside folders called by these names: the folders' order is another one.
   const known = new Set(names);
   const areNames = folders.every((folder) => known.has(folder));
+  if (!areNames) checkOrder(source, names, folders);
   return folders.map((folder, i) => ({ folder, name: areNames ? folder : names[i]! }));
 }
 
+/** Where the order of the names is not that of the folders, each name would go to another class. */
+function checkOrder(source: string, names: readonly string[], folders: readonly string[]): void {
+  const refusal = (problem: string): UsageError =>
+    new UsageError(
+      `${source} is a list of names whose order cannot be that of the folders: ${problem}. ` +
+        'Give a JSON object instead, { "FOLDER": "NAME", ... }.',
+    );
+  const moved = folders.findIndex((folder, i) => names.includes(folder) && names[i] !== folder);
+  if (moved !== -1) throw refusal(`it would call the folder "${folders[moved]}" by the name "${names[moved]}"`);
+  const early = disordered(folders);
+  if (early !== undefined) throw refusal(`they are numbers, and as text "${early}" comes before smaller ones`);
+}
+
+/**
+ * The first number among folders that are all numbers which stands before a smaller one: folders are sorted as text ("10"
+ * before "2"), labels by value.
+ */
+export function disordered(folders: readonly string[]): string | undefined {
+  if (!folders.every((folder) => /^\d+$/.test(folder))) return undefined;
+  return folders.find((folder, i) => i + 1 < folders.length && Number(folder) > Number(folders[i + 1]));
+}
+
 function readClassesFile(path: string): ClassesFile {
-  const content = parse(path);
+  const content = readJson(path);
   if (Array.isArray(content) && content.length > 0 && content.every((name) => typeof name === "string")) {
     return { kind: "names", names: content };
   }
@@ -101,15 +163,6 @@ function readEntries(path: string, list: readonly unknown[]): ReadonlyMap<string
     entries.set(entry.folder, entry);
   });
   return entries;
-}
-
-function parse(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`Class file ${path} cannot be read: ${why}`, { cause });
-  }
 }
 
 function toEntry(value: unknown, problem: (what: string) => UsageError): ImageClass {

@@ -8,7 +8,18 @@ export class DecodeError extends LoreError {
 }
 
 /** File extensions (lower case) that `imageFolder` takes for images. */
-export const imageExtensions: readonly string[] = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "avif"];
+export const imageExtensions: readonly string[] = [
+  "jpg",
+  "jpeg",
+  "jpe",
+  "jfif",
+  "png",
+  "webp",
+  "gif",
+  "tif",
+  "tiff",
+  "avif",
+];
 
 export function isImageName(name: string): boolean {
   return imageExtensions.includes(name.slice(name.lastIndexOf(".") + 1).toLowerCase());

@@ -106,7 +106,7 @@ describe("imageFolder", () => {
     expect(templates).toEqual(["a photo of a {}."]);
     expect(imageFolder(join(path, "n1")).templates).toEqual(templates);
     writeFileSync(file, "newt\n");
-    expect(() => imageFolder(path)).toThrow(/classnames\.txt holds 1 names for 2 classes/);
+    expect(() => imageFolder(path)).toThrow(/classnames\.txt holds 1 name for 2 classes/);
     // Label order; the folders are sorted.
     writeFileSync(file, "n2\nn1\n");
     expect(imageFolder(path).classes!.map(({ name }) => name)).toEqual(["n1", "n2"]);
@@ -115,7 +115,7 @@ describe("imageFolder", () => {
   it.each([
     ["is no JSON array", 3],
     ['gives "a" a name', { a: 1 }],
-    ["holds 2 names for 1 classes", ["newt", "owl"]],
+    ["holds 2 names for 1 class (", ["newt", "owl"]],
     ['entry 1 has no "folder"', [{ folder: "a" }, { name: "b" }]],
     ['entry 0 has an "index"', [{ folder: "a", index: 1.5 }]],
     ['entry 1 repeats folder "a"', [{ folder: "a" }, { folder: "a" }]],
@@ -136,6 +136,10 @@ describe("imageFolder", () => {
 
   it("refuses the root of a data set above its splits, but takes classes that are called so", () => {
     expect(() => imageFolder(folder(["train/a/1.jpg", "val/a/1.jpg"]))).toThrow(/Give one of them: .*train, .*val/);
+    expect(() => imageFolder(folder(["train/a/1.jpg", "val/a/1.jpg", "masks/1.png"]))).toThrow(
+      /Give one of them: \S+train, \S+val\.$/,
+    );
+    expect(imageFolder(folder(["train/a/1.jpg", "bus/1.jpg"])).classes).toHaveLength(2);
     expect(imageFolder(folder(["train/1.jpg", "bus/1.jpg"])).classes).toHaveLength(2);
     expect(imageFolder(folder(["train/1.jpg"])).classes).toHaveLength(1);
   });

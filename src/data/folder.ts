@@ -1,11 +1,14 @@
 import { type Dirent, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
+import { counted, some } from "../words.ts";
 import { findClassNames, findTemplates } from "./class-names.ts";
-import { findClassesFile, nameInOrder, readClasses, readGivenClasses } from "./classes.ts";
+import { findClassesFile, type NamedClasses, nameInOrder, readClasses, readGivenClasses } from "./classes.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
+import { leftOutByName, mayBeImage } from "./left-out.ts";
 import { splitNames } from "./listing.ts";
-import type { ImageClass, ImageItem, ImageSource } from "./source.ts";
+import { withRemarks } from "./remarks.ts";
+import type { ImageItem, ImageSource, Remark } from "./source.ts";
 
 export interface ImageFolderOptions {
   /**
@@ -19,7 +22,8 @@ export interface ImageFolderOptions {
 /**
  * The images of a folder: one sub-folder a class (labels, in the order of the sub-folders' names), or, where no
  * sub-folder holds images, a plain folder (no labels). Sub-folders of a class are searched too; hidden files and files
- * without an image's extension are passed over. The order is by path (by UTF-16 code unit, so the same everywhere).
+ * without an image's extension are passed over. Sub-folders without images are no classes. What was passed over that may
+ * have been meant is in the source's remarks. The order is by path (by UTF-16 code unit, so the same everywhere).
  *
  * Files are listed, not read: one that is no image comes to light in `openBatches`.
  *
@@ -29,20 +33,49 @@ export interface ImageFolderOptions {
 export function imageFolder(path: string, options: ImageFolderOptions = {}): ImageSource {
   checkFolder(path);
   const entries = list(path);
-  const classes = entries
+  const all = entries
     .filter((entry) => isFolder(path, entry))
-    .map((entry) => ({ folder: entry.name, files: imagesUnder(path, entry.name) }))
-    .filter(({ files }) => files.length > 0);
-  if (classes.length === 0) return unlabelled(path, entries);
+    .map((entry): ClassFolder => ({ folder: entry.name, ...sorted(filesUnder(path, entry.name)) }));
+  const classes = all.filter(({ files }) => files.length > 0);
+  const top = sorted(entries.filter((entry) => !isFolder(path, entry)).map(({ name }) => name));
+  if (classes.length === 0) return unlabelled(path, top, options.classesFile);
 
   checkNotSplits(path, classes);
   const folders = classes.map(({ folder }) => folder);
-  return {
+  const named = nameClasses(path, folders, options.classesFile);
+  const source = {
     name: path,
     items: classes.flatMap(({ files }, label) => files.map((file) => toItem(path, file, label))),
-    classes: nameClasses(path, folders, options.classesFile),
+    classes: named.classes,
     ...templatesOf(path),
   };
+  const empty = all.filter(({ files }) => files.length === 0).map(({ folder }) => folder);
+  return withRemarks(source, [
+    ...emptyFolders(path, empty, classes.length),
+    ...looseImages(path, top.files),
+    ...leftOutByName(
+      path,
+      all.flatMap(({ others }) => others),
+    ),
+    ...named.remarks,
+  ]);
+}
+
+function emptyFolders(path: string, empty: readonly string[], classes: number): readonly Remark[] {
+  if (empty.length === 0) return [];
+  const message =
+    `${path}: ${counted(empty.length, "sub-folder holds", "sub-folders hold")} no images (${some(empty)}), so that there ` +
+    `${classes === 1 ? "is 1 class" : `are ${classes} classes`} instead of ${classes + empty.length}, which makes accuracy higher. ` +
+    "Put images there, or remove what is no class.";
+  return [{ kind: "fault", message }];
+}
+
+function looseImages(path: string, files: readonly string[]): readonly Remark[] {
+  if (files.length === 0) return [];
+  const message =
+    `${path}: ${counted(files.length, "image lies", "images lie")} beside the classes' folders and ` +
+    `${files.length === 1 ? "is" : "are"} left out (${some(files)}). Put them into folders of their classes.`;
+  return [{ kind: "fault", message }];
 }
 
 function templatesOf(path: string): Pick<ImageSource, "templates"> {
@@ -50,15 +83,27 @@ function templatesOf(path: string): Pick<ImageSource, "templates"> {
   return templates === undefined ? {} : { templates };
 }
 
-interface ClassFolder {
-  readonly folder: string;
+/** Files of a folder, relative to the data's root. */
+interface Files {
+  /** Images by their names. */
   readonly files: readonly string[];
+  /** What may be images under other names. */
+  readonly others: readonly string[];
 }
 
-function unlabelled(path: string, entries: readonly Dirent[]): ImageSource {
-  const files = entries.filter((entry) => isImage(entry)).map((entry) => entry.name);
+interface ClassFolder extends Files {
+  readonly folder: string;
+}
+
+function sorted(all: readonly string[]): Files {
+  const files = all.filter(isImageName);
+  return { files, others: all.filter((name) => !isImageName(name) && mayBeImage(name)) };
+}
+
+function unlabelled(path: string, { files, others }: Files, classesFile: string | undefined): ImageSource {
   if (files.length > 0) {
-    return { name: path, items: files.map((file) => toItem(path, file)), ...templatesOf(path) };
+    const source = { name: path, items: files.map((file) => toItem(path, file)), ...templatesOf(path) };
+    return withRemarks(source, [...leftOutByName(path, others), ...unusedClasses(path, classesFile)]);
   }
   throw new UsageError(
     `Folder ${path} holds no images (${imageExtensions.join(", ")}). Give a folder with one sub-folder a class, ` +
@@ -88,12 +133,19 @@ function list(path: string): Dirent[] {
   }
 }
 
-/** Paths of all images under `root/folder`, relative to root, with forward slashes. */
-function imagesUnder(root: string, folder: string): string[] {
+/** What to say of class names for images without labels. */
+export function unusedClasses(data: string, classesFile: string | undefined): readonly Remark[] {
+  if (classesFile === undefined) return [];
+  return [
+    { kind: "fault", message: `The images of ${data} have no labels: the class file ${classesFile} is not used.` },
+  ];
+}
+
+/** Paths of all files under `root/folder`, relative to root, with forward slashes. */
+function filesUnder(root: string, folder: string): string[] {
   return list(join(root, folder)).flatMap((entry) => {
     const inside = `${folder}/${entry.name}`;
-    if (isFolder(join(root, folder), entry)) return imagesUnder(root, inside);
-    return isImage(entry) ? [inside] : [];
+    return isFolder(join(root, folder), entry) ? filesUnder(root, inside) : [inside];
   });
 }
 
@@ -103,27 +155,25 @@ function isFolder(parent: string, entry: Dirent): boolean {
   return statSync(join(parent, entry.name), { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-function isImage(entry: Dirent): boolean {
-  return !entry.isDirectory() && isImageName(entry.name);
-}
-
 /** Without this, the splits of a data set would quietly become its classes. */
 function checkNotSplits(path: string, classes: readonly ClassFolder[]): void {
   const isSplit = ({ folder, files }: ClassFolder) =>
     splitNames.has(folder.toLowerCase()) && files.every((file) => file.split("/").length > 2);
-  if (!classes.every(isSplit)) return;
-  const splits = classes.map(({ folder }) => join(path, folder));
+  const found = classes.filter(isSplit);
+  // Beside two splits, what else there is may be anything but classes.
+  if (found.length < classes.length && found.length < 2) return;
+  const splits = found.map(({ folder }) => join(path, folder));
   throw new UsageError(`${path} holds the splits of a data set, not classes. Give one of them: ${splits.join(", ")}.`);
 }
 
 /** The classes as the nearest file that knows them calls them: the one given, `classes.json`, `classnames.txt`. */
-function nameClasses(path: string, folders: readonly string[], given: string | undefined): readonly ImageClass[] {
+function nameClasses(path: string, folders: readonly string[], given: string | undefined): NamedClasses {
   if (given !== undefined) return readGivenClasses(given, folders, path);
   const found = findClassesFile(path);
   // A file found by itself that knows none of these folders belongs to other data.
   const classes = found && readClasses(found, folders);
   if (classes) return classes;
   const classNames = findClassNames(path);
-  if (classNames) return nameInOrder(`Class names ${classNames.path}`, classNames.names, folders);
-  return folders.map((folder) => ({ folder, name: folder }));
+  const inOrder = classNames && nameInOrder(`Class names ${classNames.path}`, classNames.names, folders);
+  return { classes: inOrder ?? folders.map((folder) => ({ folder, name: folder })), remarks: [] };
 }

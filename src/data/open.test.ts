@@ -52,7 +52,7 @@ describe("openSource", () => {
     writeFileSync(classesFile, '{ "1": "owl", "2": "orca" }');
     expect((await openSource(tar, { classesFile })).classes!.map(({ name }) => name)).toEqual(["0", "owl"]);
     writeFileSync(classesFile, '["newt"]');
-    await expect(openSource(tar, { classesFile })).rejects.toThrow(/holds 1 names for 2 classes/);
+    await expect(openSource(tar, { classesFile })).rejects.toThrow(/holds 1 name for 2 classes/);
   });
 
   it("says what data may be when there is nothing at the path", async () => {

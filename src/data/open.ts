@@ -1,15 +1,16 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "../errors.ts";
-import { readGivenClasses } from "./classes.ts";
-import { imageFolder } from "./folder.ts";
+import { readGivenClasses, withClasses } from "./classes.ts";
+import { imageFolder, unusedClasses } from "./folder.ts";
 import { parquetDataset } from "./parquet.ts";
 import { findParquetFiles } from "./parquet-files.ts";
+import { withRemarks } from "./remarks.ts";
 import type { ImageSource } from "./source.ts";
 import { synthetic, syntheticLabels, syntheticSplits } from "./synthetic.ts";
 import { isWebDataset, webDataset } from "./webdataset.ts";
 
 export interface OpenSourceOptions {
-  /** JSON file with names for the classes; see `readClasses`. For generated data it has no meaning. */
+  /** JSON file with names for the classes; see `readClasses`. Generated data takes none. */
   readonly classesFile?: string;
   /** For generated data: which images. Default 0. */
   readonly seed?: number;
@@ -24,7 +25,13 @@ export interface OpenSourceOptions {
  */
 export async function openSource(spec: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const { classesFile, seed } = options;
-  if (spec === "synthetic" || spec.startsWith("synthetic:")) return openSynthetic(spec, seed);
+  if (spec === "synthetic" || spec.startsWith("synthetic:")) {
+    if (classesFile !== undefined)
+      throw new UsageError(
+        `Generated images have classes of their own: the class file ${classesFile} is not for them.`,
+      );
+    return openSynthetic(spec, seed);
+  }
   if (findParquetFiles(spec) !== undefined) return named(await parquetDataset(spec), classesFile);
   if (!existsSync(spec)) {
     throw new UsageError(
@@ -40,9 +47,10 @@ export async function openSource(spec: string, options: OpenSourceOptions = {}):
 
 /** Class names from a file in place of those that came with the data. */
 function named(source: ImageSource, file: string | undefined): ImageSource {
-  if (file === undefined || source.classes === undefined) return source;
+  if (file === undefined) return source;
+  if (source.classes === undefined) return withRemarks(source, unusedClasses(source.name, file));
   const folders = source.classes.map(({ folder }) => folder);
-  return { ...source, classes: readGivenClasses(file, folders, source.name) };
+  return withClasses(source, readGivenClasses(file, folders, source.name));
 }
 
 function openSynthetic(spec: string, seed = 0): ImageSource {

@@ -1,6 +1,43 @@
 import { UsageError } from "../errors.ts";
 import { randomStream, shuffle } from "../random.ts";
+import { counted } from "../words.ts";
+import { type Telling, tellFault, tellRemarks } from "./remarks.ts";
 import type { ImageSource } from "./source.ts";
+
+/** Which images of a source a measurement is of, and what becomes of its faults. */
+export interface Choice extends Telling {
+  /** Images to use, taken class by class in turn. Default: all. */
+  readonly limit?: number | undefined;
+  /** Images to leave out first, in that order. Default 0. */
+  readonly offset?: number;
+  readonly seed: number;
+}
+
+/**
+ * The images that a measurement or a training is of: a balanced subset. Whatever speaks about a source goes through here,
+ * so that what the source leaves out, and a limit that it has not enough images for, is told.
+ *
+ * @returns Indices into `source.items`.
+ * @throws {UsageError} under `strict` when there is something to tell; when the limit is out of range.
+ */
+export function chooseImages(
+  source: ImageSource,
+  { limit = Infinity, offset = 0, seed, ...telling }: Choice,
+): number[] {
+  const { name, items } = source;
+  tellRemarks(source, "fault", telling);
+  const chosen = balancedSubset(source, offset + limit, seed).slice(offset);
+  if (chosen.length === 0)
+    throw new UsageError(`${name} has ${items.length} images: none is left behind an offset of ${offset}.`);
+  if (limit < Infinity && offset + limit > items.length) {
+    const behind = offset > 0 ? ` behind an offset of ${offset}` : "";
+    tellFault(
+      `${counted(limit, "image was", "images were")} asked for${behind}, and ${name} has ${items.length}.`,
+      telling,
+    );
+  }
+  return chosen;
+}
 
 /**
  * At most `limit` images, chosen so that a small limit is balanced: the classes take turns, each giving its images in a

@@ -1,5 +1,7 @@
 import { UsageError } from "../errors.ts";
+import { labelFields } from "./labels.ts";
 import type { ParquetFile } from "./parquet-file.ts";
+import type { Remark } from "./source.ts";
 
 /** Which columns of a Parquet file hold the images and their labels. */
 export interface ImageColumns {
@@ -7,6 +9,8 @@ export interface ImageColumns {
   readonly label?: string;
   /** Label i is `names[i]`. */
   readonly names?: readonly string[];
+  /** Columns of the same kinds that are passed over. */
+  readonly remarks: readonly Remark[];
 }
 
 /** One entry of the features that the hub's `datasets` library writes into a file's metadata. */
@@ -17,7 +21,8 @@ interface Feature {
 
 /**
  * Finds them by the types of the features that `datasets` describes in the file's metadata (key `huggingface`). A file
- * without this description is known by its schema: the first group with a field `bytes`, and the integer column `label`.
+ * without this description is known by its schema: the first group with a field `bytes`. Where no feature is a
+ * `ClassLabel`, labels are in a column of numbers or texts that is called `label`, `labels` or the like (`labelFields`).
  *
  * @throws {UsageError} when there is no column of images.
  */
@@ -33,11 +38,47 @@ export function imageColumns(file: ParquetFile): ImageColumns {
 
 function describedColumns(file: ParquetFile): ImageColumns | undefined {
   const features = Object.entries(readFeatures(file) ?? {});
-  const image = features.find(([, { _type }]) => _type === "Image")?.[0];
+  const ofType = (type: string) => features.filter(([, feature]) => feature?._type === type);
+  const [image, ...otherImages] = ofType("Image").map(([name]) => name);
   if (image === undefined) return undefined;
-  const [label, { names } = {}] = features.find(([, { _type }]) => _type === "ClassLabel") ?? [];
-  if (label === undefined) return { image };
-  return { image, label, ...(isStrings(names) && { names }) };
+  const [labelled, ...others] = ofType("ClassLabel");
+  if (labelled === undefined)
+    return { image, ...plainLabels(file), remarks: passedOver(file, "images", image, otherImages) };
+  const [label, { names }] = labelled;
+  return {
+    image,
+    label,
+    ...(isStrings(names) && { names }),
+    remarks: [
+      ...passedOver(file, "images", image, otherImages),
+      ...passedOver(
+        file,
+        "labels",
+        label,
+        others.map(([name]) => name),
+      ),
+    ],
+  };
+}
+
+function passedOver(file: ParquetFile, what: string, taken: string, others: readonly string[]): readonly Remark[] {
+  if (others.length === 0) return [];
+  return [
+    { kind: "fact", message: `${file.path}: ${what} are those of column ${taken}, not of ${others.join(" or ")}.` },
+  ];
+}
+
+/** The column of labels that no feature calls `ClassLabel`, by its name. */
+function plainLabels(file: ParquetFile): Pick<ImageColumns, "label"> {
+  const columns = new Set(leaves(file).flatMap(({ path, type }) => (isPlain(path, type) ? [path[0]!] : [])));
+  const label = labelFields.find((name) => columns.has(name));
+  return label === undefined ? {} : { label };
+}
+
+/** A column of its own, or a list, of numbers or texts. */
+function isPlain(path: readonly string[], type: string): boolean {
+  const isList = path.length === 3 && path[1] === "list";
+  return (path.length === 1 || isList) && /^(INT32|INT64|BOOLEAN|DOUBLE|FLOAT|BYTE_ARRAY)$/.test(type);
 }
 
 function readFeatures(file: ParquetFile): Readonly<Record<string, Feature>> | undefined {
@@ -55,8 +96,7 @@ function readFeatures(file: ParquetFile): Readonly<Record<string, Feature>> | un
 function schemaColumns(file: ParquetFile): ImageColumns | undefined {
   const image = leaves(file).find(({ path }) => path.length === 2 && path[1] === "bytes")?.path[0];
   if (image === undefined) return undefined;
-  const hasLabel = leaves(file).some(({ path, type }) => path.join(".") === "label" && /^INT(32|64)$/.test(type));
-  return hasLabel ? { image, label: "label" } : { image };
+  return { image, ...plainLabels(file), remarks: [] };
 }
 
 function leaves(file: ParquetFile): { readonly path: readonly string[]; readonly type: string }[] {

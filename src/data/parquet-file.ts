@@ -1,6 +1,7 @@
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
 import { UsageError } from "../errors.ts";
+import { largestLfsPointer, refuseLfsPointer } from "../lfs.ts";
 import { readAt } from "./positioned.ts";
 
 /** A Parquet file whose footer was read. */
@@ -22,8 +23,10 @@ export async function openParquet(path: string): Promise<ParquetFile> {
       byteLength: statSync(path).size,
       slice: async (start, end = bytes.byteLength) => (await readAt(path, start, end - start)).buffer,
     };
+    if (bytes.byteLength <= largestLfsPointer) refuseLfsPointer(readFileSync(path), path);
     return { path, bytes, metadata: await parquetMetadataAsync(bytes) };
   } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
     throw new UsageError(
       `Parquet file ${path} cannot be read: ${(cause as Error).message}. If it was cut short, download it again.`,
       { cause },

@@ -1,18 +1,18 @@
 import { basename, dirname } from "node:path";
 import { UsageError } from "../errors.ts";
-import { findClassNames, findTemplates } from "./class-names.ts";
-import { sourceOf } from "./labels.ts";
+import { type ClassNames, findClassNames, findTemplates } from "./class-names.ts";
+import { type FoundItem, type Label, readLabel, sourceOf } from "./labels.ts";
 import { imageColumns } from "./parquet-columns.ts";
 import { openParquet, type ParquetFile, readColumn } from "./parquet-file.ts";
 import { findParquetFiles } from "./parquet-files.ts";
-import type { ImageItem, ImageSource } from "./source.ts";
+import type { ImageSource, Remark } from "./source.ts";
 
 /**
  * The images of Parquet files in the layout of the Hugging Face hub: a column of images, each a group of `bytes` (a
- * JPEG, PNG, ... file) and `path`, and a column of integer labels. Which columns these are, and the names of the classes,
- * is in the file's own description of its features (`Image` and `ClassLabel`; the first of each, so CIFAR-100's fine
- * labels); see `imageColumns` for files without one. The label -1 means none, as on the hub. Where the files name no
- * classes, a `classnames.txt` beside them or one level above does; prompt templates come from a
+ * JPEG, PNG, ... file) and `path`, and a column of labels: numbers, or names of classes. Which columns these are, and the
+ * names of the classes, is in the file's own description of its features (`Image` and `ClassLabel`; the first of each, so
+ * CIFAR-100's fine labels); see `imageColumns` for files without one. The label -1 means none, as on the hub. Where the
+ * files name no classes, a `classnames.txt` beside them or one level above does; prompt templates come from a
  * `zeroshot_classification_templates.txt` there.
  *
  * Listing reads the footers and the labels; see `ParquetImages` for how images are read.
@@ -28,34 +28,36 @@ export async function parquetDataset(path: string): Promise<ImageSource> {
   for (const file of paths) parts.push(await readPart(file));
   const items = parts.flatMap((part) => part.items);
   if (items.length === 0) throw new UsageError(`${path} holds no images: its files have no rows.`);
-  const [{ classNames }] = parts as [Part];
-  const other = parts.findIndex((part) => part.classNames?.join("\n") !== classNames?.join("\n"));
+  const [{ classNames, remarks }] = parts as [Part];
+  const named = (part: Part | undefined): string | undefined => part?.classNames?.names.join("\n");
+  const other = parts.findIndex((part) => named(part) !== named(parts[0]));
   if (other !== -1) {
     throw new UsageError(`${paths[other]} names other classes than ${paths[0]}. Give files of one data set.`);
   }
-  return sourceOf({ name: path, items, classNames, templates: findTemplates(dirname(paths[0]!)) });
+  return sourceOf({ name: path, items, classNames, templates: findTemplates(dirname(paths[0]!)), remarks });
 }
 
 interface Part {
-  readonly items: readonly ImageItem[];
-  readonly classNames: readonly string[] | undefined;
+  readonly items: readonly FoundItem[];
+  readonly classNames: ClassNames | undefined;
+  readonly remarks: readonly Remark[];
 }
 
 async function readPart(path: string): Promise<Part> {
   const file = await openParquet(path);
   const columns = imageColumns(file);
-  const classNames = columns.names ?? findClassNames(dirname(path))?.names;
+  const classNames = columns.names ? { path, names: columns.names } : findClassNames(dirname(path));
   const rows = Number(file.metadata.num_rows);
   const values = columns.label === undefined ? [] : await readLabels(file, columns.label, rows);
-  const items = Array.from({ length: rows }, (_, row): ImageItem => {
-    const label = toLabel(values[row], file, row, classNames);
+  const items = Array.from({ length: rows }, (_, row): FoundItem => {
+    const label: Label | undefined = readLabel(values[row], `${path}: row ${row}, column "${columns.label}",`);
     return {
       id: `${basename(path)}: row ${row}`,
       ...(label !== undefined && { label }),
       location: { kind: "parquet", path, column: columns.image, row },
     };
   });
-  return { items, classNames };
+  return { items, classNames, remarks: columns.remarks };
 }
 
 async function readLabels(file: ParquetFile, column: string, rows: number): Promise<readonly unknown[]> {
@@ -65,18 +67,4 @@ async function readLabels(file: ParquetFile, column: string, rows: number): Prom
     const why = (cause as Error).message;
     throw new UsageError(`Parquet file ${file.path}: column "${column}" cannot be read: ${why}`, { cause });
   }
-}
-
-function toLabel(
-  value: unknown,
-  { path }: ParquetFile,
-  row: number,
-  classNames: readonly string[] | undefined,
-): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  const label = Number(value);
-  if (label === -1) return undefined;
-  const count = classNames?.length ?? Number.POSITIVE_INFINITY;
-  if (Number.isInteger(label) && label >= 0 && label < count) return label;
-  throw new UsageError(`${path}: row ${row} has the label ${value}, which is none of the ${count} classes.`);
 }

@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { UsageError } from "../errors.ts";
+import { lfsPointer } from "../lfs.ts";
 import { DecodeError, decodeImage } from "./decode.ts";
 import { ParquetImages } from "./parquet-rows.ts";
 import { readAt } from "./positioned.ts";
 import { preprocess } from "./resize.ts";
+import { Skips } from "./skips.ts";
 import { describeLocation, type ImageLocation, type ImageSource, type RawImage } from "./source.ts";
 import { renderSynthetic } from "./synthetic-render.ts";
 
@@ -32,7 +34,17 @@ export async function readImage(location: ImageLocation, { size, exact }: Fit): 
   throw new DecodeError(`it is ${width} x ${height} pixels, and ${size} x ${size} are needed at native resolution`);
 }
 
-function readBytes(location: Exclude<ImageLocation, { kind: "synthetic" }>): Promise<Uint8Array> {
+/** @throws {DecodeError} when a Git LFS pointer lies in the image's place. */
+async function readBytes(location: FileLocation): Promise<Uint8Array> {
+  const bytes = await readContent(location);
+  const pointer = lfsPointer(bytes);
+  if (pointer === undefined) return bytes;
+  throw new DecodeError(`it is ${pointer}`);
+}
+
+type FileLocation = Exclude<ImageLocation, { kind: "synthetic" }>;
+
+function readContent(location: FileLocation): Promise<Uint8Array> {
   switch (location.kind) {
     case "file":
       return readFile(location.path);
@@ -44,19 +56,37 @@ function readBytes(location: Exclude<ImageLocation, { kind: "synthetic" }>): Pro
 }
 
 /**
- * The side of a source's images, for work on the pixels as they are; read off its first image.
+ * The side of a source's images, for work on the pixels as they are; read off the first image that can be read.
  *
- * @throws {UsageError} when that image is not square, or the images are generated and so have no size of their own
+ * @throws {UsageError} when that image is not square, none can be read, or the images are generated and so have no size of
+ * their own
  */
 export async function nativeSize(source: ImageSource): Promise<number> {
-  const location = source.items[0]?.location;
-  if (!location || location.kind === "synthetic")
-    throw new UsageError(`${source.name}: generated images have no resolution of their own.`);
-  const { width, height } = await decodeImage(await readBytes(location));
-  if (width === height) return width;
-  throw new UsageError(
-    `${source.name}: ${describeLocation(location)} is ${width} x ${height} pixels; at native resolution all images must be squares of one size.`,
-  );
+  const skips = new Skips();
+  for (const { id, location } of source.items) {
+    if (location.kind === "synthetic")
+      throw new UsageError(`${source.name}: generated images have no resolution of their own.`);
+    const found = await sizeOf(location);
+    if (typeof found === "string") {
+      skips.add({ id, reason: found });
+      continue;
+    }
+    const { width, height } = found;
+    if (width === height) return width;
+    throw new UsageError(
+      `${source.name}: ${describeLocation(location)} is ${width} x ${height} pixels; at native resolution all images must be squares of one size.`,
+    );
+  }
+  throw skips.nothingRead(source);
+}
+
+/** An image's size, or why it cannot be read. */
+async function sizeOf(location: FileLocation): Promise<Pick<RawImage, "width" | "height"> | string> {
+  try {
+    return await decodeImage(await readBytes(location));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 const levels = Float32Array.from({ length: 256 }, (_, level) => level / 255);

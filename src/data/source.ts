@@ -63,6 +63,16 @@ export interface ImageClass {
   readonly headIndex?: number;
 }
 
+/**
+ * What numbers about a source do not show by themselves, in a sentence: `fault`, something that was asked for is missing,
+ * or makes a number mean something else than it seems to; `names`, the same where class names are read, as zero-shot
+ * prompts do; `fact`, worth saying and no more.
+ */
+export interface Remark {
+  readonly kind: "fault" | "names" | "fact";
+  readonly message: string;
+}
+
 /** A list of images in a fixed order. Listing reads no pixels; `openBatches` does. */
 export interface ImageSource {
   /** What messages and tables call it: a folder's path, or `synthetic:...`. */
@@ -72,6 +82,8 @@ export interface ImageSource {
   readonly classes?: readonly ImageClass[];
   /** Prompts for zero-shot classification that come with the data, with `{}` for the class's name. */
   readonly templates?: readonly string[];
+  /** What was left out, and what else a reader of numbers must know. Absent where there is nothing to say. */
+  readonly remarks?: readonly Remark[];
 }
 
 /** The place of an image as error messages name it: the file's path (and the name in it), or the generated image's name. */

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { UsageError } from "../errors.ts";
+import { largestLfsPointer, refuseLfsPointer } from "../lfs.ts";
 
 /*
  * Our own reader of tar headers: the libraries (tar-stream, tar) parse a stream and so read every byte of an archive;
@@ -139,6 +140,7 @@ class TarFile {
     this.path = path;
     this.#descriptor = this.#attempt(() => openSync(path, "r"));
     this.#size = this.#attempt(() => fstatSync(this.#descriptor).size);
+    if (this.#size <= largestLfsPointer) refuseLfsPointer(this.bytes(0, this.#size), path);
   }
 
   bytes(offset: number, length: number): Buffer {

@@ -1,12 +1,20 @@
 import { basename } from "node:path";
 import { UsageError } from "../errors.ts";
-import type { ClassNames } from "./class-names.ts";
-import { imageExtensions } from "./decode.ts";
-import type { ImageItem } from "./source.ts";
+import { decodeText } from "../text.ts";
+import { imageExtensions, isImageName } from "./decode.ts";
+import { type FoundItem, type Label, labelFields, readLabel } from "./labels.ts";
+import { isAboutData, mayBeImage } from "./left-out.ts";
 import { type TarEntry, tarEntries } from "./tar.ts";
+import type { WebDatasetTally } from "./webdataset-tally.ts";
+
+interface SampleFile {
+  readonly entry: TarEntry;
+  /** Of the small files that say something of the image. */
+  readonly text: string;
+}
 
 /** The entries of a tar file that share a name up to its first dot, by what follows it (lower case). */
-type Sample = Map<string, { readonly entry: TarEntry; readonly text: string }>;
+type Sample = Map<string, SampleFile>;
 
 /** Extensions of the small files that are read while listing. */
 const textExtensions: ReadonlySet<string> = new Set(["cls", "txt", "json"]);
@@ -15,35 +23,37 @@ const textExtensions: ReadonlySet<string> = new Set(["cls", "txt", "json"]);
  * The images of one tar file of a WebDataset, with their labels and captions; see `webDataset`.
  *
  * @param id How the tar file is called in the items' ids.
- * @throws {UsageError} naming the tar and the entry: a file occurs twice, a label is no whole number or outside the class
- * names, or a JSON file is none.
+ * @param tally Is told of what is left out.
+ * @throws {UsageError} naming the tar and the entry: a file occurs twice, a label is none, or a JSON file is none.
  */
-export function tarItems(tar: string, id: string, classNames: ClassNames | undefined): ImageItem[] {
-  return [...samples(tar).values()].flatMap((sample): ImageItem[] => {
-    const image = imageExtensions.map((extension) => sample.get(extension)).find((file) => file !== undefined)?.entry;
-    if (image === undefined) return [];
-    const label = labelOf(sample, tar, classNames);
-    const caption = captionOf(sample, tar);
-    const { name, offset, length } = image;
-    return [
-      {
+export function tarItems(tar: string, id: string, tally: WebDatasetTally): FoundItem[] {
+  return [...samples(tar, id, tally).values()].flatMap((sample) =>
+    imagesOf(sample, id, tally).map(({ entry, part }): FoundItem => {
+      const label = labelOf(sample, part, tar);
+      const caption = captionOf(sample, part, tar);
+      const { name, offset, length } = entry;
+      return {
         id: `${id}: ${name}`,
         ...(label !== undefined && { label }),
         ...(caption !== undefined && { caption }),
         location: { kind: "slice", path: tar, entry: name, offset, length },
-      },
-    ];
-  });
+      };
+    }),
+  );
 }
 
-function samples(tar: string): ReadonlyMap<string, Sample> {
+function samples(tar: string, id: string, tally: WebDatasetTally): ReadonlyMap<string, Sample> {
   const samples = new Map<string, Sample>();
   for (const entry of tarEntries(tar)) {
     const { key, extension } = split(entry.name);
-    if (key === undefined || extension === undefined) continue;
+    if (key === undefined || extension === undefined) {
+      if (!basename(entry.name).startsWith(".") && mayBeImage(entry.name)) tally.unnamed.push(`${id}: ${entry.name}`);
+      continue;
+    }
     const sample: Sample = samples.get(key) ?? new Map();
     if (sample.has(extension)) throw new UsageError(`${tar}: ${entry.name} occurs twice. Pack every file once.`);
-    sample.set(extension, { entry, text: textExtensions.has(extension) ? entry.read().toString("utf8").trim() : "" });
+    const isText = textExtensions.has(extension.slice(extension.lastIndexOf(".") + 1));
+    sample.set(extension, { entry, text: isText ? decodeText(entry.read()).trim() : "" });
     samples.set(key, sample);
   }
   return samples;
@@ -57,33 +67,83 @@ function split(name: string): { readonly key?: string; readonly extension?: stri
   return { key: name.slice(0, name.length - file.length + dot), extension: file.slice(dot + 1).toLowerCase() };
 }
 
-function labelOf(sample: Sample, tar: string, classNames: ClassNames | undefined): number | undefined {
-  const file = sample.get("cls");
-  if (file === undefined) return undefined;
-  const { entry, text } = file;
-  if (!/^\d+$/.test(text)) {
-    throw new UsageError(
-      `${tar}: ${entry.name} holds "${text.slice(0, 40)}", which is no label. Labels are whole numbers from 0.`,
-    );
-  }
-  const label = Number(text);
-  if (classNames === undefined || label < classNames.names.length) return label;
-  throw new UsageError(
-    `${tar}: ${entry.name} holds the label ${label}, but ${classNames.path} names ${classNames.names.length} classes ` +
-      `(labels 0 to ${classNames.names.length - 1}). Correct one of them.`,
-  );
+interface SampleImage {
+  readonly entry: TarEntry;
+  /** What stands between the sample's key and the last extension, its dot included; empty for most. */
+  readonly part: string;
 }
 
-function captionOf(sample: Sample, tar: string): string | undefined {
-  const plain = sample.get("txt");
+/**
+ * The image of a sample: `KEY.jpg` and the like. Where there is none, but images of longer extensions (`KEY.a.jpg`), their
+ * names have dots of their own: one is the sample's image, and several are images of their own where each brings what
+ * belongs to it.
+ */
+function imagesOf(sample: Sample, id: string, tally: WebDatasetTally): readonly SampleImage[] {
+  const plain = imageExtensions.flatMap((extension) => sample.get(extension)?.entry ?? []);
+  const [first, ...others] = plain;
+  if (first !== undefined) {
+    if (others.length > 0) tally.several.push(`${id}: ${plain.map(({ name }) => basename(name)).join(" and ")}`);
+    return [{ entry: first, part: "" }];
+  }
+  const dotted = [...sample].flatMap(([extension, { entry }]): SampleImage[] =>
+    isImageName(extension) ? [{ entry, part: extension.slice(0, extension.lastIndexOf(".") + 1) }] : [],
+  );
+  const names = [...sample.values()].map(({ entry }) => entry.name);
+  if (dotted.length === 0) {
+    const hasText = [...textExtensions].some((extension) => sample.has(extension));
+    if (names.some(mayBeImage) || (hasText && !names.every(isAboutData)))
+      tally.withoutImage.push(`${id}: ${names.join(" and ")}`);
+    return [];
+  }
+  const parts = new Set(dotted.map(({ part }) => part));
+  const shared = [...textExtensions].some((extension) => sample.has(extension));
+  if (dotted.length > 1 && (parts.size < dotted.length || shared)) {
+    tally.withoutImage.push(`${id}: ${names.join(" and ")}`);
+    return [];
+  }
+  tally.dotted.push(...dotted.map(({ entry }) => `${id}: ${entry.name}`));
+  return dotted;
+}
+
+/** A file of an image with this extension. */
+function fileOf(sample: Sample, part: string, extension: string): SampleFile | undefined {
+  return sample.get(`${part}${extension}`) ?? sample.get(extension);
+}
+
+function labelOf(sample: Sample, part: string, tar: string): Label | undefined {
+  const file = fileOf(sample, part, "cls");
+  if (file !== undefined) {
+    // Here -1 stands for no class: a file was written to say which.
+    if (file.text === "-1") throw new UsageError(`${tar}: ${file.entry.name} holds "-1", which is no label.`);
+    return readLabel(file.text, `${tar}: ${file.entry.name}`);
+  }
+  const json = jsonOf(sample, part, tar);
+  const field = labelFields.find((name) => json.fields[name] !== undefined);
+  return field === undefined ? undefined : readLabel(json.fields[field], `${tar}: ${json.name}, ${field},`);
+}
+
+function captionOf(sample: Sample, part: string, tar: string): string | undefined {
+  const plain = fileOf(sample, part, "txt");
   if (plain !== undefined) return plain.text;
-  const json = sample.get("json");
-  if (json === undefined) return undefined;
+  const { caption } = jsonOf(sample, part, tar).fields;
+  return typeof caption === "string" ? caption : undefined;
+}
+
+interface JsonFile {
+  readonly name: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** The object that is told of the image; an empty one where there is none. */
+function jsonOf(sample: Sample, part: string, tar: string): JsonFile {
+  const file = fileOf(sample, part, "json");
+  if (file === undefined) return { name: "", fields: {} };
+  const { name } = file.entry;
   try {
-    const value: unknown = JSON.parse(json.text);
-    const hasCaption = typeof value === "object" && value !== null && "caption" in value;
-    return hasCaption && typeof value.caption === "string" ? value.caption : undefined;
+    const value: unknown = JSON.parse(file.text);
+    const isObject = typeof value === "object" && value !== null;
+    return { name, fields: isObject ? (value as Readonly<Record<string, unknown>>) : {} };
   } catch (cause) {
-    throw new UsageError(`${tar}: ${json.entry.name} is no JSON: ${(cause as Error).message}`, { cause });
+    throw new UsageError(`${tar}: ${name} is no JSON: ${(cause as Error).message}`, { cause });
   }
 }

@@ -161,7 +161,7 @@ describe("webDataset", () => {
     const image = images[1]!;
     const wrong = async (entries: Files) =>
       failure(join(await dataset({ "classnames.txt": classnames, "0.tar": entries }), "0.tar"));
-    expect(await wrong({ "s1.jpg": image, "s1.cls": "2" })).toMatch(/0\.tar: s1\.cls holds the label 2.*2 classes/);
+    expect(await wrong({ "s1.jpg": image, "s1.cls": "2" })).toMatch(/0\.tar: s1\.jpg has the label 2.*names 2 classes/);
     expect(await wrong({ "s1.jpg": image, "s1.cls": "-1" })).toMatch(/0\.tar: s1\.cls holds "-1"/);
     expect(await wrong({ "s1.jpg": image, "s1.cls": "" })).toMatch(/0\.tar: s1\.cls holds ""/);
     expect(await wrong({ "s1.jpg": image, "s1.cls": "0", "s2.jpg": image })).toMatch(/0\.tar: s2\.jpg has no label/);

@@ -1,19 +1,22 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import { readText } from "../text.ts";
+import { counted, some } from "../words.ts";
 import { findClassNames, findTemplates } from "./class-names.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
 import { sourceOf } from "./labels.ts";
 import { isFolder, namesIn, splitNames } from "./listing.ts";
-import type { ImageSource } from "./source.ts";
+import type { ImageSource, Remark } from "./source.ts";
 import { tarItems } from "./webdataset-samples.ts";
+import { WebDatasetTally } from "./webdataset-tally.ts";
 
 /**
  * The images of a WebDataset: tar files whose entries come in samples, the entries that share a name up to its first
  * dot. A sample's image is `KEY.jpg` (`.jpeg`, `.png`, `.webp`, ...; the first of these where it has several), its label
- * the number in `KEY.cls`, its caption the text of `KEY.txt` or the `caption` of `KEY.json`. Samples without an image
- * are passed over. Class names are the lines of `classnames.txt` beside the tars or one level above, as CLIP_benchmark
- * lays them out (without the file, the label's digits), prompt templates those of
+ * the number or name in `KEY.cls`, or in the `label` of `KEY.json` (`labelFields` has other names of it), its caption the
+ * text of `KEY.txt` or the `caption` of `KEY.json`. What is left out is in the source's remarks. Class names are the lines of `classnames.txt` beside the tars or one level above, as CLIP_benchmark
+ * lays them out (without the file, the labels themselves), prompt templates those of
  * `zeroshot_classification_templates.txt`.
  *
  * Nothing is unpacked: listing reads the headers and the labels, and images are read where they lie, in any order.
@@ -29,13 +32,28 @@ export function webDataset(path: string): ImageSource {
   const classNames = findClassNames(folder);
   // Ids start at the folder of the class names, so that a split and one of its tars name an image alike.
   const root = classNames === undefined ? folder : dirname(classNames.path);
-  const items = tars.flatMap((tar) => tarItems(tar, idOf(root, tar), classNames));
+  const tally = new WebDatasetTally();
+  const items = tars.flatMap((tar) => tarItems(tar, idOf(root, tar), tally));
+  const remarks = [...(isFolder(path) ? packed(folder) : []), ...tally.remarks(path)];
   if (items.length === 0) {
+    const [first] = remarks;
     throw new UsageError(
-      `${path} holds no images: no tar entry ends in ${imageExtensions.map((extension) => `.${extension}`).join(", ")}.`,
+      first === undefined
+        ? `${path} holds no images: no tar entry ends in ${imageExtensions.map((extension) => `.${extension}`).join(", ")}.`
+        : `No image is left. ${first.message}`,
     );
   }
-  return sourceOf({ name: path, items, classNames: classNames?.names, templates: findTemplates(folder) });
+  return sourceOf({ name: path, items, classNames, templates: findTemplates(folder), remarks });
+}
+
+/** Archives beside the tar files that cannot be read where they lie. */
+function packed(folder: string): readonly Remark[] {
+  const names = namesIn(folder).filter((name) => /\.(tar\.\w+|tgz|tbz2|txz)$/i.test(name));
+  if (names.length === 0) return [];
+  const message =
+    `${folder}: ${counted(names.length, "archive is", "archives are")} compressed and left out (${some(names)}). ` +
+    "Decompress them.";
+  return [{ kind: "fault", message }];
 }
 
 /** Whether a path is what `webDataset` takes: a tar file, or a folder of such or of folders of such. */
@@ -63,7 +81,7 @@ function completeShards(folder: string): string[] {
   const tars = tarsIn(folder);
   const countFile = join(folder, "nshards.txt");
   if (!existsSync(countFile)) return tars;
-  const count = Number(readFileSync(countFile, "utf8"));
+  const count = Number(readText(countFile));
   if (tars.length === count) return tars;
   throw new UsageError(
     `Folder ${folder} holds ${tars.length} tar files, but ${countFile} counts ${count}. Complete it.`,

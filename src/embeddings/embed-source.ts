@@ -1,22 +1,30 @@
 import { createHash } from "node:crypto";
-import { type ImageBatch, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
-import { UsageError } from "../errors.ts";
+import {
+  type ImageBatch,
+  type ImageSource,
+  openBatches,
+  type SkippedImage,
+  Skips,
+  type Telling,
+  tellRemarks,
+} from "../data/index.ts";
 import { compileEmbedder } from "../evaluation/embed.ts";
 import { type Forward, usualBatch } from "../evaluation/forward.ts";
 import { encoderDigest } from "../models/digest.ts";
+import { checkFinite } from "../models/finite.ts";
 import type { Encoder } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
 import { defaultEmbeddingCache, EmbeddingCache, pixelsDigest } from "./cache.ts";
 
-export interface EmbedSourceOptions extends CompileOptions {
+export interface EmbedSourceOptions extends CompileOptions, Telling {
   /** Which images, in which order: indices into `source.items`. Default: all. */
   readonly order?: readonly number[];
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   /** Folder that keeps embeddings from one run to the next. Default: `lore-vision/embeddings` in the user's cache. */
   readonly cache?: string;
-  /** A file that is no image is an error instead of being left out. Default false. */
+  /** A file that is no image is an error instead of being left out, and so is what the source leaves out. Default false. */
   readonly strict?: boolean;
   /** Ends the work, which rejects with the signal's reason; what was embedded until then stays in the cache. */
   readonly signal?: AbortSignal;
@@ -34,6 +42,8 @@ export interface SourceEmbeddings {
   /** [n]: places in `source.items`. */
   readonly indices: readonly number[];
   readonly ids: readonly string[];
+  /** Images that could not be read. */
+  readonly skipped: number;
 }
 
 /**
@@ -41,7 +51,8 @@ export interface SourceEmbeddings {
  * pixels among it, so that images embedded before are only read, and a changed file is embedded anew; what comes from
  * the cache is what would be computed, to the last bit.
  *
- * @throws UsageError when an index of the order is none of the source's, no image can be read, or under `strict` one
+ * @throws UsageError when an index of the order is none of the source's, no image can be read, or under `strict` one; when
+ * an embedding is not finite
  */
 export async function embedSource(
   encoder: Encoder,
@@ -50,19 +61,16 @@ export async function embedSource(
 ): Promise<SourceEmbeddings> {
   const { order = source.items.map((_, i) => i), batch = usualBatch, cache: folder, signal } = options;
   const { strict = false, onProgress } = options;
-  let skipped: SkippedImage | undefined;
-  const onSkip = (skip: SkippedImage): void => {
-    skipped ??= skip;
-    options.onSkip?.(skip);
-  };
+  tellRemarks(source, "fault", options);
+  const skips = new Skips(options.onSkip);
   const cache = new EmbeddingCache(folder ?? defaultEmbeddingCache(), keyOf(encoder, options), encoder.embeddingSize);
-  const batches = openBatches(source, { order, batch, size: encoder.imageSize, strict, onSkip });
+  const batches = openBatches(source, { order, batch, size: encoder.imageSize, strict, onSkip: skips.add });
   const parts: (ImageBatch & { readonly embeddings: Float32Array })[] = [];
   let forward: Forward<"embeddings"> | undefined;
-  const embed = async (pixels: Float32Array): Promise<Float32Array> => {
+  const embed = async (pixels: Float32Array, ids: readonly string[]): Promise<Float32Array> => {
     // The batch is in the cache's key, so it must not shrink with the number of images.
     forward ??= await compileEmbedder(encoder, batch, options);
-    return (await forward.run(pixels)).embeddings;
+    return (await forward.run(pixels, (i) => ids[i]!)).embeddings;
   };
   let done = 0;
   try {
@@ -77,19 +85,16 @@ export async function embedSource(
     cache.save();
     await forward?.dispose();
   }
-  if (done === 0) {
-    const first = skipped ? ` The first, ${skipped.id}: ${skipped.reason}` : "";
-    throw new UsageError(`${source.name}: none of the images could be read.${first}`);
-  }
-  return joined(parts, encoder.embeddingSize);
+  if (done === 0) throw skips.nothingRead(source);
+  return { ...joined(parts, encoder.embeddingSize), skipped: skips.count };
 }
 
 /** Embeddings [count, D] of a batch, of which only unknown images are computed. */
 async function throughCache(
   cache: EmbeddingCache,
-  { pixels, count }: ImageBatch,
-  { embeddingSize: size }: Encoder,
-  embed: (pixels: Float32Array) => Promise<Float32Array>,
+  { pixels, count, ids }: ImageBatch,
+  { name, embeddingSize: size }: Encoder,
+  embed: (pixels: Float32Array, ids: readonly string[]) => Promise<Float32Array>,
 ): Promise<Float32Array> {
   const length = pixels.length / count;
   const images = Array.from({ length: count }, (_, i) => pixels.subarray(i * length, (i + 1) * length));
@@ -98,10 +103,15 @@ async function throughCache(
   const unknown = found.flatMap((embedding, i) => (embedding ? [] : [i]));
   const result = new Float32Array(count * size);
   for (const [i, embedding] of found.entries()) if (embedding) result.set(embedding, i * size);
+  // What earlier versions kept was not checked.
+  checkFinite(result, count, { encoder: name, what: "embedding", nameOf: (i) => ids[i]! });
   if (unknown.length === 0) return result;
   const wanted = new Float32Array(unknown.length * length);
   for (const [place, i] of unknown.entries()) wanted.set(images[i]!, place * length);
-  const computed = await embed(wanted);
+  const computed = await embed(
+    wanted,
+    unknown.map((i) => ids[i]!),
+  );
   for (const [place, i] of unknown.entries()) {
     const embedding = computed.subarray(place * size, (place + 1) * size);
     result.set(embedding, i * size);
@@ -120,7 +130,7 @@ function keyOf(encoder: Encoder, { device, precision, threads, batch = usualBatc
 function joined(
   parts: readonly (ImageBatch & { readonly embeddings: Float32Array })[],
   size: number,
-): SourceEmbeddings {
+): Omit<SourceEmbeddings, "skipped"> {
   const count = parts.reduce((sum, part) => sum + part.count, 0);
   const embeddings = new Float32Array(count * size);
   const labels = new Int32Array(count);

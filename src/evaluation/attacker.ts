@@ -15,12 +15,15 @@ import {
   type TargetBuilder,
 } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
+import { checkNonZero } from "../models/finite.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { ProgramLadder } from "../runtime/ladder.ts";
 import type { Victim } from "./victim.ts";
 
 export interface LabelledImages extends Images {
   readonly labels: readonly number[];
+  /** Names of the images, for messages. */
+  readonly ids?: readonly string[];
   /** Clean embeddings [count, D]; for attacks on embeddings. */
   readonly embeddings?: Float32Array;
   readonly onDone?: AttackJob["onDone"];
@@ -48,10 +51,22 @@ export class Attacker {
 
   async run(attack: Attack, images: LabelledImages): Promise<AttackOutcome> {
     const { loss } = attackLoss(attack);
-    const { clean, count, labels, embeddings, onDone, onLook, signal } = images;
+    const { clean, count, labels, ids, embeddings, onDone, onLook, signal } = images;
+    const { name } = this.#victim;
     if (isEmbeddingLoss(loss) && !embeddings) throw new UsageError("Attacks on embeddings need the clean ones.");
+    if (loss === "embedding-cosine")
+      checkNonZero(embeddings!, count, { encoder: name, what: "embedding", nameOf: ids && ((i) => ids[i]!) });
     const rows = isEmbeddingLoss(loss) ? { reference: embeddings! } : { labels: BigInt64Array.from(labels, BigInt) };
-    const job = { clean, count, rows, ...(onDone && { onDone }), ...(onLook && { onLook }), ...(signal && { signal }) };
+    const nameOf = (i: number): string => `${name} at ${ids?.[i] ?? `image ${i}`}`;
+    const job = {
+      clean,
+      count,
+      rows,
+      nameOf,
+      ...(onDone && { onDone }),
+      ...(onLook && { onLook }),
+      ...(signal && { signal }),
+    };
     return drive(this.#programs(attack), planOf(attack, images), job);
   }
 

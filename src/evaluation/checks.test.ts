@@ -23,26 +23,46 @@ describe("too few classes", () => {
   const all = { standard: autoAttack({ epsilon }), lore: autoAttack({ epsilon, version: "lore" }) };
 
   test("four are enough for every attack", () => {
-    expect(fittingAttacks(all.standard, 4)).toEqual({ attacks: all.standard.attacks });
-    expect(fittingAttacks(all.lore, 4)).toEqual({ attacks: all.lore.attacks });
+    expect(fittingAttacks(all.standard, 4)).toEqual(all.standard.attacks);
+    expect(fittingAttacks(all.lore, 4, { strict: true })).toEqual(all.lore.attacks);
   });
 
   test("with three the targeted loss has no fourth logit", () => {
-    const { attacks, warning } = fittingAttacks(all.lore, 3);
-    expect(names(attacks)).toEqual(["apgd-ce"]);
-    expect(warning).toMatch(/With 3 classes apgd-t cannot be run.*Measured with apgd-ce alone/);
-    expect(names(fittingAttacks(all.standard, 3).attacks)).toEqual(["apgd-ce", "fab-t", "square"]);
-    expect(names(fittingAttacks(apgd({ epsilon, loss: "dlr" }), 3).attacks)).toEqual(["apgd-dlr"]);
+    const told: string[] = [];
+    expect(names(fittingAttacks(all.lore, 3, { onWarning: (message) => told.push(message) }))).toEqual(["apgd-ce"]);
+    expect(told).toEqual([
+      "With 3 classes apgd-t cannot be run: the targeted DLR loss compares the label with the third and the fourth largest " +
+        "logit. Measured with apgd-ce alone.",
+    ]);
+    expect(() => fittingAttacks(all.lore, 3, { strict: true })).toThrow(/With 3 classes apgd-t cannot be run/);
+    expect(names(fittingAttacks(all.standard, 3))).toEqual(["apgd-ce", "fab-t", "square"]);
+    expect(names(fittingAttacks(apgd({ epsilon, loss: "dlr" }), 3))).toEqual(["apgd-dlr"]);
     expect(() => fittingAttacks(apgd({ epsilon, loss: "targeted-dlr" }), 3)).toThrow(UsageError);
   });
 
   test("with two DLR has no third one either", () => {
     const plus = autoAttack({ epsilon, version: "plus" });
-    expect(names(fittingAttacks(plus, 2).attacks)).toEqual(["apgd-ce", "fab", "square", "fab-t"]);
-    expect(fittingAttacks(plus, 2).warning).toMatch(/With 2 classes apgd-dlr and apgd-t cannot be run/);
+    const told: string[] = [];
+    const fitting = fittingAttacks(plus, 2, { onWarning: (message) => told.push(message) });
+    expect(names(fitting)).toEqual(["apgd-ce", "fab", "square", "fab-t"]);
+    expect(told).toEqual([expect.stringMatching(/^With 2 classes apgd-dlr and apgd-t cannot be run/)]);
     for (const attack of [apgd({ epsilon, loss: "dlr" }), pgd({ epsilon, loss: "dlr" })])
-      expect(() => fittingAttacks(attack, 2)).toThrow(/With 2 classes .*-dlr cannot be run.*Use apgd-ce/);
-    expect(fittingAttacks(pgd({ epsilon }), 2)).toEqual({ attacks: [pgd({ epsilon })] });
+      expect(() => fittingAttacks(attack, 2)).toThrow(
+        /^With 2 classes \w+-dlr cannot be run: the DLR loss compares the label with the third largest logit\. Use apgd-ce\.$/,
+      );
+    expect(fittingAttacks(pgd({ epsilon }), 2)).toEqual([pgd({ epsilon })]);
+  });
+
+  test("with one there is nothing to break but the embedding", () => {
+    for (const attack of [...all.standard.attacks, pgd({ epsilon })])
+      expect(() => fittingAttacks(attack, 1)).toThrow(
+        /^With 1 class [\w-]+ cannot be run: there is no other class .* taken for\. Measure among more classes\.$/,
+      );
+    expect(() => fittingAttacks(all.standard, 1)).toThrow(
+      /^With 1 class apgd-ce and apgd-t and fab-t and square cannot/,
+    );
+    const embedding = apgd({ epsilon, loss: "embedding-l2" });
+    expect(fittingAttacks(embedding, 1)).toEqual([embedding]);
   });
 });
 

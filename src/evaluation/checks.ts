@@ -1,6 +1,7 @@
-import { type Attack, type AutoAttack, attackLoss, attackName } from "../attacks/index.ts";
-import type { ImageBatch } from "../data/index.ts";
+import { type Attack, type AutoAttack, attackLoss, attackName, classesNeeded } from "../attacks/index.ts";
+import { type ImageBatch, type Telling, tellFault } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { counted } from "../words.ts";
 import type { Attacker } from "./attacker.ts";
 import { correctImages, joined } from "./chunk.ts";
 import type { Predictions, Predictor } from "./predictor.ts";
@@ -9,28 +10,34 @@ import type { Predictions, Predictor } from "./predictor.ts";
  * The reference implementation's checks of what it attacks (Croce and Hein 2020, `checks.py`), as sentences to act on.
  */
 
-/** Classes that an attack's loss needs: the third and fourth largest logits scale DLR. */
-function classesNeeded(attack: Attack): number {
-  if (attack.kind !== "apgd" && attack.kind !== "pgd") return 2;
-  return { ce: 2, dlr: 3, "targeted-dlr": 4, "embedding-l2": 1, "embedding-cosine": 1 }[attack.loss];
-}
-
 /**
- * The attacks that so few classes allow.
+ * The attacks that so few classes allow; tells of the others.
  *
- * @throws UsageError when none of them can be run
+ * @throws UsageError when none of them can be run, or under `strict` one cannot
  */
 export function fittingAttacks(
   measurement: Attack | AutoAttack,
   classes: number,
-): { readonly attacks: readonly Attack[]; readonly warning?: string } {
+  telling: Telling = {},
+): readonly Attack[] {
   const attacks = measurement.kind === "autoattack" ? measurement.attacks : [measurement];
   const fitting = attacks.filter((attack) => classesNeeded(attack) <= classes);
-  if (fitting.length === attacks.length) return { attacks };
-  const left = attacks.filter((attack) => !fitting.includes(attack)).map(attackName);
-  const reason = `With ${classes} classes ${left.join(" and ")} cannot be run: the DLR loss compares the label with the third largest logit, the targeted one also with the fourth`;
-  if (fitting.length === 0) throw new UsageError(`${reason}. Use apgd-ce.`);
-  return { attacks: fitting, warning: `${reason}. Measured with ${fitting.map(attackName).join(", ")} alone.` };
+  if (fitting.length === attacks.length) return attacks;
+  const left = attacks.filter((attack) => !fitting.includes(attack));
+  const needs = Math.max(...left.map(classesNeeded));
+  const reason = `With ${counted(classes, "class", "classes")} ${left.map(attackName).join(" and ")} cannot be run: ${whyMore(classes, needs)}.`;
+  if (fitting.length === 0)
+    throw new UsageError(`${reason} ${classes < 2 ? "Measure among more classes" : "Use apgd-ce"}.`);
+  tellFault(`${reason} Measured with ${fitting.map(attackName).join(", ")} alone.`, telling);
+  return fitting;
+}
+
+/** @param needs classes that an attack needs and there are not */
+function whyMore(classes: number, needs: number): string {
+  if (classes < 2) return "there is no other class that an image could be taken for";
+  return needs === 3
+    ? "the DLR loss compares the label with the third largest logit"
+    : "the targeted DLR loss compares the label with the third and the fourth largest logit";
 }
 
 /** What the first images tell of the encoder, before hours of attacks. */

@@ -1,16 +1,19 @@
-import type { ImageClass, ImageSource } from "../data/index.ts";
+import { disordered } from "../data/classes.ts";
+import type { ImageClass, ImageSource, Telling } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
 import { type Classifier, classify, type LinearClassifier, pickRows } from "../models/classifier.ts";
 import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import { counted } from "../words.ts";
+import { tellSharedNames, tellSharedRows, tellSingleClass } from "./class-faults.ts";
 import { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";
 
 /**
- * Which rows of the head stand for a source's classes, in the order of its labels.
+ * Which rows of the head stand for a source's classes, in the order of its labels; tells of rows that classes share.
  *
  * @throws UsageError when the source has no labels, or nothing says which head row a class is
  */
-export function headRows(source: ImageSource, head: LinearClassifier): readonly number[] {
+export function headRows(source: ImageSource, head: LinearClassifier, telling: Telling = {}): readonly number[] {
   const classes = classesOf(source);
   const rows = head.weight.shape[0]!;
   const chosen = classes.map(({ headIndex }) => headIndex);
@@ -18,6 +21,7 @@ export function headRows(source: ImageSource, head: LinearClassifier): readonly 
     const outside = chosen.find((row) => row >= rows);
     if (outside !== undefined)
       throw new UsageError(`${source.name}: class index ${outside} is outside the head's ${rows} classes.`);
+    tellSharedRows(classes, chosen, telling);
     return chosen;
   }
   const unmapped = classes.find(({ headIndex }) => headIndex === undefined)!;
@@ -26,6 +30,12 @@ export function headRows(source: ImageSource, head: LinearClassifier): readonly 
       `${source.name}: the class file gives no index of the head for the folder ${unmapped.folder}.`,
     );
   }
+  const early = disordered(classes.map(({ folder }) => folder));
+  if (classes.length === rows && early !== undefined)
+    throw new UsageError(
+      `${source.name}: its folders are numbers, and as text "${early}" comes before smaller ones, so that nothing says which ` +
+        "row of the head a folder is: give --classes FILE, a JSON file that maps folder names to head indices.",
+    );
   if (classes.length === rows) return classes.map((_, i) => i);
   throw new UsageError(
     `${source.name} has ${classes.length} classes, the encoder's head ${rows}, and nothing says which is which: ` +
@@ -33,9 +43,14 @@ export function headRows(source: ImageSource, head: LinearClassifier): readonly 
   );
 }
 
-function classesOf({ name, classes }: ImageSource): readonly ImageClass[] {
-  if (classes) return classes;
-  throw new UsageError(`${name}: accuracy needs labelled images, one sub-folder a class.`);
+function classesOf({ name, classes, items }: ImageSource): readonly ImageClass[] {
+  if (!classes) throw new UsageError(`${name}: accuracy needs labelled images, one sub-folder a class.`);
+  const wrong = items.find(({ label }) => classes[label ?? -1] === undefined);
+  if (wrong === undefined) return classes;
+  throw new UsageError(
+    `${name}: ${wrong.id} has ${wrong.label === undefined ? "no label" : `the label ${wrong.label}`}, and there are ` +
+      `${counted(classes.length, "class", "classes")}: no prediction could be right.`,
+  );
 }
 
 export interface ClassifierOptions extends ZeroShotOptions {
@@ -45,7 +60,8 @@ export interface ClassifierOptions extends ZeroShotOptions {
 
 /**
  * What tells a source's classes apart, one row a class in the order of its labels: the encoder's fixed head; or, where
- * it has none or templates are given, its text tower's zero-shot classifier over the class names.
+ * it has none or templates are given, its text tower's zero-shot classifier over the class names. Tells of classes that
+ * it cannot tell apart.
  *
  * @param options.defaultTemplates of the zero-shot classifier where no templates are given
  * @throws UsageError when the source has no labels, or the encoder neither a head that fits them nor a text tower
@@ -55,15 +71,20 @@ export async function chooseClassifier(
   source: ImageSource,
   { templates, defaultTemplates, ...options }: ClassifierOptions & { readonly defaultTemplates: readonly string[] },
 ): Promise<Classifier> {
-  const { head } = encoder;
-  if (head && !templates) return pickRows(head, headRows(source, head));
+  const { head, text } = encoder;
   const names = classesOf(source).map(({ name }) => name);
-  return zeroShotClassifier(encoder, names, templates ?? defaultTemplates, options);
+  tellSingleClass(source, options);
+  if (head && !templates) return pickRows(head, headRows(source, head, options));
+  const prompts = templates ?? defaultTemplates;
+  if (text && prompts.length > 0) tellSharedNames(source, text, prompts[0]!, options);
+  return zeroShotClassifier(encoder, names, prompts, options);
 }
 
 /** How an encoder tells a source's classes apart. */
 export interface ImageClassifier {
   readonly classes: number;
+  /** Whether logits are cosines with class embeddings. */
+  readonly cosine: boolean;
   /** Logits [N, classes] for pixels [N, 3, S, S] in [0, 1], with all weights frozen. */
   readonly logits: (pixels: Value) => Value;
 }
@@ -96,5 +117,5 @@ export async function imageClassifier(
       classifier.kind === "linear" ? encoder.headFeatures(pixels, weights) : encoder.embed(pixels, weights);
     return classify(features, classifier);
   };
-  return { classes, logits };
+  return { classes, cosine: classifier.kind === "cosine", logits };
 }

@@ -13,7 +13,7 @@ export interface EmbedImagesOptions extends CompileOptions {
  * Embeddings of images, un-normalised: [count, embeddingSize], row-major.
  *
  * @param pixels [count, 3, S, S] in [0, 1], S the encoder's image size
- * @throws UsageError when the pixels do not fit the encoder
+ * @throws UsageError when the pixels do not fit the encoder, or what it gives is not finite
  */
 export async function embedImages(
   encoder: Encoder,
@@ -33,11 +33,12 @@ export async function embedImages(
 export function compileEmbedder(
   encoder: Encoder,
   count: number,
-  { batch = usualBatch, ...options }: EmbedImagesOptions,
+  { batch = usualBatch, ...options }: EmbedImagesOptions & { readonly nonZero?: readonly "embeddings"[] },
 ): Promise<Forward<"embeddings">> {
   const embed = frozenEmbedding(encoder);
   return Forward.compile((x) => ({ embeddings: embed(x) }), {
     ...options,
+    encoder: encoder.name,
     imageSize: encoder.imageSize,
     batch: Math.max(1, Math.min(batch, count)),
   });

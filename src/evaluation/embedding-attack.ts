@@ -11,6 +11,7 @@ import {
 } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Encoder } from "../models/encoder.ts";
+import { checkNonZero } from "../models/finite.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { ProgramLadder } from "../runtime/ladder.ts";
 import { compileEmbedder, countImages } from "./embed.ts";
@@ -37,6 +38,8 @@ export interface EmbeddingAttackOptions extends CompileOptions {
   readonly batch?: number;
   /** Round perturbed images to the 256 levels of an image file as they are searched for. */
   readonly quantize?: boolean;
+  /** What an image is called in messages. Default: `image 0` ... */
+  readonly nameOf?: (image: number) => string;
   /** Called with how many points the attack has looked at, and how many it will. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -70,7 +73,8 @@ export interface EmbeddingAttackResult {
  *
  * @param pixels [count, 3, S, S] in [0, 1], S the encoder's image size
  * @throws UsageError when the attack's loss needs labels, or its start is the clean image, where the distance to leave
- *   has no gradient; when pixels or reference do not fit the encoder
+ *   has no gradient; when pixels or reference do not fit the encoder; when an embedding is not finite, or a clean one or
+ *   the reference is zero, which has no cosine
  */
 export async function attackEmbeddings(
   encoder: Encoder,
@@ -78,7 +82,7 @@ export async function attackEmbeddings(
   options: EmbeddingAttackOptions,
 ): Promise<EmbeddingAttackResult> {
   const { imageSize } = encoder;
-  const { attack, goal, seed = 0, quantize = false, onProgress } = options;
+  const { attack, goal, seed = 0, quantize = false, onProgress, nameOf } = options;
   const loss = lossOf(attack, goal);
   const count = countImages(encoder, pixels);
   const targets = goal.reference && referenceRows(goal.reference, encoder, count);
@@ -86,13 +90,16 @@ export async function attackEmbeddings(
 
   const batch = Math.min(options.batch ?? usualBatch, count);
   const forward = await compileEmbedder(encoder, count, { ...options, batch });
+  const of = { encoder: encoder.name, what: "embedding", nameOf };
   const target = embeddingDistance(frozenEmbedding(encoder), loss, goal.kind);
   const programs = new ProgramLadder(
     (size) => compile(lossGraph({ batch: size, imageSize, gradient: true }, target), options),
     batch,
   );
   try {
-    const { embeddings: clean } = await forward.run(pixels);
+    const { embeddings: clean } = await forward.run(pixels, nameOf);
+    checkNonZero(clean, count, of);
+    if (targets) checkNonZero(targets, count, { ...of, what: "reference" });
     const keys = Array.from({ length: count }, (_, i) => i);
     // No distance is a success that would end a run before its time. In l1 a run starts in two larger balls before.
     const starts = attack.norm === "l1" ? 3 : 1;
@@ -102,12 +109,13 @@ export async function attackEmbeddings(
       clean: pixels,
       count,
       rows: { reference: targets ?? clean },
+      nameOf: (i) => `${encoder.name} at ${nameOf?.(i) ?? `image ${i}`}`,
       onLook: (points) => {
         done += points;
         onProgress?.(done, total);
       },
     });
-    const { embeddings: moved } = await forward.run(adversarial);
+    const { embeddings: moved } = await forward.run(adversarial, nameOf && ((i) => `${nameOf(i)}, perturbed`));
     const images = keys.map((i) => {
       const [before, after] = [rowOf(clean, i, count), rowOf(moved, i, count)];
       const toClean = nearness(after, before);

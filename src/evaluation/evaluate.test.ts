@@ -53,6 +53,7 @@ describe("accuracy", () => {
     expect(await evaluate(encoder, mostlyRight(), { threads: 1, batch: 7 })).toEqual({
       encoder: "tiny",
       dataset: "labelled",
+      skipped: 0,
       images,
       classes: 4,
       clean: 16 / 24,

@@ -1,5 +1,14 @@
 import type { Attack, AutoAttack, Norm } from "../attacks/index.ts";
-import { balancedSubset, type ImageBatch, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
+import {
+  chooseImages,
+  collecting,
+  type ImageBatch,
+  type ImageSource,
+  openBatches,
+  type SkippedImage,
+  Skips,
+  type Telling,
+} from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
@@ -13,7 +22,7 @@ import type { ImageRecord, ResultsFolder } from "./results.ts";
 import { victimOf } from "./victim.ts";
 import type { ZeroShotOptions } from "./zero-shot.ts";
 
-export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, CompileOptions {
+export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Telling, CompileOptions {
   /** Prompt templates of a zero-shot classifier; see `imageClassifier`. */
   readonly templates?: readonly string[];
   /** What to measure, each at its own epsilon. Default: clean accuracy only. */
@@ -31,6 +40,7 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Compile
   readonly seed?: number;
   /** Take images as they are; those of another size than the encoder's count as unreadable. See `resizing`. */
   readonly exact?: boolean;
+  /** Whatever was asked for and is left out is an error, as is what the numbers would not mean what they seem to for. */
   readonly strict?: boolean;
   /** Keeps a record of every image, and goes on where an earlier call with the same settings stopped. */
   readonly results?: ResultsFolder;
@@ -67,6 +77,8 @@ export interface Evaluation {
   readonly encoder: string;
   readonly dataset: string;
   readonly images: number;
+  /** Images that could not be read. */
+  readonly skipped: number;
   readonly classes: number;
   /** Share of images classified rightly, from 0 to 1. */
   readonly clean: number;
@@ -84,22 +96,22 @@ const chunkSize = 512;
  * numbers.
  *
  * @throws UsageError when the encoder has nothing to classify with, or the source no labels that fit it; when an attack
- *   needs more classes than there are, or the surrogate takes images of another size
+ *   needs more classes than there are, or the surrogate takes images of another size; when what the encoder gives is not
+ *   finite; under `strict` when anything is left out
  */
 export async function evaluate(
   encoder: Encoder,
   source: ImageSource,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { limit = source.items.length, offset = 0, seed = 0, surrogate, results, signal, onProgress } = options;
-  let skipped: SkippedImage | undefined;
-  const onSkip = (skip: SkippedImage): void => {
-    skipped ??= skip;
-    options.onSkip?.(skip);
-  };
+  const { limit, offset = 0, seed = 0, surrogate, results, signal, onProgress } = options;
+  const telling = collecting(options);
+  const order = chooseImages(source, { limit, offset, seed, ...telling });
+  const total = order.length;
   const onPrompts = (done: number, total: number): void => onProgress?.({ phase: "prompts", done, total });
-  const victim = await victimOf(encoder, source, { ...options, onProgress: onPrompts });
-  const attacked = surrogate ? await victimOf(surrogate, source, { ...options, onProgress: onPrompts }) : victim;
+  const classifying = { ...options, ...telling, onProgress: onPrompts };
+  const victim = await victimOf(encoder, source, classifying);
+  const attacked = surrogate ? await victimOf(surrogate, source, classifying) : victim;
   if (attacked.imageSize !== victim.imageSize) {
     throw new UsageError(
       `${surrogate!.name} takes ${attacked.imageSize}-pixel images, ${encoder.name} ${victim.imageSize}-pixel ones: ` +
@@ -107,12 +119,6 @@ export async function evaluate(
     );
   }
   const { classes } = victim;
-  const order = balancedSubset(source, offset + limit, seed).slice(offset);
-  const total = order.length;
-  if (total === 0)
-    throw new UsageError(
-      `${source.name} has ${source.items.length} images: none is left behind an offset of ${offset}.`,
-    );
   const batch = Math.min(options.batch ?? usualBatch, total);
   const predictor = await Predictor.compile(victim, { ...options, batch });
   const transfer = surrogate !== undefined;
@@ -126,6 +132,7 @@ export async function evaluate(
     (what) =>
       new Measurement(what, {
         ...{ predictor, attacker, classes, seed, transfer, results, signal, quantize: options.quantize ?? false },
+        telling,
         onProgress: (phase, done, points) => onProgress?.({ phase, done: images - chunk.length + done, total, points }),
       }),
   );
@@ -135,23 +142,25 @@ export async function evaluate(
     chunk = [];
   };
   const warnings: string[] = [];
+  const skips = new Skips(options.onSkip);
   try {
     for await (const loaded of openBatches(source, {
       ...readOptions(options),
-      onSkip,
+      onSkip: skips.add,
       size: victim.imageSize,
       batch,
       order,
     })) {
       signal?.throwIfAborted();
       const labels = Array.from(loaded.labels);
-      const predictions = await predictor.predict(loaded.pixels, labels);
+      const nameOf = (i: number): string => loaded.ids[i]!;
+      const predictions = await predictor.predict(loaded.pixels, labels, nameOf);
       if (images === 0)
         warnings.push(
           ...(await encoderWarnings(loaded, predictions, { predictor, attacker, measured: options.attacks ?? [] })),
         );
       results?.add(cleanRecords(loaded, predictions));
-      const seen = transfer ? await attackedPredictor.predict(loaded.pixels, labels) : predictions;
+      const seen = transfer ? await attackedPredictor.predict(loaded.pixels, labels, nameOf) : predictions;
       const right = correctImages(loaded, predictions, seen);
       images += loaded.count;
       correct += right.length;
@@ -163,19 +172,17 @@ export async function evaluate(
   } finally {
     for (const program of new Set([predictor, attackedPredictor, attacker])) await program.dispose();
   }
-  if (images === 0) {
-    const first = skipped ? ` The first, ${skipped.id}: ${skipped.reason}` : "";
-    throw new UsageError(`${source.name}: none of the images could be read.${first}`);
-  }
+  if (images === 0) throw skips.nothingRead(source);
   const measured = measurements.map((measurement) => measurement.result(images));
   return {
     encoder: encoder.name,
     dataset: source.name,
     images,
+    skipped: skips.count,
     classes,
     clean: correct / images,
     attacks: measured.map(({ warnings: _, ...result }) => result),
-    warnings: [...new Set([...warnings, ...measured.flatMap((result) => result.warnings)])],
+    warnings: [...new Set([...telling.warnings, ...warnings, ...measured.flatMap((result) => result.warnings)])],
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Attack } from "../attacks/index.ts";
-import { type ImageBatch, type ImageSource, openBatches } from "../data/index.ts";
+import { type ImageBatch, type ImageSource, openBatches, Skips } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { Attacker } from "./attacker.ts";
@@ -21,7 +21,8 @@ export interface AttackedExample {
 }
 
 /**
- * Attacks some images of a labelled source and names what the encoder makes of them, for pictures.
+ * Attacks some images of a labelled source and names what the encoder makes of them, for pictures. Those that cannot be
+ * read are left out.
  *
  * @param indices which of the source's items
  */
@@ -33,26 +34,26 @@ export async function attackedExamples(
   options: ClassifierOptions & { readonly seed?: number } = {},
 ): Promise<readonly AttackedExample[]> {
   const victim = await victimOf(encoder, source, options);
-  const batch = indices.length;
-  const { pixels, labels: codes, ids } = await readAll(source, victim.imageSize, indices);
+  const { pixels, labels: codes, ids, indices: keys, count: batch } = await readAll(source, victim.imageSize, indices);
   const labels = Array.from(codes);
 
   const predictor = await Predictor.compile(victim, { ...options, batch });
   const attacker = new Attacker(victim, { ...options, batch });
   try {
-    const before = await predictor.predict(pixels, labels);
+    const before = await predictor.predict(pixels, labels, (i) => ids[i]!);
     const others = before.rows.map((row, i) => othersByLogit(row, labels[i]!));
     const { adversarial } = await attacker.run(attack, {
       clean: pixels,
       count: batch,
-      keys: indices,
+      keys,
       seed: options.seed ?? 0,
       labels,
+      ids,
       classes: victim.classes,
       others: (i) => others[i]!,
       embeddings: before.embeddings,
     });
-    const after = await predictor.predict(adversarial, labels);
+    const after = await predictor.predict(adversarial, labels, (i) => `${ids[i]}, perturbed`);
     const name = (index: number): string => source.classes![index]!.name;
     return ids.map((id, i) => ({
       id,
@@ -69,6 +70,9 @@ export async function attackedExamples(
 }
 
 async function readAll(source: ImageSource, size: number, order: readonly number[]): Promise<ImageBatch> {
-  for await (const images of openBatches(source, { size, batch: order.length, order, strict: true })) return images;
-  throw new UsageError(`${source.name}: no images were asked for.`);
+  if (order.length === 0) throw new UsageError(`${source.name}: no images were asked for.`);
+  const skips = new Skips();
+  for await (const images of openBatches(source, { size, batch: order.length, order, onSkip: skips.add }))
+    return images;
+  throw skips.nothingRead(source);
 }

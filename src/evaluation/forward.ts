@@ -1,4 +1,5 @@
 import { Graph, type Value } from "../graph/index.ts";
+import { checkFinite, checkNonZero } from "../models/finite.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 
 /**
@@ -7,10 +8,17 @@ import { type CompileOptions, compile, type Program } from "../runtime/index.ts"
  */
 export const usualBatch = 16;
 
+/** What is told of an output's rows. */
+const kinds: Readonly<Record<string, string>> = { embeddings: "embedding", logits: "logits", values: "similarity" };
+
 export interface ForwardOptions extends CompileOptions {
+  /** The encoder's name, for messages. */
+  readonly encoder: string;
   readonly imageSize: number;
   /** Images the program takes at a time. */
   readonly batch: number;
+  /** Outputs whose rows must not be zero, since cosines are taken of them. Default: none. */
+  readonly nonZero?: readonly string[];
 }
 
 /** A forward pass over any number of images. `dispose` frees the program. */
@@ -18,9 +26,13 @@ export class Forward<Name extends string> {
   readonly batch: number;
   readonly imageSize: number;
   readonly #program: Program<Name>;
+  readonly #encoder: string;
+  readonly #nonZero: readonly string[];
 
-  private constructor(program: Program<Name>, { batch, imageSize }: ForwardOptions) {
+  private constructor(program: Program<Name>, { encoder, batch, imageSize, nonZero = [] }: ForwardOptions) {
     this.#program = program;
+    this.#encoder = encoder;
+    this.#nonZero = nonZero;
     this.batch = batch;
     this.imageSize = imageSize;
   }
@@ -37,9 +49,11 @@ export class Forward<Name extends string> {
 
   /**
    * @param pixels [count, 3, S, S] in [0, 1]
+   * @param nameOf what the images are called in messages
    * @returns each output's rows for all images, in arrays of their own
+   * @throws UsageError naming the encoder and the image when a number is not finite, or a row is zero that must not be
    */
-  async run(pixels: Float32Array): Promise<Readonly<Record<Name, Float32Array>>> {
+  async run(pixels: Float32Array, nameOf?: (image: number) => string): Promise<Readonly<Record<Name, Float32Array>>> {
     const size = 3 * this.imageSize ** 2;
     const count = pixels.length / size;
     const names = Object.keys(this.#program.outputs) as Name[];
@@ -52,10 +66,19 @@ export class Forward<Name extends string> {
       const used = Math.min(this.batch, count - start);
       batch.set(pixels.subarray(start * size, (start + used) * size));
       const result = await this.#program.run({ pixels: batch });
-      for (const { name, width, rows } of all)
-        rows.set((result[name] as Float32Array).subarray(0, used * width), start * width);
+      for (const { name, width, rows } of all) {
+        const found = (result[name] as Float32Array).subarray(0, used * width);
+        this.#check(name, found, used, nameOf && ((row) => nameOf(start + row)));
+        rows.set(found, start * width);
+      }
     }
     return Object.fromEntries(all.map(({ name, rows }) => [name, rows])) as Record<Name, Float32Array>;
+  }
+
+  #check(name: string, rows: Float32Array, count: number, nameOf: ((row: number) => string) | undefined): void {
+    const of = { encoder: this.#encoder, what: kinds[name] ?? name, nameOf };
+    checkFinite(rows, count, of);
+    if (this.#nonZero.includes(name)) checkNonZero(rows, count, of);
   }
 
   dispose(): Promise<void> {

@@ -26,6 +26,18 @@ export function openKept<Line>(
   }
 }
 
+/** Settings that nobody typed. */
+const meanings: Readonly<Record<string, string>> = {
+  encoder: "the encoder has another name or other weights",
+  surrogate: "the surrogate has another name or other weights",
+  images: "the data has other images, labels or classes, or files of other sizes",
+};
+
+function explained(names: readonly string[]): string {
+  const said = names.flatMap((name) => meanings[name] ?? []);
+  return said.length === 0 ? "" : ` That is, ${said.join(", and ")}.`;
+}
+
 /** Writes the settings; where there are some, they must be the same. */
 function keepSettings(path: string, settings: Readonly<Record<string, unknown>>): void {
   if (!existsSync(path)) {
@@ -38,7 +50,7 @@ function keepSettings(path: string, settings: Readonly<Record<string, unknown>>)
   );
   if (other.length > 0)
     throw new UsageError(
-      `${path} says that the folder's results are of other settings (${other.join(", ")}). ` +
+      `${path} says that the folder's results are of other settings (${other.join(", ")}).${explained(other)} ` +
         "Give another folder with --out, or the same settings to go on.",
     );
 }

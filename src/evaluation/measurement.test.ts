@@ -27,7 +27,10 @@ async function predict(by: Encoder, of: Float32Array, labels: readonly number[])
   const { classes, logits } = await imageClassifier(by, plain);
   expect(classes).toBe(8);
   const embed = (x: Value): Value => by.embed(x, frozenWeights(x.graph, by.parameters));
-  const predictor = await Predictor.compile({ imageSize: 8, logits, embed }, { batch: labels.length, threads: 1 });
+  const predictor = await Predictor.compile(
+    { name: by.name, imageSize: 8, logits, embed },
+    { batch: labels.length, threads: 1 },
+  );
   const predictions = await predictor.predict(of, labels);
   await predictor.dispose();
   return predictions;

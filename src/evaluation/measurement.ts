@@ -1,4 +1,5 @@
 import { type Attack, type AttackOutcome, type AutoAttack, attackName, type Norm } from "../attacks/index.ts";
+import type { Telling } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import type { Attacker } from "./attacker.ts";
 import { fittingAttacks, maskingWarning } from "./checks.ts";
@@ -26,6 +27,8 @@ export interface MeasurementContext {
   readonly transfer: boolean;
   readonly results?: ResultsFolder | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What becomes of attacks that cannot be run. Default: they are left out. */
+  readonly telling?: Telling;
   /**
    * Called with the attack's name and epsilon, how many of the images given it is done with, and how many points it has
    * looked at.
@@ -41,16 +44,13 @@ export class Measurement {
   /** What its results go by: attack, norm and epsilon. */
   readonly name: string;
   readonly #stages: { readonly attack: string; survivors: number; seconds: number }[];
-  readonly #warnings: string[];
 
   constructor(what: Attack | AutoAttack, context: MeasurementContext) {
-    const { attacks, warning } = fittingAttacks(what, context.classes);
     this.#what = what;
-    this.#attacks = attacks;
+    this.#attacks = fittingAttacks(what, context.classes, context.telling);
     this.#context = context;
     this.name = [measurementName(what), normOf(what), formatEpsilon(what.epsilon)].join(" ");
-    this.#stages = attacks.map((attack) => ({ attack: attackName(attack), survivors: 0, seconds: 0 }));
-    this.#warnings = warning === undefined ? [] : [warning];
+    this.#stages = this.#attacks.map((attack) => ({ attack: attackName(attack), survivors: 0, seconds: 0 }));
   }
 
   async add(images: readonly CorrectImage[]): Promise<void> {
@@ -97,6 +97,7 @@ export class Measurement {
         keys: images.map(({ index }) => index),
         seed,
         labels: images.map(({ label }) => label),
+        ids: images.map(({ id }) => id),
         classes,
         others: (i) => images[i]!.others,
         embeddings: joined(images.map(({ embedding }) => embedding)),
@@ -131,7 +132,8 @@ export class Measurement {
     const stage = attackName(attack);
     const pixels = joined(finished.map((i) => rowOf(adversarial, i, images.length)));
     const labels = finished.map((i) => images[i]!.label);
-    const { classes, margins } = await predictor.predict(pixels, labels);
+    const nameOf = (at: number): string => `${images[finished[at]!]!.id}, perturbed by ${stage}`;
+    const { classes, margins } = await predictor.predict(pixels, labels, nameOf);
     const records = finished.map((i, at): ImageRecord => {
       const { index, id, label } = images[i]!;
       return {
@@ -162,7 +164,7 @@ export class Measurement {
       accuracy: stages.at(-1)!.accuracy,
       seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),
       ...(this.#what.kind === "autoattack" && { stages }),
-      warnings: masking === undefined ? this.#warnings : [...this.#warnings, masking],
+      warnings: masking === undefined ? [] : [masking],
     };
   }
 }

@@ -27,11 +27,12 @@ export class Predictor {
   }
 
   static async compile(
-    { imageSize, logits, embed }: Victim,
+    { name, imageSize, cosine = false, logits, embed }: Victim,
     options: CompileOptions & { readonly batch: number },
   ): Promise<Predictor> {
-    const build = (pixels: Value) => ({ logits: logits(pixels), embeddings: embed(pixels) });
-    return new Predictor(await Forward.compile(build, { ...options, imageSize }));
+    const build = (pixels: Value) => ({ embeddings: embed(pixels), logits: logits(pixels) });
+    const nonZero = cosine ? ["embeddings"] : [];
+    return new Predictor(await Forward.compile(build, { ...options, encoder: name, imageSize, nonZero }));
   }
 
   get imageSize(): number {
@@ -43,9 +44,17 @@ export class Predictor {
     return this.#forward.batch;
   }
 
-  /** @param pixels [count, 3, S, S] in [0, 1], any count */
-  async predict(pixels: Float32Array, labels: readonly number[]): Promise<Predictions> {
-    const { logits, embeddings } = await this.#forward.run(pixels);
+  /**
+   * @param pixels [count, 3, S, S] in [0, 1], any count
+   * @param nameOf what the images are called in messages
+   * @throws UsageError when what the encoder gives is not finite; see `Forward.run`
+   */
+  async predict(
+    pixels: Float32Array,
+    labels: readonly number[],
+    nameOf?: (image: number) => string,
+  ): Promise<Predictions> {
+    const { logits, embeddings } = await this.#forward.run(pixels, nameOf);
     const rows = labels.map((_, i) => rowOf(logits, i, labels.length));
     return {
       classes: rows.map((row) => row.indexOf(Math.max(...row))),

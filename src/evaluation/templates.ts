@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { UsageError } from "../errors.ts";
+import { linesOf, readText } from "../text.ts";
 import { type TemplateSet, templateSets } from "./template-sets.ts";
 
 /** What stands for a class's name in a template. */
-const place = "{}";
+export const place = "{}";
 
 /**
  * The prompt templates that a word on the command line stands for: the name of a set (`imagenet`, `cifar10`, ...), one
@@ -36,15 +37,8 @@ function readTemplates(path: string): readonly string[] {
 }
 
 function parse(path: string): readonly string[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new UsageError(`Templates ${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
-  }
-  if (!text.trimStart().startsWith("[")) return text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const text = readText(path);
+  if (!text.trimStart().startsWith("[")) return linesOf(text).filter((line) => line.trim() !== "");
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -5,7 +5,11 @@ import { type ClassifierOptions, imageClassifier } from "./classes.ts";
 
 /** What attacks are made on. */
 export interface Victim {
+  /** The encoder's. */
+  readonly name: string;
   readonly imageSize: number;
+  /** Its logits are cosines, which an embedding of zeros has none of. Default false. */
+  readonly cosine?: boolean;
   /** Logits [N, C] for pixels [N, 3, S, S] in [0, 1]. */
   readonly logits: (pixels: Value) => Value;
   /** Embeddings [N, D]. */
@@ -32,6 +36,6 @@ export async function victimOf(
   source: ImageSource,
   options: ClassifierOptions = {},
 ): Promise<ClassifyingVictim> {
-  const { classes, logits } = await imageClassifier(encoder, source, options);
-  return { imageSize: encoder.imageSize, classes, logits, embed: frozenEmbedding(encoder) };
+  const { name, imageSize } = encoder;
+  return { name, imageSize, ...(await imageClassifier(encoder, source, options)), embed: frozenEmbedding(encoder) };
 }

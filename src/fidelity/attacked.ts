@@ -44,7 +44,9 @@ export async function attackedEmbeddings(
   const forward = await compileEmbedder(encoder, order.length, options);
   let done = 0;
   try {
-    for await (const { pixels, count } of openBatches(source, { order, size: encoder.imageSize, batch: chunkSize })) {
+    // What was read once must be read again, or rows would be of other images.
+    const read = { order, size: encoder.imageSize, batch: chunkSize, strict: true };
+    for await (const { pixels, count, ids } of openBatches(source, read)) {
       signal?.throwIfAborted();
       const digests = Array.from({ length: count }, (_, i) => pixelsDigest(rowOf(pixels, i, count)));
       const known = digests.map((digest) => cache.find(digest));
@@ -54,8 +56,9 @@ export async function attackedEmbeddings(
         const goal = { kind: "away", reference: reference.subarray(done * size, (done + count) * size) } as const;
         const { perturbed } = await attackEmbeddings(encoder, pixels, {
           ...{ ...compileOptions, attack, goal, batch, seed: seed + done },
+          nameOf: (i) => ids[i]!,
         });
-        const { embeddings } = await forward.run(perturbed);
+        const { embeddings } = await forward.run(perturbed, (i) => `${ids[i]}, perturbed`);
         all.set(embeddings, done * size);
         for (const [i, digest] of digests.entries()) cache.add(digest, rowOf(embeddings, i, count));
         cache.save();

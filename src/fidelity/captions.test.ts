@@ -37,9 +37,9 @@ test.each([
   ["flickr.tsv", "synthetic/test/2#0\ta ring, red\nsynthetic/test/2#1\ta circle\n\nelsewhere.jpg#0\ta cat\n"],
   ["two.csv", '2,"a ring, red"\r\n2,a circle\r\nelsewhere.jpg,a cat\r\n'],
 ])("%s: captions by image, and the files that are none of the source's", (name, content) => {
-  const { byImage, unmatched } = captions(name, content);
+  const { byImage, faults } = captions(name, content);
   expect([...byImage]).toEqual([[2, ["a ring, red", "a circle"]]]);
-  expect(unmatched).toBe(1);
+  expect(faults).toEqual([expect.stringMatching(/^The captions of 1 file in .* are left out .*no such images/)]);
 });
 
 test.each([
@@ -65,4 +65,27 @@ test("recall counts the texts whose own image is among the k nearest by cosine, 
   expect(recall([0, 2])).toEqual([1, 1, 1]);
   expect(recall([1, 2])).toEqual([0.5, 1, 1]);
   expect(recall([2, 0])).toEqual([0, 0, 1]);
+});
+
+test("of a file name that several images have: by their paths alone, in folders and in archives", () => {
+  const item = (id: string) => ({ id, location: { kind: "file", path: id } as const });
+  const photos = {
+    name: "photos",
+    items: [item("a/1.jpg"), item("b/1.jpg"), item("b/2.jpg"), item("train/0.tar: x/3.jpg")],
+  };
+  const path = join(folder, "ambiguous.csv");
+  writeFileSync(path, "image,caption\n1.jpg,a cat\nb/1.jpg,a dog\n2.jpg,a newt\n3.jpg,an owl\n");
+  const { byImage, faults } = readCaptions(path, photos);
+  expect([...byImage]).toEqual([
+    [1, ["a dog"]],
+    [2, ["a newt"]],
+    [3, ["an owl"]],
+  ]);
+  expect(faults).toEqual([
+    expect.stringMatching(/captions of 1 file .* \(1\.jpg\): several images of photos have these names/),
+  ]);
+  writeFileSync(path, "1.jpg,a cat\n");
+  expect(() => readCaptions(path, photos)).toThrow(
+    /several images of photos are called 1\.jpg; give their paths, as a\/1\.jpg/,
+  );
 });

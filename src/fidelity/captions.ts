@@ -1,20 +1,22 @@
 import { basename, extname } from "node:path";
 import type { ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { readBytes, readJson } from "../models/files.ts";
+import { linesOf, readJson, readText } from "../text.ts";
+import { counted, some } from "../words.ts";
 
 /** Captions of a source's images. */
 export interface Captions {
   /** By the image's place in `source.items`. */
   readonly byImage: ReadonlyMap<number, readonly string[]>;
-  /** Files that have captions and are no image of the source. */
-  readonly unmatched: number;
+  /** What captions are left out, and why: a sentence each. */
+  readonly faults: readonly string[];
 }
 
 type Entry = readonly [file: string, caption: string];
 
 /**
- * Reads captions and finds the images that they are of, by the path that the source knows them by or by their file name:
+ * Reads captions and finds the images that they are of, by the path that the source knows them by or by their file name,
+ * where only one image has it:
  * COCO's annotations, or JSON that gives each file name a caption or a list of them; two columns with tabs between them
  * (Flickr30k's `name.jpg#0`) or commas.
  *
@@ -22,20 +24,40 @@ type Entry = readonly [file: string, caption: string];
  */
 export function readCaptions(path: string, source: ImageSource): Captions {
   const entries = read(path);
-  const places = new Map(
-    source.items.flatMap(({ id }, i) => [
-      [basename(id), i],
-      [id, i],
-    ]),
-  );
+  const paths = new Map(source.items.map(({ id }, i) => [id, i]));
+  const names = new Map<string, readonly number[]>();
+  source.items.forEach(({ id }, i) => {
+    names.set(nameIn(id), [...(names.get(nameIn(id)) ?? []), i]);
+  });
   const byImage = new Map<number, string[]>();
-  const unmatched = new Set<string>();
+  const [unmatched, ambiguous] = [new Set<string>(), new Set<string>()];
   for (const [file, caption] of entries) {
-    const place = places.get(file) ?? places.get(basename(file));
-    if (place === undefined) unmatched.add(file);
-    else byImage.set(place, [...(byImage.get(place) ?? []), caption]);
+    const byName = names.get(basename(file)) ?? [];
+    const place = paths.get(file) ?? (byName.length === 1 ? byName[0] : undefined);
+    if (place !== undefined) byImage.set(place, [...(byImage.get(place) ?? []), caption]);
+    else (byName.length > 1 ? ambiguous : unmatched).add(file);
   }
-  if (byImage.size > 0) return { byImage, unmatched: unmatched.size };
+  if (byImage.size > 0) {
+    const left = (files: ReadonlySet<string>, why: string): readonly string[] =>
+      files.size === 0
+        ? []
+        : [`The captions of ${counted(files.size, "file")} in ${path} are left out (${some(files)}): ${why}.`];
+    return {
+      byImage,
+      faults: [
+        ...left(unmatched, `there are no such images in ${source.name}`),
+        ...left(
+          ambiguous,
+          `several images of ${source.name} have these names; give their paths, as ${source.items[0]!.id}`,
+        ),
+      ],
+    };
+  }
+  const [shared] = ambiguous;
+  if (shared !== undefined)
+    throw new UsageError(
+      `${path}: several images of ${source.name} are called ${shared}; give their paths, as ${source.items[0]!.id}.`,
+    );
   const [first] = unmatched;
   throw new UsageError(
     first === undefined
@@ -44,15 +66,28 @@ export function readCaptions(path: string, source: ImageSource): Captions {
   );
 }
 
+/** The file's name in a source's id: behind folders, and behind the archive that it is in. */
+function nameIn(id: string): string {
+  return basename(id.slice(id.indexOf(": ") + 1).trim());
+}
+
+/** What the first column of a table is called. */
+const headings = /^(image|images|image_?name|file|file_?name|filepath|path)$/i;
+
 function read(path: string): readonly Entry[] {
   switch (extname(path)) {
     case ".json":
       return fromJson(path, readJson(path));
     case ".csv":
-      return lines(path).map((line) => columns(path, line, ","));
+      return table(path, ",");
     default:
-      return lines(path).map((line) => columns(path, line, "\t"));
+      return table(path, "\t");
   }
+}
+
+function table(path: string, separator: string): readonly Entry[] {
+  const entries = lines(path).map((line) => columns(path, line, separator));
+  return headings.test(entries[0]?.[0] ?? "") ? entries.slice(1) : entries;
 }
 
 interface CocoFile {
@@ -85,10 +120,7 @@ function isMap(json: unknown): json is Readonly<Record<string, string | readonly
 }
 
 function lines(path: string): readonly string[] {
-  return new TextDecoder()
-    .decode(readBytes(path))
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== "");
+  return linesOf(readText(path)).filter((line) => line.trim() !== "");
 }
 
 function columns(path: string, line: string, separator: string): Entry {

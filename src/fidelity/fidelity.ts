@@ -1,9 +1,17 @@
 import type { Apgd, Pgd } from "../attacks/index.ts";
-import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
+import {
+  chooseImages,
+  collecting,
+  type ImageSource,
+  type SkippedImage,
+  type Telling,
+  tellFault,
+} from "../data/index.ts";
 import { embedSource } from "../embeddings/index.ts";
 import { UsageError } from "../errors.ts";
 import { zeroShotClassifier } from "../evaluation/index.ts";
 import type { FidelityOf } from "../findings/index.ts";
+import { checkFinite, checkNonZero } from "../models/finite.ts";
 import type { Encoder } from "../models/index.ts";
 import { thresholds } from "../objectives/constraint.ts";
 import type { CompileOptions } from "../runtime/index.ts";
@@ -12,7 +20,7 @@ import { driftOf, squaredDistances } from "./drift.ts";
 import { nearestOthers, overlap } from "./neighbours.ts";
 import { recallAt } from "./recall.ts";
 
-export interface FidelityOptions extends CompileOptions {
+export interface FidelityOptions extends CompileOptions, Telling {
   /** Allowed is d <= rho |phi0(x)|^marginExponent (paper, equation 5). Defaults 0.1 and 2. */
   readonly rho?: number;
   readonly marginExponent?: number;
@@ -27,7 +35,6 @@ export interface FidelityOptions extends CompileOptions {
   readonly seed?: number;
   /** Folder that keeps embeddings from one run to the next. Default: `lore-vision/embeddings` in the user's cache. */
   readonly cache?: string;
-  readonly strict?: boolean;
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
   readonly onProgress?: (progress: {
@@ -39,6 +46,10 @@ export interface FidelityOptions extends CompileOptions {
 
 export interface MeasuredFidelity extends Omit<FidelityOf, "encoder"> {
   readonly images: number;
+  /** Images that could not be read. */
+  readonly skipped: number;
+  /** What speaks against trusting these numbers. */
+  readonly warnings: readonly string[];
 }
 
 /** How many neighbours a list has. */
@@ -56,7 +67,7 @@ const edges = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
  * interrupted measurement goes on where it was.
  *
  * @throws UsageError when the encoders take images, or give embeddings, of different sizes, when fewer than two images can be
- *   read, or when there are captions and no text tower
+ *   read, or when there are captions and no text tower; when an embedding is not finite, or zero, so that it has no cosine
  */
 export async function measureFidelity(
   original: Encoder,
@@ -67,7 +78,11 @@ export async function measureFidelity(
   checkSame(original, encoder);
   const { rho = 0.1, marginExponent = 2 } = options;
   const size = original.embeddingSize;
-  const { reference, clean, attacked, indices } = await embeddings(original, encoder, source, options);
+  const telling = collecting(options);
+  const { reference, clean, attacked, indices, skipped } = await embeddings(original, encoder, source, {
+    ...options,
+    ...telling,
+  });
   const images = reference.length / size;
   if (images < 2) throw new UsageError(`${source.name}: fidelity needs at least two images that can be read.`);
 
@@ -76,9 +91,11 @@ export async function measureFidelity(
   const k = Math.min(neighbourCount, images - 1);
   const expected = nearestOthers(reference, reference, size, k);
   const kept = (queries: Float32Array): number => overlap(expected, nearestOthers(queries, clean, size, k));
-  const recall = await recallOf(encoder, { clean, attacked, indices }, options);
+  const recall = await recallOf(encoder, { clean, attacked, indices }, { ...options, ...telling });
   return {
     images,
+    skipped,
+    warnings: telling.warnings,
     clean: driftOf(reference, clean, size),
     ...(attacked && { attacked: driftOf(reference, attacked, size) }),
     violationRate: shares.filter((share) => share > 1).length / images,
@@ -102,6 +119,7 @@ interface Embeddings {
   readonly attacked: Float32Array | undefined;
   /** [n]: places in the source's items. */
   readonly indices: readonly number[];
+  readonly skipped: number;
 }
 
 async function embeddings(
@@ -110,15 +128,23 @@ async function embeddings(
   source: ImageSource,
   options: FidelityOptions,
 ): Promise<Embeddings> {
-  const { limit = source.items.length, seed = 0, attack, onProgress, onSkip, ...rest } = options;
-  const order = balancedSubset(source, limit, seed);
-  const { embeddings: reference, indices } = await embedSource(original, source, {
+  const { limit, seed = 0, attack, onProgress, onSkip, ...rest } = options;
+  const { strict, onWarning } = options;
+  const order = chooseImages(source, { limit, seed, ...(strict && { strict }), ...(onWarning && { onWarning }) });
+  const {
+    embeddings: reference,
+    indices,
+    ids,
+    skipped,
+  } = await embedSource(original, source, {
     ...{ ...rest, order },
     ...(onSkip && { onSkip }),
     onProgress: (progress) => onProgress?.({ phase: "original", ...progress }),
   });
-  const { embeddings: clean } = await embedSource(encoder, source, {
-    ...{ ...rest, order: indices },
+  // What was read once must be read again, or rows would be of other images.
+  const told = { ...source, remarks: [] };
+  const { embeddings: clean } = await embedSource(encoder, told, {
+    ...{ ...rest, order: indices, strict: true },
     onProgress: (progress) => onProgress?.({ phase: "clean", ...progress }),
   });
   const attacked =
@@ -127,17 +153,33 @@ async function embeddings(
       ...{ ...rest, attack, order: indices, reference, seed },
       onProgress: (done, total) => onProgress?.({ phase: "attacked", done, total }),
     }));
-  return { reference, clean, attacked, indices };
+  for (const [rows, { name }, how] of [
+    [reference, original, ""],
+    [clean, encoder, ""],
+    [attacked ?? new Float32Array(0), encoder, ", perturbed"],
+  ] as const) {
+    const count = rows.length === 0 ? 0 : ids.length;
+    const of = { encoder: name, what: "embedding", nameOf: (i: number) => `${ids[i]}${how}` };
+    checkFinite(rows, count, of);
+    checkNonZero(rows, count, of);
+  }
+  return { reference, clean, attacked, indices, skipped };
 }
 
 async function recallOf(
   encoder: Encoder,
-  { clean, attacked, indices }: Omit<Embeddings, "reference">,
+  { clean, attacked, indices }: Omit<Embeddings, "reference" | "skipped">,
   { captions, onProgress, ...options }: FidelityOptions,
 ): Promise<FidelityOf["recall"]> {
   if (!captions) return undefined;
   const pairs = indices.flatMap((image, row) => (captions.get(image) ?? []).map((caption) => [caption, row] as const));
   if (pairs.length === 0) throw new UsageError("None of the images that are measured has a caption.");
+  const trivial = recallCounts.filter((k) => k >= indices.length);
+  if (trivial.length > 0)
+    tellFault(
+      `Recall at ${trivial.join(" and ")} is 100 % whatever the encoder does: there are ${indices.length} images.`,
+      options,
+    );
   const { weight } = await zeroShotClassifier(
     encoder,
     pairs.map(([caption]) => caption),

@@ -14,6 +14,8 @@ export interface SuiteSet {
 export interface SetResult {
   readonly set: string;
   readonly images: number;
+  /** Images that could not be read; absent in measurements of earlier versions. */
+  readonly skipped?: number;
   readonly classes: number;
   /** Share of images classified rightly, from 0 to 1. */
   readonly clean: number;

@@ -24,6 +24,8 @@ export interface CorruptedEncoder {
 export interface Corruptions {
   readonly dataset: string;
   readonly images: number;
+  /** Images that could not be read; absent in measurements of earlier versions. */
+  readonly skipped?: number;
   readonly classes: number;
   /** Whose parameters: "CIFAR-10-C (32 pixels)" ... */
   readonly parameters: string;

@@ -35,6 +35,8 @@ export interface FidelityOf {
 export interface Fidelity {
   readonly dataset: string;
   readonly images: number;
+  /** Images that could not be read; absent in measurements of earlier versions. */
+  readonly skipped?: number;
   readonly original: string;
   readonly rho: number;
   /** p of m(x) = |phi0(x)|^p. */
@@ -43,4 +45,6 @@ export interface Fidelity {
   readonly attack?: string;
   /** The original first, where it was attacked. */
   readonly encoders: readonly FidelityOf[];
+  /** What speaks against trusting these numbers; absent in measurements of earlier versions. */
+  readonly warnings?: readonly string[];
 }

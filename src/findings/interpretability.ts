@@ -48,10 +48,14 @@ export interface InterpretabilityOf {
 export interface Interpretability {
   readonly dataset: string;
   readonly images: number;
+  /** Images that could not be read; absent in measurements of earlier versions. */
+  readonly skipped?: number;
   readonly classes: number;
   /** How many templates the alignment is over; 0 where no encoder has a text tower. */
   readonly templates: number;
   readonly encoders: readonly InterpretabilityOf[];
   /** Saliency maps and images synthesised by gradient ascent, a column an encoder. */
   readonly pictures: readonly Picture[];
+  /** What speaks against trusting these numbers; absent in measurements of earlier versions. */
+  readonly warnings?: readonly string[];
 }

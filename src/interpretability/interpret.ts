@@ -1,4 +1,4 @@
-import { balancedSubset, type ImageSource } from "../data/index.ts";
+import { chooseImages, collecting, type ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Interpretability } from "../findings/interpretability.ts";
 import type { Encoder } from "../models/encoder.ts";
@@ -31,13 +31,14 @@ export async function interpret(
 ): Promise<Interpreted> {
   const { templates = manyTemplates(), texts = plainTexts(source), seed = 0, shown = 4 } = options;
   const { towards = plainTexts(source).slice(0, usualTowards) } = options;
-  const order = balancedSubset(source, options.limit ?? source.items.length, seed);
+  const telling = collecting(options);
+  const order = chooseImages(source, { limit: options.limit, seed, ...telling });
   const found: InterpretedOne[] = [];
   for (const [i, encoder] of encoders.entries()) {
     const kept = options.kept?.[i];
     const one =
       kept?.found ??
-      (await interpretOne(encoder, source, { ...options, templates, texts, towards, shown, seed, order }));
+      (await interpretOne(encoder, source, { ...options, ...telling, templates, texts, towards, shown, seed, order }));
     if (kept && !kept.found) kept.keep(one);
     found.push(one);
   }
@@ -46,10 +47,12 @@ export async function interpret(
   return {
     dataset: source.name,
     images: first.images,
+    skipped: first.skipped,
     classes: source.classes!.length,
     templates: found.some(({ of }) => of.alignment) ? templates.length : 0,
     encoders: found.map(({ of }) => of),
     towards,
     views: found.map(({ view }) => view),
+    warnings: telling.warnings,
   };
 }

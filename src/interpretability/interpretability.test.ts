@@ -27,7 +27,7 @@ const length = pixels.length / 3;
 /** Similarities of images, by a program of their own: [count, similarity.count]. */
 async function similarities({ values }: Similarity, images: Float32Array): Promise<Float32Array> {
   const forward = await Forward.compile((x) => ({ values: values(x) }), {
-    ...{ imageSize: 8, batch: images.length / length, threads },
+    ...{ encoder: "tiny", imageSize: 8, batch: images.length / length, threads },
   });
   const { values: found } = await forward.run(images);
   await forward.dispose();
@@ -140,7 +140,7 @@ it("finds flips that the attack itself confirms, and that it does not find one r
   await flips.dispose();
   expect(done).toBe(3);
   expect(epsilons.some((epsilon) => epsilon !== undefined && epsilon < flipUpTo)).toBe(true);
-  const victim = { imageSize: 8, logits: similarity.values, embed: frozenEmbedding(head) };
+  const victim = { name: "tiny", imageSize: 8, logits: similarity.values, embed: frozenEmbedding(head) };
   const attacker = new Attacker(victim, { batch: 1, threads });
   for (const [i, epsilon] of epsilons.entries()) {
     const clean = pixels.subarray(i * length, (i + 1) * length);

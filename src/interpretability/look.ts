@@ -1,9 +1,9 @@
-import { type ImageBatch, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
-import { UsageError } from "../errors.ts";
+import { type ImageBatch, type ImageSource, openBatches, Skips } from "../data/index.ts";
 import { Forward, usualBatch } from "../evaluation/forward.ts";
 import { rowOf } from "../evaluation/rows.ts";
 import { frozenEmbedding } from "../evaluation/victim.ts";
 import type { Encoder } from "../models/encoder.ts";
+import { checkFinite } from "../models/finite.ts";
 import { Flips } from "./flip.ts";
 import { progressIn, type Settings } from "./options.ts";
 import { gini, Saliency } from "./saliency.ts";
@@ -23,12 +23,14 @@ export interface Seen {
   readonly names: readonly string[];
   readonly images: readonly Float32Array[];
   readonly maps: readonly Float32Array[];
+  /** Images that could not be read. */
+  readonly skipped: number;
 }
 
 /**
  * Each image's embedding, saliency and smallest flip, in one pass over the images.
  *
- * @throws UsageError when none can be read
+ * @throws UsageError when none can be read, or what the encoder gives is not finite
  */
 export async function lookAtImages(
   encoder: Encoder,
@@ -41,8 +43,9 @@ export async function lookAtImages(
   const batch = Math.min(options.batch ?? usualBatch, order.length);
   const onImages = progressIn("images", encoder, options);
   const embed = frozenEmbedding(encoder);
-  const forward = await Forward.compile((x) => ({ values: similarity.values(x), embeddings: embed(x) }), {
-    ...{ ...options, imageSize, batch },
+  const forward = await Forward.compile((x) => ({ embeddings: embed(x), values: similarity.values(x) }), {
+    ...{ ...options, encoder: encoder.name, imageSize, batch },
+    nonZero: similarity.kind === "cosine" ? ["embeddings"] : [],
   });
   const saliency = await Saliency.compile(similarity, { ...options, imageSize, batch });
   const flips = new Flips(similarity, { ...options, imageSize, batch });
@@ -55,11 +58,13 @@ export async function lookAtImages(
     images: [] as Float32Array[],
     maps: [] as Float32Array[],
   };
-  let skipped: SkippedImage | undefined;
+  const skips = new Skips(options.onSkip);
   let done = 0;
   const look = async ({ pixels, labels, indices, ids, count }: ImageBatch): Promise<void> => {
-    const { values, embeddings } = await forward.run(pixels);
+    const nameOf = (i: number): string => ids[i]!;
+    const { values, embeddings } = await forward.run(pixels, nameOf);
     const maps = await saliency.maps(pixels, labels);
+    checkFinite(maps, count, { encoder: encoder.name, what: "saliency map", nameOf });
     const predictions = Array.from({ length: count }, (_, i) => largestOf(rowOf(values, i, count)));
     seen.embeddings.set(embeddings, seen.labels.length * embeddingSize);
     for (let i = 0; i < count; i++) {
@@ -79,11 +84,7 @@ export async function lookAtImages(
     seen.flips.push(...(await flips.find({ pixels, predictions, keys: indices, seed, signal, onDone })));
   };
   try {
-    const onSkip = (skip: SkippedImage): void => {
-      skipped ??= skip;
-      options.onSkip?.(skip);
-    };
-    const read = { size: imageSize, batch: chunkSize, order, onSkip, ...(strict && { strict }) };
+    const read = { size: imageSize, batch: chunkSize, order, onSkip: skips.add, ...(strict && { strict }) };
     for await (const images of openBatches(source, read)) {
       signal?.throwIfAborted();
       await look(images);
@@ -92,9 +93,8 @@ export async function lookAtImages(
     for (const program of [forward, saliency, flips]) await program.dispose();
   }
   const count = seen.labels.length;
-  if (count > 0) return { ...seen, embeddings: seen.embeddings.subarray(0, count * embeddingSize) };
-  const first = skipped ? ` The first, ${skipped.id}: ${skipped.reason}` : "";
-  throw new UsageError(`${source.name}: none of the images could be read.${first}`);
+  if (count === 0) throw skips.nothingRead(source);
+  return { ...seen, embeddings: seen.embeddings.subarray(0, count * embeddingSize), skipped: skips.count };
 }
 
 function largestOf(row: Float32Array): number {

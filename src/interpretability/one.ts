@@ -27,6 +27,8 @@ export interface View {
 
 export interface InterpretedOne {
   readonly images: number;
+  /** Images that could not be read. */
+  readonly skipped: number;
   readonly of: InterpretabilityOf;
   readonly view: View;
 }
@@ -41,11 +43,13 @@ export async function interpretOne(encoder: Encoder, source: ImageSource, settin
   const ofTexts = encoder.text ? await textsOf(encoder, source, seen, settings) : { nearest: [] };
   const { pixels, similarities } = await synthesize(encoder.imageSize, goal, {
     ...settings,
+    encoder: encoder.name,
     onProgress: progressIn("synthesis", encoder, settings),
   });
   const [from, to] = [similarities[0]!, similarities.at(-1)!];
   return {
     images: seen.labels.length,
+    skipped: seen.skipped,
     of: {
       encoder: encoder.name,
       similarity: similarity.kind,

@@ -1,11 +1,11 @@
-import type { SkippedImage } from "../data/index.ts";
+import type { SkippedImage, Telling } from "../data/index.ts";
 import type { ZeroShotOptions } from "../evaluation/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 
 import type { KeptInterpretation } from "./kept.ts";
 
-export interface InterpretOptions extends Pick<ZeroShotOptions, "cache">, CompileOptions {
+export interface InterpretOptions extends Pick<ZeroShotOptions, "cache">, Telling, CompileOptions {
   /** Templates of the alignment, `{}` for the class's name. Default: the 150 that ship with the project. */
   readonly templates?: readonly string[];
   /** Texts among which the nearest to an image are looked for. Default: the classes in a plain template. */
@@ -21,7 +21,6 @@ export interface InterpretOptions extends Pick<ZeroShotOptions, "cache">, Compil
   readonly seed?: number;
   /** One an encoder: keeps what was found, and gives what was found before. Default: nothing is kept. */
   readonly kept?: readonly (KeptInterpretation | undefined)[];
-  readonly strict?: boolean;
   /** Ends the measurement, which rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;

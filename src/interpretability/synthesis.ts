@@ -1,10 +1,13 @@
 import { gradients } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
+import { checkFinite } from "../models/finite.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import type { Similarity } from "./similarity.ts";
 
 export interface SynthesisOptions extends CompileOptions {
+  /** The encoder's name, for messages. */
+  readonly encoder?: string;
   /** [count, 3, S, S] in [0, 1] to start from. Default: grey, with Gaussian noise of deviation 0.02. */
   readonly start?: Float32Array;
   /** Default 200. */
@@ -34,6 +37,8 @@ const usualSmoothness = { cosine: 2, logit: 40 } as const;
  * One image for each text or class of a similarity, made by projected gradient ascent on it: steps of one l2 length along
  * the gradient, clipped to [0, 1]. An encoder whose gradients are aligned with what people see makes images that show it
  * (Santurkar et al. 2019, "Image Synthesis with a Single (Robust) Classifier").
+ *
+ * @throws UsageError when a similarity or its gradient is not finite
  */
 export async function synthesize(
   imageSize: number,
@@ -50,6 +55,9 @@ export async function synthesize(
     for (let step = 0; step <= steps; step++) {
       signal?.throwIfAborted();
       const { next, reached } = await program.run({ pixels });
+      const of = { encoder: options.encoder ?? "The encoder", nameOf: (i: number) => `image ${i}, step ${step}` };
+      checkFinite(reached as Float32Array, count, { ...of, what: "similarity" });
+      checkFinite(next as Float32Array, count, { ...of, what: "gradient" });
       similarities.push((reached as Float32Array).slice());
       if (step < steps) pixels.set(next as Float32Array);
       onProgress?.(step, steps);

@@ -13,6 +13,9 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { LoreError, UsageError } from "../errors.ts";
+import { largestLfsPointer, refuseLfsPointer } from "../lfs.ts";
+
+export { readJson } from "../text.ts";
 
 /** What a file is made of; a list is written piece by piece, so that no buffer needs to hold all of it. */
 export type FileContent = Uint8Array | string | readonly Uint8Array[];
@@ -102,7 +105,9 @@ export function withFile<T>(path: string, use: (file: RandomAccessFile) => T): T
       }
       return bytes;
     };
-    return use({ size: attempt(() => fstatSync(file)).size, read });
+    const { size } = attempt(() => fstatSync(file));
+    if (size <= largestLfsPointer) refuseLfsPointer(read(0, size), path);
+    return use({ size, read });
   } finally {
     closeSync(file);
   }
@@ -122,22 +127,16 @@ export function readRange(path: string, offset: number, length: number | undefin
   });
 }
 
+/** @throws UsageError when the file cannot be read, or a Git LFS pointer lies in its place */
 export function readBytes(path: string): Uint8Array {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(path);
+    bytes = readFileSync(path);
   } catch (cause) {
     throw new UsageError(`Cannot read ${path}: ${reason(cause)}`, { cause });
   }
-}
-
-/** Parses a JSON file. The content is `unknown`: whoever reads it checks it. */
-export function readJson(path: string): unknown {
-  const text = new TextDecoder().decode(readBytes(path));
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new UsageError(`${path} is not valid JSON: ${reason(cause)}`, { cause });
-  }
+  refuseLfsPointer(bytes, path);
+  return bytes;
 }
 
 function reason(cause: unknown): string {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
+import { some } from "../words.ts";
 import type { Encoder } from "./encoder.ts";
 import { readJson } from "./files.ts";
 import { type DownloadOptions, downloadEncoder, isHubId } from "./hub/download.ts";
@@ -13,6 +14,7 @@ import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layouts/layout
 import { openClipLayout, openClipVisualLayout, openClipWeights } from "./layouts/open-clip.ts";
 import { openClipConfigName } from "./layouts/open-clip-config.ts";
 import { timmLayout } from "./layouts/timm.ts";
+import { unwrapped } from "./layouts/unwrapped.ts";
 import { loadOnnxEncoder, type OnnxOptions, onnxFileIn } from "./onnx/load.ts";
 import { readSafetensors } from "./safetensors.ts";
 
@@ -29,7 +31,7 @@ const layouts: readonly (readonly [whose: string, LayoutReader])[] = [
 /**
  * Loads a vision encoder: a hub id, which is downloaded (see `downloadEncoder`), a `.safetensors` file, a folder that
  * holds `model.safetensors` (in one piece or in shards) or `open_clip_model.safetensors`, or a run folder, whose
- * `encoder/` is taken. The layout is read off the tensors' names; see `Layout`. An `.onnx` file, or a folder without weights
+ * `encoder/` is taken. The layout is read off the tensors' names, whatever a wrapper put in front of them; see `Layout`. An `.onnx` file, or a folder without weights
  * in safetensors that holds one, is taken as it is.
  *
  * @throws UsageError when there is nothing there, or what is there cannot be used
@@ -40,15 +42,20 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
   try {
     if (file.endsWith(".onnx")) return loadOnnxEncoder(file, { ...options, ...(isRemote && { name: spec }) });
     refuseOnnxOptions(options);
-    const files = { ...openFiles(file), ...(isRemote && { name: spec }) };
-    const [, layout] = layouts.find(([, { recognises }]) => recognises(files.tensors)) ?? [];
-    if (layout) return layout.read(files, options);
+    const found = openFiles(file);
+    const tensors = unwrapped(found.tensors, (names) => layoutOf(names) !== undefined);
+    const layout = layoutOf(tensors);
+    if (layout) return layout.read({ ...found, tensors, ...(isRemote && { name: spec }) }, options);
     const known = layouts.map(([whose]) => whose).join("; ");
-    throw new UsageError(`Its tensors have the names of no layout known here (${known}).`);
+    throw new UsageError(`Its tensors (${some(tensors.keys(), 5)}) have the names of no layout known here (${known}).`);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
     throw new UsageError(`Encoder ${isRemote ? spec : file}: ${cause.message}`, { cause });
   }
+}
+
+function layoutOf(tensors: ReadonlyMap<string, Tensor>): LayoutReader | undefined {
+  return layouts.find(([, { recognises }]) => recognises(tensors))?.[1];
 }
 
 function refuseOnnxOptions({ output, trainable, freeze, normalization }: OnnxOptions): void {

@@ -4,6 +4,8 @@ import { type LinearClassifier, pickRows } from "../models/classifier.ts";
 import { writeAtomically } from "../models/files.ts";
 import { encodeSafetensors, readSafetensors } from "../models/safetensors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
+import { some } from "../words.ts";
+import { placesOf } from "./places.ts";
 
 /** A fitted head and the class that each of its rows stands for, by the folder of its images. */
 export interface FittedHead {
@@ -61,11 +63,11 @@ export function headFor(
   const classes = (source.classes ?? []).map(({ folder, name }) => ({ folder, name }));
   if (classes.length === 0)
     throw new UsageError(`${source.name}: accuracy needs labelled images, one sub-folder a class.`);
-  const rows = classes.map(({ folder }) => folders.indexOf(folder));
-  const unknown = classes.find((_, i) => rows[i] === -1);
-  if (unknown)
-    throw new UsageError(
-      `The head was fitted on other classes: ${folders.slice(0, 5).join(", ")} ..., none called ${unknown.folder}.`,
-    );
+  const wanted = classes.map(({ folder }) => folder);
+  const rows = placesOf(wanted, folders, (folder, places) =>
+    places.length === 0
+      ? `The head was fitted on other classes: ${some(folders, 5)}; none called ${folder}.`
+      : `The head was fitted on ${places.length} classes called ${folder}, among others than those of ${source.name}.`,
+  );
   return { head: pickRows(head, rows), source: { ...source, classes } };
 }

@@ -1,8 +1,15 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { synthetic } from "../data/index.ts";
 import { randomStream } from "../random.ts";
+import { tinyEncoder } from "../testing/tiny.ts";
 import type { Labelled } from "./labelled.ts";
 import { fitLogistic, linearProbe, predictLinear } from "./logistic.ts";
 import { nearestNeighbours } from "./neighbours.ts";
+import { placesOf } from "./places.ts";
+import { type ProbeOptions, probe } from "./probe.ts";
 
 /** Three overlapping clouds in five dimensions. */
 function clouds(count: number, spread: number): Labelled {
@@ -85,4 +92,32 @@ test("the fit is scikit-learn's", async () => {
   const bias = point.slice(classes * size);
   const mean = bias.reduce((a, b) => a + b) / classes;
   for (const [c, b] of published.bias.entries()) expect(Math.abs(bias[c]! - mean - b)).toBeLessThan(1e-3);
+});
+
+describe("classes of two sources", () => {
+  const refusal = (folder: string, places: readonly number[]): string => `${folder}: ${places.length}`;
+
+  test("are those of the same folder, or at the same place where the lists are the same", () => {
+    expect(placesOf(["b", "a"], ["a", "b", "c"], refusal)).toEqual([1, 0]);
+    expect(placesOf(["crane", "owl", "crane"], ["crane", "owl", "crane"], refusal)).toEqual([0, 1, 2]);
+    expect(() => placesOf(["d"], ["a"], refusal)).toThrow("d: 0");
+    expect(() => placesOf(["crane"], ["crane", "crane"], refusal)).toThrow("crane: 2");
+  });
+
+  const cache = mkdtempSync(join(tmpdir(), "lore-probe-"));
+  afterAll(() => rmSync(cache, { recursive: true, force: true }));
+  const source = synthetic({ count: 24 });
+  const measured = (options: ProbeOptions) => probe(tinyEncoder(), source, source, { threads: 1, cache, ...options });
+
+  test("say what training images lack, and how many neighbours there are", async () => {
+    // Taken class by class in turn: the first three classes.
+    const { warnings } = await measured({ limitTrain: 3, neighbours: [1, 4] });
+    expect(warnings).toEqual([
+      expect.stringMatching(/5 classes of the test images have no training image/),
+      expect.stringMatching(/^4 neighbours were asked for, and there are 3 training images: all of them vote/),
+    ]);
+    await expect(measured({ limitTrain: 3, neighbours: [1], strict: true })).rejects.toThrow(/have no training image/);
+    await expect(measured({ limitTrain: 8, neighbours: [9], strict: true })).rejects.toThrow(/9 neighbours were asked/);
+    expect((await measured({ limitTrain: 8, neighbours: [1], strict: true })).warnings).toEqual([]);
+  });
 });

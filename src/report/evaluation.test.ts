@@ -7,6 +7,7 @@ import { evaluationTable } from "./evaluation.ts";
 const evaluation = (encoder: string, attacks: readonly AttackResult[]): Evaluation => ({
   ...{ encoder, dataset: "photos", images: 8, classes: 8, clean: 0.875 },
   attacks,
+  skipped: 0,
   warnings: [],
 });
 const single = (epsilon: number): AttackResult => ({

@@ -1,3 +1,22 @@
+import { counted } from "../words.ts";
+
+/** What numbers are over: `97 images of pets/ (3 more could not be read), 10 classes`. */
+export function overImages({
+  images,
+  skipped = 0,
+  dataset,
+  classes,
+}: {
+  readonly images: number;
+  readonly skipped?: number | undefined;
+  readonly dataset: string;
+  readonly classes?: number;
+}): string {
+  const left = skipped > 0 ? ` (${skipped} more could not be read)` : "";
+  const among = classes === undefined ? "" : `, ${counted(classes, "class", "classes")}`;
+  return `${counted(images, "image")} of ${dataset}${left}${among}`;
+}
+
 /** A plain-text table: first column left-aligned, the others right-aligned. */
 export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];

@@ -23,7 +23,7 @@ const drift = (relative: number): Drift => ({
 const evaluation: Contents["evaluation"] = {
   settings: ["pgd linf, 20 steps of epsilon / 4"],
   evaluations: encoders.map((encoder, i) => ({
-    ...{ encoder, dataset: 'photos/"val"', images: 500, classes: 10, clean: clean[i]! },
+    ...{ encoder, dataset: 'photos/"val"', images: 500, skipped: 0, classes: 10, clean: clean[i]! },
     attacks: [1, 2, 4].map((size) => ({
       ...{ attack: "pgd", norm: "linf" as const, epsilon: size / 255, seconds: 12 },
       accuracy: Math.max(0, clean[i]! - [0.4, 0.08, 0.1][i]! * size),

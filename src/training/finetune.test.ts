@@ -258,10 +258,15 @@ describe("what cannot go on", () => {
     const once = { run, batch: 4, epochs: 1 };
     await train(objective, { ...once, stopAfter: 2 });
     const good = checkpointOf(run);
+    const path = join(run, "run.json");
+    const description = readFileSync(path, "utf8");
+    // As if it had begun with the rate that breaks it.
+    writeFileSync(path, description.replaceAll('"learningRate": 0.001', '"learningRate": 1e38'));
     const broken = train(objective, { ...once, resume: true, learningRate: 1e38 });
     await expect(broken).rejects.toThrow(NonFiniteError);
     await expect(broken).rejects.toThrow(/Step 4: .*lower learning rate/);
     expect(checkpointOf(run).equals(good)).toBe(true);
+    writeFileSync(path, description);
     expect(await train(objective, { ...once, resume: true })).toMatchObject({ finished: true, steps: 5 });
   });
 

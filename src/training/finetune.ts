@@ -1,5 +1,5 @@
 import { type BlendRule, blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
-import { balancedSubset, type ImageSource, type SkippedImage } from "../data/index.ts";
+import { chooseImages, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
@@ -15,6 +15,7 @@ import { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { cacheBytes } from "./reference-cache.ts";
 import { remainingBatches } from "./remaining.ts";
+import { type RunFingerprint, runFingerprint } from "./resumable.ts";
 import { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
 import { checkSupervision } from "./supervision.ts";
@@ -111,7 +112,7 @@ const checkpointMinutes = 5;
  * weights, whether the run is interrupted and resumed or not.
  *
  * @throws UsageError when the settings do not fit, the data lacks the labels that the objective needs, or the run
- *   folder is taken
+ *   folder is taken, or holds a run of other data, another encoder or other settings that is to be resumed
  * @throws NonFiniteError when a loss or gradient is not finite; the last good state is in the checkpoint
  */
 export async function finetune(
@@ -120,19 +121,21 @@ export async function finetune(
   objective: Objective,
   options: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
-  const { seed = 0, limit = source.items.length } = options;
+  const { seed = 0, limit = source.items.length, strict, onWarning } = options;
   const rule = { ...defaultBlend(objective), ...options.blend };
   checkSupervision(objective, encoder, source);
   checkBlend(rule);
-  const { trained: subset, heldOut } =
-    rule.keep > 0 ? holdOut(source, limit, seed) : { trained: balancedSubset(source, limit, seed), heldOut: [] };
+  const telling = { ...(strict && { strict }), ...(onWarning && { onWarning }) };
+  const all = chooseImages(source, { limit: options.limit, seed, ...telling });
+  const { trained: subset, heldOut } = rule.keep > 0 ? holdOut(source, limit, seed) : { trained: all, heldOut: [] };
   const settings: TrainingSettings = { ...defaultSettings(objective, subset.length), ...defined(options) };
   const { batch, epochs } = settings;
   checkSettings(settings);
   checkAttack(encoder, objective.attack, options.device);
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
   const parts = microBatches(encoder, objective, { ...settings, limit: subset.length }, options);
-  const folder = openFolder(options, { objective, settings: { ...settings, ...parts } });
+  const fingerprint = () => runFingerprint(encoder, source, objective, { ...settings, ...rule });
+  const folder = openFolder(options, { objective, settings: { ...settings, ...parts } }, fingerprint);
 
   const step = await TrainingStep.create(encoder, objective, {
     ...options,
@@ -141,6 +144,7 @@ export async function finetune(
     weightDecay: settings.weightDecay,
     seed,
     images: subset,
+    nameOf: (image) => source.items[image]!.id,
     // One epoch sees every image once.
     ...(epochs > 1 && { referenceCache: folder ? { file: folder.embeddings } : {} }),
     ...(settings.clipGradient !== undefined && { clipGradient: settings.clipGradient }),
@@ -164,7 +168,7 @@ export async function finetune(
   let interrupted = false;
   let current = progress.step;
   try {
-    const { onSkip, strict, signal } = options;
+    const { onSkip, signal } = options;
     const remaining = {
       subset,
       epochs,
@@ -281,9 +285,14 @@ function schedule(
   return (batch) => (k) => learningRateAt(batch * stepsPerBatch + k, learningRate, warm, total);
 }
 
-function openFolder({ run, resume, description }: FinetuneOptions, settings: object): RunFolder | undefined {
+function openFolder(
+  { run, resume, description, onWarning }: FinetuneOptions,
+  settings: object,
+  fingerprint: () => RunFingerprint,
+): RunFolder | undefined {
   if (run === undefined) return undefined;
-  return resume ? RunFolder.open(run) : RunFolder.create(run, { ...description, ...settings, versions: versions() });
+  if (resume) return RunFolder.resume(run, fingerprint(), onWarning);
+  return RunFolder.create(run, { ...description, ...settings, fingerprint: fingerprint(), versions: versions() });
 }
 
 function checkBlend({ largest, keep }: BlendRule): void {

@@ -14,9 +14,3 @@ export function checkLoss(loss: number): void {
 export function checkNorm(norm: number): void {
   if (!Number.isFinite(norm)) throw new NonFiniteError(`The gradient's norm is ${norm}.`);
 }
-
-/** @throws NonFiniteError */
-export function checkEmbeddings(original: Float32Array): void {
-  if (!original.every(Number.isFinite))
-    throw new NonFiniteError("The original encoder's embeddings hold values that are not finite.");
-}

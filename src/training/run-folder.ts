@@ -1,13 +1,13 @@
-import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ChosenBlend } from "../blending/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Encoder, Parameters } from "../models/encoder.ts";
-import { appendLines, readJson, writeAtomically } from "../models/files.ts";
+import { appendLines, jsonFile, readJson, writeAtomically } from "../models/files.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { checkSameTensors, type State, stateOf } from "./parameters.ts";
+import { arraysAsDigests, checkResumed, type RunFingerprint } from "./resumable.ts";
 
 /**
  * What a training run leaves on disk: `run.json` (configuration, versions, seed), `metrics.jsonl` (a line a step),
@@ -39,6 +39,19 @@ export class RunFolder {
     if (!existsSync(join(path, "run.json")))
       throw new UsageError(`${path} holds no run to resume: run.json is missing.`);
     return new RunFolder(path);
+  }
+
+  /**
+   * Opens a run to go on with it. One that has not made a step yet may have other data, such as mended files.
+   *
+   * @throws UsageError when the folder holds no run, or one of other data, another encoder or other settings
+   */
+  static resume(path: string, now: RunFingerprint, onWarning?: (message: string) => void): RunFolder {
+    const description = readRun(path);
+    const run = new RunFolder(path);
+    if (existsSync(run.#metrics)) checkResumed(path, description, now, onWarning);
+    else writeAtomically(...jsonFile(join(path, "run.json"), { ...(description as object), fingerprint: now }));
+    return run;
   }
 
   get encoder(): string {
@@ -92,11 +105,6 @@ export class RunFolder {
   get #metrics(): string {
     return join(this.path, "metrics.jsonl");
   }
-}
-
-/** A classifier's weights are megabytes as text; their digest says as well whether two runs had the same. */
-function arraysAsDigests(_: string, value: unknown): unknown {
-  return value instanceof Float32Array ? { sha256: createHash("sha256").update(value).digest("hex") } : value;
 }
 
 /** What keeps a path from becoming a run folder, and the first half of what to do about it. */

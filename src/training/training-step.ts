@@ -1,6 +1,7 @@
 import { drawStarts } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
+import { checkFinite } from "../models/finite.ts";
 import {
   classThresholds,
   distanceKeeping,
@@ -17,7 +18,7 @@ import { createLearner, type LearnerKind, usualLearner } from "./learners/create
 import type { Key, Learner } from "./learners/learner.ts";
 import type { BatchResult } from "./metrics.ts";
 import { type MicroBatches, sameMicroBatches } from "./micro-batch.ts";
-import { checkEmbeddings, NonFiniteError } from "./non-finite.ts";
+import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
 import { batchOf, type Part, partsOf, summarize } from "./part.ts";
 import { type CacheOptions, ReferenceCache } from "./reference-cache.ts";
@@ -40,6 +41,8 @@ export interface StepOptions extends CompileOptions {
   readonly images?: readonly number[];
   /** Keeps what the original encoder gave for each of `images`, which must have the same pixels each time. Default: no. */
   readonly referenceCache?: CacheOptions;
+  /** What one of `images` is called in messages. Default: `image 0` ... */
+  readonly nameOf?: (image: number) => string;
 }
 
 /**
@@ -57,6 +60,7 @@ export class TrainingStep {
   readonly #dual: DualVariable | undefined;
   readonly #bank: EmbeddingBank;
   readonly #cache: ReferenceCache | undefined;
+  readonly #nameOf: (image: number) => string;
 
   private constructor(
     encoder: Encoder,
@@ -68,6 +72,7 @@ export class TrainingStep {
     dual: DualVariable | undefined,
     bank: EmbeddingBank,
     cache: ReferenceCache | undefined,
+    nameOf: (image: number) => string = (image) => `image ${image}`,
   ) {
     this.#encoder = encoder;
     this.#objective = objective;
@@ -78,6 +83,7 @@ export class TrainingStep {
     this.#dual = dual;
     this.#bank = bank;
     this.#cache = cache;
+    this.#nameOf = nameOf;
   }
 
   /**
@@ -114,6 +120,7 @@ export class TrainingStep {
       multipliers,
       bank,
       cacheOf(encoder, options),
+      options.nameOf,
     );
   }
 
@@ -125,6 +132,7 @@ export class TrainingStep {
    * @param images [count], the batch's images among those of `StepOptions.images`; needed by a cache
    * @param measured whether clean distances are taken where the loss does not need them, at the cost of a forward pass
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
+   * @throws UsageError when an original embedding is not finite, naming the image
    */
   async run(
     pixels: Float32Array,
@@ -161,13 +169,16 @@ export class TrainingStep {
   async #reference(part: Part, images: readonly number[]): Promise<void> {
     const entropy = await this.#embedOriginal(part, images);
     if (entropy) part.entropy.set(entropy);
-    checkEmbeddings(part.original);
   }
 
   async #embedOriginal(part: Part, images: readonly number[]): Promise<Float32Array | undefined> {
     const known = this.#cache?.load(part, images);
     if (known) return known;
     const entropy = await this.#learner.reference(part);
+    const { name, embeddingSize } = this.#encoder;
+    const nameOf = (i: number): string => this.#nameOf(images[i] ?? part.start + i);
+    const original = part.original.subarray(0, part.count * embeddingSize);
+    checkFinite(original, part.count, { encoder: name, what: "embedding", nameOf });
     this.#cache?.keep(part, images, entropy);
     return entropy;
   }

@@ -8,7 +8,7 @@ import {
   parametersFor,
   type Severity,
 } from "../../corruptions/index.ts";
-import { balancedSubset, type ImageSource, type SkippedImage } from "../../data/index.ts";
+import { chooseImages, collecting, type ImageSource, type SkippedImage, type Telling } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import type { Corruptions } from "../../findings/corruptions.ts";
 import type { Encoder } from "../../models/encoder.ts";
@@ -19,7 +19,7 @@ import { CorruptionCounts } from "./counts.ts";
 import { measure, type Subject } from "./measure.ts";
 import { summarised } from "./summary.ts";
 
-export interface EvaluateCorruptionsOptions extends Pick<ZeroShotOptions, "cache">, CompileOptions {
+export interface EvaluateCorruptionsOptions extends Pick<ZeroShotOptions, "cache">, Telling, CompileOptions {
   /** Prompt templates of a zero-shot classifier; see `imageClassifier`. */
   readonly templates?: readonly string[];
   /** Default: the fifteen of the mean corruption error. */
@@ -35,7 +35,6 @@ export interface EvaluateCorruptionsOptions extends Pick<ZeroShotOptions, "cache
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
-  readonly strict?: boolean;
   /** One an encoder: keeps what is counted, and goes on where an earlier call with the same settings stopped. */
   readonly counts?: readonly (CorruptionCounts | undefined)[];
   /** Ends the evaluation, which rejects with the signal's reason; conditions counted until then stay in `counts`. */
@@ -74,7 +73,8 @@ export async function evaluateCorruptions(
   const subjects = encoders.map(
     (encoder, i): Subject => ({ encoder, counts: options.counts?.[i] ?? CorruptionCounts.inMemory() }),
   );
-  const order = balancedSubset(source, options.limit ?? source.items.length, options.seed ?? 0);
+  const telling = collecting(options);
+  const order = chooseImages(source, { limit: options.limit, seed: options.seed ?? 0, ...telling });
   const sizes = [...new Set(encoders.map(({ imageSize }) => imageSize))];
   const perSize = sizes.map((size) => subjects.filter(({ encoder }) => encoder.imageSize === size));
   const open = perSize.map((same) => conditions.filter((what) => same.some(({ counts }) => !counts.find(what))));
@@ -85,17 +85,20 @@ export async function evaluateCorruptions(
     options.onProgress?.({ phase, done, total });
   };
   const onPrompts = (done: number, total: number): void => options.onProgress?.({ phase: "prompts", done, total });
+  const work = { ...options, ...telling, order, onImages, onProgress: onPrompts };
   for (const [i, same] of perSize.entries())
-    if (open[i]!.length > 0)
-      await measure(same, source, { ...options, conditions: open[i]!, order, onImages, onProgress: onPrompts });
+    if (open[i]!.length > 0) await measure(same, source, { ...work, conditions: open[i]! });
   const results = summarised(
     subjects.map(({ encoder: { name }, counts }) => ({ name, counts })),
     { corruptions, severities, noise },
   );
+  const { images } = subjects[0]!.counts.find({ kind: "clean" })!;
   const drawn = corruptions.includes("frost") && options.frost === undefined;
   return {
     dataset: source.name,
-    images: subjects[0]!.counts.find({ kind: "clean" })!.images,
+    images,
+    // Also those that an earlier call could not read.
+    skipped: order.length - images,
     classes: source.classes!.length,
     parameters: sizes.map(parametersName).join("; "),
     severities,
@@ -103,9 +106,10 @@ export async function evaluateCorruptions(
     encoders: results,
     warnings: drawn
       ? [
+          ...telling.warnings,
           "Frost was drawn, not taken from the published textures: its row and the mean compare with no published figure.",
         ]
-      : [],
+      : telling.warnings,
   };
 }
 

@@ -1,7 +1,6 @@
 import { openFrost } from "../../corruptions/index.ts";
-import type { ImageBatch, ImageSource, SkippedImage } from "../../data/index.ts";
+import { type ImageBatch, type ImageSource, type SkippedImage, Skips } from "../../data/index.ts";
 import { formatEpsilon } from "../../epsilon.ts";
-import { UsageError } from "../../errors.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
 import { usualBatch } from "../forward.ts";
@@ -18,7 +17,7 @@ export interface Subject {
   readonly counts: CorruptionCounts;
 }
 
-export interface Work extends Pick<ZeroShotOptions, "cache" | "onProgress">, CompileOptions {
+export interface Work extends Omit<ZeroShotOptions, keyof CompileOptions>, CompileOptions {
   readonly conditions: readonly Condition[];
   /** Indices into the source's images. */
   readonly order: readonly number[];
@@ -26,7 +25,6 @@ export interface Work extends Pick<ZeroShotOptions, "cache" | "onProgress">, Com
   readonly frost?: string;
   readonly batch?: number;
   readonly seed?: number;
-  readonly strict?: boolean;
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
   readonly onImages: (phase: string, images: number) => void;
@@ -39,14 +37,11 @@ export async function measure(subjects: readonly Subject[], source: ImageSource,
   const frosty = conditions.some((what) => what.kind === "corruption" && what.corruption === "frost");
   const frost = work.frost === undefined || !frosty ? undefined : await openFrost(work.frost, size);
   const batch = Math.min(work.batch ?? usualBatch, order.length);
-  let skipped: SkippedImage | undefined;
+  const skips = new Skips(work.onSkip);
   const read = repeatedBatches(source, {
     ...{ size, batch, order },
     ...(work.strict && { strict: true }),
-    onSkip: (skip) => {
-      skipped ??= skip;
-      work.onSkip?.(skip);
-    },
+    onSkip: skips.add,
   });
   const predictors: Counting[] = [];
   try {
@@ -61,11 +56,12 @@ export async function measure(subjects: readonly Subject[], source: ImageSource,
       for await (const loaded of read()) {
         signal?.throwIfAborted();
         const pixels = await underCondition(condition, { ...loaded, size }, { seed, frost });
-        for (const [i, counting] of open.entries()) correct[i]! += await countCorrect(counting, loaded, pixels);
+        for (const [i, counting] of open.entries())
+          correct[i]! += await countCorrect(counting, loaded, pixels, titleOf(condition));
         images += loaded.count;
         onImages(titleOf(condition), loaded.count);
       }
-      if (images === 0) throw nothingRead(source, skipped);
+      if (images === 0) throw skips.nothingRead(source);
       for (const [i, { counts }] of open.entries()) counts.add(condition, { images, correct: correct[i]! });
     }
   } finally {
@@ -78,16 +74,16 @@ interface Counting {
   readonly counts: CorruptionCounts;
 }
 
-async function countCorrect({ predictor }: Counting, { labels }: ImageBatch, pixels: Float32Array): Promise<number> {
-  const { classes } = await predictor.predict(pixels, Array.from(labels));
+async function countCorrect(
+  { predictor }: Counting,
+  { labels, ids }: ImageBatch,
+  pixels: Float32Array,
+  condition: string,
+): Promise<number> {
+  const { classes } = await predictor.predict(pixels, Array.from(labels), (i) => `${ids[i]} (${condition})`);
   return classes.filter((found, i) => found === labels[i]).length;
 }
 
 function titleOf(condition: Condition): string {
   return condition.kind === "noise" ? `noise ${formatEpsilon(condition.sigma)}` : conditionName(condition);
-}
-
-function nothingRead({ name }: ImageSource, first: SkippedImage | undefined): UsageError {
-  const why = first ? ` The first, ${first.id}: ${first.reason}` : "";
-  return new UsageError(`${name}: none of the images could be read.${why}`);
 }

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
+import { readText } from "../../text.ts";
 import { HubUnreachable } from "./client.ts";
 import { parseHubId } from "./download.ts";
 import type { RepositoryFile } from "./files.ts";
@@ -63,5 +64,5 @@ function holdsSplit(folder: string): boolean {
   if (!existsSync(folder)) return false;
   const shards = readdirSync(folder).filter((name) => name.endsWith(".tar")).length;
   const count = join(folder, shardCount);
-  return shards > 0 && (!existsSync(count) || shards === Number(readFileSync(count, "utf8")));
+  return shards > 0 && (!existsSync(count) || shards === Number(readText(count)));
 }

@@ -6,7 +6,7 @@ import type { Parameters } from "../encoder.ts";
 import { type ClipTextArchitecture, clipTextShapes } from "../text/clip-text.ts";
 import { blockFields } from "./blocks.ts";
 import type { Config } from "./config.ts";
-import { type Field, readFields, weightAndBias, writeFields } from "./fields.ts";
+import { type Field, readFields, refuseOthers, weightAndBias, writeFields } from "./fields.ts";
 import { readLogitScale } from "./logit-scale.ts";
 
 /*
@@ -39,7 +39,8 @@ export function isTransformersClip(tensors: Tensors): boolean {
 }
 
 /**
- * @param config the content of config.json, of a `CLIPModel` or a `CLIPVisionModelWithProjection`
+ * @param config the content of config.json, of a `CLIPModel`, a `CLIPVisionModelWithProjection` or a `CLIPVisionModel`,
+ *   whose embedding is not projected
  * @throws UsageError naming the field or tensor that does not fit
  */
 export function readTransformersClip(tensors: Tensors, config: Config): ClipParts {
@@ -47,6 +48,8 @@ export function readTransformersClip(tensors: Tensors, config: Config): ClipPart
   const visionConfig = whole ? config.object("vision_config") : config;
   const embeddingSize = (whole ? config : visionConfig).count("projection_dim", 512);
   const width = visionConfig.count("hidden_size", 768);
+  const hasText = tensors.has("text_model.embeddings.token_embedding.weight");
+  const isProjected = hasText || tensors.has("visual_projection.weight");
   const architecture: VitArchitecture = {
     patch: visionConfig.count("patch_size", 32),
     width,
@@ -57,16 +60,23 @@ export function readTransformersClip(tensors: Tensors, config: Config): ClipPart
     normEpsilon: visionConfig.number("layer_norm_eps", 1e-5),
     patchBias: false,
     preNorm: true,
-    projection: embeddingSize,
+    ...(isProjected && { projection: embeddingSize }),
   };
   const imageSize = visionConfig.count("image_size", 224);
   const shapes = vitShapes(architecture, imageSize);
-  const parameters = readFields(visionFields(architecture, imageSize), tensors, shapes);
-  const hasText = tensors.has("text_model.embeddings.token_embedding.weight");
-  return {
-    vision: { architecture, imageSize, parameters },
-    ...(hasText && { text: readText(tensors, config.object("text_config"), embeddingSize) }),
-  };
+  const fields = visionFields(architecture, imageSize);
+  const parameters = readFields(fields, tensors, shapes);
+  const text = hasText ? readText(tensors, config.object("text_config"), embeddingSize) : undefined;
+  refuseUnread(tensors, [...fields, ...(text ? textFields(text.architecture) : [])], hasText);
+  return { vision: { architecture, imageSize, parameters }, ...(text && { text }) };
+}
+
+/** Tensors that nothing reads would change what the encoder computes without a word: adapters, heads, more layers. */
+function refuseUnread(tensors: Tensors, fields: readonly Field[], hasText: boolean): void {
+  const ofAnotherText = (name: string): boolean => !hasText && /^text_(model|projection)\./.test(name);
+  const mine = new Map([...tensors].filter(([name]) => !ofAnotherText(name)));
+  const ignored = ["vision_model.embeddings.position_ids", "text_model.embeddings.position_ids", "logit_scale"];
+  refuseOthers(mine, fields, { ignored, known: "CLIP" });
 }
 
 function readText(tensors: Tensors, config: Config, embeddingSize: number): ClipTextParts {
@@ -108,7 +118,7 @@ export function writeTransformersClip({ vision, text }: ClipParts): ReadonlyMap<
   ]);
 }
 
-/** `config.json` of a `CLIPModel`, or of a `CLIPVisionModelWithProjection` where there is no text tower. */
+/** `config.json` of a `CLIPModel`; without a text tower of a `CLIPVisionModelWithProjection`, or a `CLIPVisionModel`. */
 export function transformersClipConfig({ vision, text }: ClipParts): object {
   const { architecture, imageSize } = vision;
   const { hidden = 4 * architecture.width, normEpsilon = 1e-6, projection } = architecture;
@@ -123,9 +133,10 @@ export function transformersClipConfig({ vision, text }: ClipParts): object {
     num_channels: 3,
     hidden_act: nameOf(architecture.activation),
     layer_norm_eps: normEpsilon,
-    projection_dim: projection,
+    ...(projection !== undefined && { projection_dim: projection }),
   };
-  if (!text) return { architectures: ["CLIPVisionModelWithProjection"], torch_dtype: "float32", ...visionConfig };
+  const visionModel = projection === undefined ? "CLIPVisionModel" : "CLIPVisionModelWithProjection";
+  if (!text) return { architectures: [visionModel], torch_dtype: "float32", ...visionConfig };
   return {
     architectures: ["CLIPModel"],
     model_type: "clip",
@@ -164,7 +175,7 @@ const blockNames = {
   fc2: "mlp.fc2",
 } as const;
 
-function visionFields({ width, patch, depth }: VitArchitecture, imageSize: number): readonly Field[] {
+function visionFields({ width, patch, depth, projection }: VitArchitecture, imageSize: number): readonly Field[] {
   const tower = "vision_model.";
   return [
     { kind: "same", ours: "cls_token", theirs: `${tower}embeddings.class_embedding`, shape: [width] },
@@ -179,7 +190,9 @@ function visionFields({ width, patch, depth }: VitArchitecture, imageSize: numbe
     ...weightAndBias("norm_pre", `${tower}pre_layrnorm`),
     ...blockFields(depth, (i) => `${tower}encoder.layers.${i}.`, blockNames),
     ...weightAndBias("norm", `${tower}post_layernorm`),
-    { kind: "same", ours: "proj.weight", theirs: "visual_projection.weight" },
+    ...(projection === undefined
+      ? []
+      : ([{ kind: "same", ours: "proj.weight", theirs: "visual_projection.weight" }] as const)),
   ];
 }
 

@@ -34,6 +34,8 @@ export function readOpenClipVit(
   const [positions] = floatOfRank(tensors, `${prefix}positional_embedding`, 2).shape as [number];
   const headWidth = config ? config.count("head_width", 64) : (largeHeads[width] ?? 64);
   const blocks = `${prefix}transformer.resblocks.`;
+  // A tower beside a text tower is projected, or it has no embedding to compare.
+  const isProjected = tensors.has(`${prefix}proj`) || tensors.has("text_projection");
   const architecture: VitArchitecture = {
     patch,
     width,
@@ -44,7 +46,7 @@ export function readOpenClipVit(
     normEpsilon: epsilonOf(config, "tok"),
     patchBias: false,
     preNorm: true,
-    projection: floatOfRank(tensors, `${prefix}proj`, 2).shape[1]!,
+    ...(isProjected && { projection: floatOfRank(tensors, `${prefix}proj`, 2).shape[1]! }),
   };
   const imageSize = Math.round(Math.sqrt(positions - 1)) * patch;
   const fields = openClipVitFields(architecture, imageSize, prefix);
@@ -117,7 +119,7 @@ const blockNames = {
 } as const;
 
 export function openClipVitFields(
-  { width, patch, depth }: VitArchitecture,
+  { width, patch, depth, projection }: VitArchitecture,
   imageSize: number,
   prefix: string,
 ): readonly Field[] {
@@ -125,7 +127,9 @@ export function openClipVitFields(
   return [
     { kind: "same", ours: "cls_token", theirs: `${prefix}class_embedding`, shape: [width] },
     { kind: "same", ours: "pos_embed", theirs: `${prefix}positional_embedding`, shape: [rows, width] },
-    { kind: "transposed", ours: "proj.weight", theirs: `${prefix}proj` },
+    ...(projection === undefined
+      ? []
+      : ([{ kind: "transposed", ours: "proj.weight", theirs: `${prefix}proj` }] as const)),
     { kind: "same", ours: "patch_embed.proj.weight", theirs: `${prefix}conv1.weight` },
     ...weightAndBias("norm_pre", `${prefix}ln_pre`),
     ...blockFields(depth, (i) => `${prefix}transformer.resblocks.${i}.`, blockNames),

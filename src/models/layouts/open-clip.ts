@@ -1,5 +1,6 @@
 import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
+import { some } from "../../words.ts";
 import { ConvNextEncoder } from "../architectures/convnext.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
@@ -54,8 +55,13 @@ function read(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLayou
   if (tensors.has(`${prefix}trunk.stem.0.weight`)) return readConvNext(files, options, layout);
   if (tensors.has(`${prefix}class_embedding`)) return readVit(files, options, layout);
   throw new UsageError(
-    "Its vision tower is neither a ViT of open_clip's own nor a ConvNeXt; ResNets and timm's other models are not supported.",
+    `Its vision tower (${some(towerNames(tensors, prefix), 5)}) is neither a ViT of open_clip's own nor a ConvNeXt; ResNets and ` +
+      "timm's other models are not supported.",
   );
+}
+
+function towerNames(tensors: ReadonlyMap<string, Tensor>, prefix: string): readonly string[] {
+  return [...tensors.keys()].filter((name) => name.startsWith(prefix));
 }
 
 function readVit(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLayout): Encoder {

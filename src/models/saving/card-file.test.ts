@@ -70,3 +70,12 @@ test("the training settings stay", () => {
   expect(card()).toContain("4/255, 10 steps");
   expect(card()).toContain("41.3 %");
 });
+
+test("what speaks against a figure stands beside it", () => {
+  const encoder = tinyEncoder();
+  saveEncoder(encoder, folder);
+  recordEvaluation(encoder, folder, { ...measured, warnings: [] });
+  expect(card()).not.toContain("Warnings:");
+  recordEvaluation(encoder, folder, { ...measured, warnings: ["2 classes have no images."] });
+  expect(card()).toContain("Warnings:\n\n- photos: 2 classes have no images.\n");
+});

@@ -25,9 +25,12 @@ export function recordEvaluation(encoder: Encoder, folder: string, measured: Mea
   const isSame = ({ dataset, images }: MeasuredRobustness) =>
     dataset === measured.dataset && images === measured.images;
   const others = (facts.evaluations ?? []).filter((known) => !isSame(known));
-  const { dataset, images, classes, clean } = measured;
+  const { dataset, images, classes, clean, warnings = [] } = measured;
   const attacks = measured.attacks.map(({ attack, norm, epsilon, accuracy }) => ({ attack, norm, epsilon, accuracy }));
-  const evaluations = [...others, { dataset, images, classes, clean, attacks }];
+  const evaluations = [
+    ...others,
+    { dataset, images, classes, clean, attacks, ...(warnings.length > 0 && { warnings }) },
+  ];
   for (const [name, content] of cardFiles(encoder, { ...facts, evaluations }))
     writeAtomically(join(folder, name), content);
 }

@@ -1,4 +1,5 @@
 import { formatEpsilon } from "../../epsilon.ts";
+import { counted } from "../../words.ts";
 import type { Encoder } from "../encoder.ts";
 import type { Layout } from "../layouts/layout.ts";
 import { usage } from "./card-usage.ts";
@@ -48,6 +49,8 @@ export interface MeasuredRobustness {
     readonly epsilon: number;
     readonly accuracy: number;
   }[];
+  /** What speaks against trusting these numbers. */
+  readonly warnings?: readonly string[];
 }
 
 /** The model card (`README.md`) of a saved encoder, with the front matter that hubs read. */
@@ -144,12 +147,14 @@ function robustnessTable(evaluations: readonly MeasuredRobustness[]): string {
         formatEpsilon(epsilon),
         percent(accuracy),
       ]),
-    ].map((cells) => [`${dataset}, ${images} images, ${classes} classes`, ...cells]),
+    ].map((cells) => [`${dataset}, ${counted(images, "image")}, ${counted(classes, "class", "classes")}`, ...cells]),
   );
-  return (
-    `${table(["data", "attack", "norm", "epsilon", "accuracy"], rows)}\n\n` +
-    "An accuracy under one attack is an upper bound: other attacks may find more."
-  );
+  const warnings = evaluations.flatMap(({ dataset, warnings = [] }) => warnings.map((text) => `- ${dataset}: ${text}`));
+  return [
+    table(["data", "attack", "norm", "epsilon", "accuracy"], rows),
+    "An accuracy under one attack is an upper bound: other attacks may find more.",
+    ...(warnings.length > 0 ? [`Warnings:\n\n${warnings.join("\n")}`] : []),
+  ].join("\n\n");
 }
 
 function notMeasured({ head, text }: Encoder): string {

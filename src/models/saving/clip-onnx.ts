@@ -2,6 +2,7 @@ import { toOnnx } from "../../graph/export.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { int64Tensor, scalarTensor } from "../../onnx/constants.ts";
 import type { OnnxModel, ValueInfo } from "../../onnx/model.ts";
+import { VitEncoder } from "../architectures/vit.ts";
 import { normalizeRows } from "../classifier.ts";
 import { type Encoder, frozenWeights } from "../encoder.ts";
 import { ClipText, embedTokens } from "../text/clip-text.ts";
@@ -35,10 +36,13 @@ export function clipModels(encoder: Encoder): ReadonlyMap<string, SavedModel> {
 
 /**
  * `vision_model.onnx` of a `CLIPVisionModelWithProjection`: `pixel_values` [batch, 3, S, S], normalised as
- * `preprocessor_config.json` says, to `image_embeds` [batch, D], un-normalised.
+ * `preprocessor_config.json` says, to `image_embeds` [batch, D], un-normalised; of a `CLIPVisionModel` to `pooler_output`.
  */
 function visionModel(encoder: Encoder): OnnxModel {
-  return toOnnx({ image_embeds: imageEmbedding(new Graph(), encoder) }, { opset: savedOpset, batchAxis: "batch_size" });
+  const isProjected = !(encoder instanceof VitEncoder) || encoder.architecture.projection !== undefined;
+  const embedding = imageEmbedding(new Graph(), encoder);
+  const outputs: Record<string, Value> = isProjected ? { image_embeds: embedding } : { pooler_output: embedding };
+  return toOnnx(outputs, { opset: savedOpset, batchAxis: "batch_size" });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { gunzipSync } from "node:zlib";
 import { UsageError } from "../../errors.ts";
+import { decodeText, linesOf } from "../../text.ts";
 
 /*
  * CLIP's byte-pair vocabulary (github.com/openai/CLIP, clip/simple_tokenizer.py), and the tokenizer.json that Hugging
@@ -31,10 +32,10 @@ const WORDS = String.raw`<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|
  * @throws UsageError when the content is damaged or has a line that is not a pair.
  */
 export function readMerges(bytes: Uint8Array): readonly Merge[] {
-  const lines = new TextDecoder().decode(unpacked(bytes)).split("\n").slice(1);
+  const lines = linesOf(decodeText(unpacked(bytes))).slice(1);
   while (lines.at(-1) === "") lines.pop();
   return lines.slice(0, MERGES_IN_USE).map((line, i) => {
-    const [left, right, ...more] = line.replace(/\r$/, "").split(" ");
+    const [left, right, ...more] = line.split(" ");
     if (!left || !right || more.length > 0) {
       throw new UsageError(
         `Line ${i + 2} of the merges is ${JSON.stringify(line)}: it should be two symbols and a space`,

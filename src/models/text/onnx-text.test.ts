@@ -52,6 +52,24 @@ test("its digest is that of its files", () => {
   expect(one.digest).not.toBe(same.digest);
 });
 
+test("its digest is that of its weights in whatever file they lie", () => {
+  const path = join(folder, "external.onnx");
+  const g = new Graph();
+  const table = g.constant({ dtype: "float32", shape: [4, 4], data: new Float32Array(16).fill(2) });
+  const model = toOnnx({ text_embeds: g.matMul(input(g, "input_ids"), table) }, { batchAxis: "batch" });
+  const { bytes, external } = encodeModel(model, { externalData: { location: "some.weights", threshold: 1 } });
+  writeFileSync(path, bytes);
+  writeFileSync(join(folder, "some.weights"), external!);
+  const text = new OnnxText({ path, tokenizer, embeddingSize: 4, contextLength: 24 });
+  const before = text.digest;
+  expect(text.digest).toBe(before);
+  writeFileSync(
+    join(folder, "some.weights"),
+    external!.map((byte) => byte ^ 1),
+  );
+  expect(text.digest).not.toBe(before);
+});
+
 test.each<readonly [string, OnnxText, RegExp]>([
   ["another model", textModel((g) => ({ image_embeds: input(g, "pixel_values") })), /image_embeds of pixel_values/],
   ["another embedding", textModel((g) => ({ text_embeds: input(g, "input_ids") }), 5), /needs float32 \[1,5\]/],

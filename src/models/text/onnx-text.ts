@@ -2,10 +2,12 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { LoreError, UsageError } from "../../errors.ts";
+import { decodeModel, OnnxError } from "../../onnx/index.ts";
 import { elementCount } from "../../onnx/tensor.ts";
 import { sessionOptions } from "../../runtime/program.ts";
 import { usualThreads } from "../../runtime/threads.ts";
-import { readBytes } from "../files.ts";
+import { readBytes, readRange } from "../files.ts";
+import { externalPath } from "../onnx/file.ts";
 import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -47,9 +49,26 @@ export class OnnxText implements TextTower {
   }
 
   get digest(): string {
-    const hash = createHash("sha256").update(readBytes(this.path));
-    if (this.dataPath) hash.update(readBytes(this.dataPath));
+    const bytes = readBytes(this.path);
+    const hash = createHash("sha256").update(bytes);
+    for (const path of this.#weightFiles(bytes)) hash.update(readBytes(path));
     return hash.digest("hex");
+  }
+
+  /** The files beside it that hold its weights, whatever they are called. */
+  #weightFiles(bytes: Uint8Array): ReadonlySet<string> {
+    const found = new Set(this.dataPath === undefined ? [] : [this.dataPath]);
+    try {
+      decodeModel(bytes, (location, offset, length) => {
+        const path = externalPath(this.path, location);
+        found.add(path);
+        return length === undefined ? readRange(path, offset, length) : new Uint8Array(length);
+      });
+    } catch (cause) {
+      // ONNX Runtime runs more than can be taken apart here.
+      if (!(cause instanceof OnnxError)) throw cause;
+    }
+    return found;
   }
 
   async embed(texts: readonly string[], options: EmbedTextOptions = {}): Promise<Float32Array> {

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { UsageError } from "../../errors.ts";
-import { readBytes, readJson } from "../files.ts";
+import { readJson, readText } from "../../text.ts";
+import { readBytes } from "../files.ts";
 import {
   type BytePairModel,
   clipModel,
@@ -63,7 +64,7 @@ export function loadTokenizer(folder: string): Tokenizer {
 /** As `loadTokenizer`, but undefined where the folder has none of these files. */
 export function findTokenizer(folder: string): Tokenizer | undefined {
   const found = FILES.filter((name) => existsSync(join(folder, name))).map(
-    (name) => [name, new TextDecoder().decode(readBytes(join(folder, name)))] as const,
+    (name) => [name, readText(join(folder, name))] as const,
   );
   try {
     const files = new Map([...configuration(CONTEXT_LENGTH), ...found]);

@@ -9,12 +9,14 @@ import { tradeoffFigure } from "../charts/tradeoff.ts";
 import { attackTitle } from "../evaluation.ts";
 import type { KeptFinding, ReportInput } from "../input.ts";
 import { embeddedPng, escapeHtml, grid, htmlTable, note, type Part, subheading, warning } from "../page.ts";
-import { percent } from "../table.ts";
+import { overImages, percent } from "../table.ts";
 
 /** Evaluations that compare: of the same images, by the same attacks. */
 export interface EvaluationGroup {
   readonly dataset: string;
   readonly images: number;
+  /** Images that could not be read. */
+  readonly skipped: number | undefined;
   readonly classes: number;
   readonly settings: readonly string[];
   readonly evaluations: readonly Evaluation[];
@@ -26,9 +28,9 @@ export function evaluationGroups({ findings }: ReportInput): readonly Evaluation
   for (const { folder, content } of findings.flatMap(contentOf)) {
     const { settings, evaluations, examples } = content;
     for (const evaluation of evaluations) {
-      const { dataset, images, classes, encoder } = evaluation;
+      const { dataset, images, skipped, classes, encoder } = evaluation;
       const key = JSON.stringify([dataset, images, classes, settings]);
-      const group = groups.get(key) ?? { dataset, images, classes, settings, evaluations: [], examples: [] };
+      const group = groups.get(key) ?? { dataset, images, skipped, classes, settings, evaluations: [], examples: [] };
       const own = examples.filter((example) => example.encoder === encoder).map((example) => ({ folder, example }));
       groups.set(key, {
         ...group,
@@ -56,8 +58,8 @@ export function accuracyParts(input: ReportInput, cast: Cast): readonly Part[] {
 }
 
 function content(group: EvaluationGroup, cast: Cast): readonly string[] {
-  const { images, dataset, classes, settings, evaluations } = group;
-  const over = `${images} images of ${dataset}, ${classes} classes.`;
+  const { images, skipped, dataset, classes, settings, evaluations } = group;
+  const over = `${overImages({ images, skipped, dataset, classes })}.`;
   const attacks = attacksOf(evaluations);
   const members = [...new Set(evaluations.map(({ encoder }) => cast.of(encoder)))];
   const warnings = evaluations.flatMap(({ encoder, warnings }) =>

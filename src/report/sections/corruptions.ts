@@ -6,7 +6,7 @@ import { epsilonAxis, inPercent, legend, percentAxis } from "../charts/svg.ts";
 import { corruptionsCells } from "../corruptions.ts";
 import type { ReportInput } from "../input.ts";
 import { details, grid, htmlTable, note, type Part, warning } from "../page.ts";
-import { percent } from "../table.ts";
+import { overImages, percent } from "../table.ts";
 
 /** Bars a corruption, curves over severities and over noise, and the tables; a part a data set. */
 export function corruptionParts({ findings }: ReportInput, cast: Cast): readonly Part[] {
@@ -18,8 +18,8 @@ export function corruptionParts({ findings }: ReportInput, cast: Cast): readonly
 }
 
 function content(found: Corruptions, cast: Cast): readonly string[] {
-  const { dataset, images, classes, parameters, severities, encoders, warnings } = found;
-  const over = `${images} images of ${dataset}, ${classes} classes; corruptions as in ${parameters}.`;
+  const { parameters, severities, encoders, warnings } = found;
+  const over = `${overImages(found)}; corruptions as in ${parameters}.`;
   const shorter = { ...found, encoders: encoders.map((one) => ({ ...one, encoder: cast.of(one.encoder).short })) };
   const { rows, noise } = corruptionsCells(shorter);
   return [

@@ -4,8 +4,8 @@ import { histogramFigure } from "../charts/histogram.ts";
 import { legend } from "../charts/svg.ts";
 import { shortNumber } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";
-import { grid, htmlTable, note, type Part, subheading } from "../page.ts";
-import { percent } from "../table.ts";
+import { grid, htmlTable, note, type Part, subheading, warning } from "../page.ts";
+import { overImages, percent } from "../table.ts";
 
 /** How far embeddings are from the original's, and what that does to neighbours and retrieval; a part a data set. */
 export function fidelityParts({ findings }: ReportInput, cast: Cast): readonly Part[] {
@@ -17,8 +17,8 @@ export function fidelityParts({ findings }: ReportInput, cast: Cast): readonly P
 }
 
 function content(found: Fidelity, cast: Cast): readonly string[] {
-  const { dataset, images, original, rho, marginExponent, attack, encoders } = found;
-  const over = `${images} images of ${dataset}, embeddings compared with those of ${original}.`;
+  const { dataset, images, skipped, warnings = [], original, rho, marginExponent, attack, encoders } = found;
+  const over = `${overImages({ images, skipped, dataset })}, embeddings compared with those of ${original}.`;
   const attacked = attack === undefined ? "" : ` Attacked by ${attack}.`;
   const allowed = `rho m(x), rho = ${rho}, m(x) = |phi0(x)|^${marginExponent}`;
   const rows = encoders.flatMap((one) => drifts(one, cast));
@@ -31,6 +31,7 @@ function content(found: Fidelity, cast: Cast): readonly string[] {
           ? `, and in brackets the ${quantiles.map((share) => `${shortNumber(100 * share)} %`).join(" and ")} quantiles.`
           : "."),
     ),
+    ...warnings.map(warning),
     subheading("What is kept"),
     keptTable(encoders, cast),
     note(`Violated: share of images whose clean distance exceeds ${allowed}. ${over}`),

@@ -2,8 +2,8 @@ import type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } fr
 import type { Cast } from "../cast.ts";
 import type { ReportInput } from "../input.ts";
 import { levels } from "../interpretability.ts";
-import { details, escapeHtml, grid, htmlTable, note, type Part, subheading } from "../page.ts";
-import { percent } from "../table.ts";
+import { details, escapeHtml, grid, htmlTable, note, type Part, subheading, warning } from "../page.ts";
+import { overImages, percent } from "../table.ts";
 import { pictureOf } from "./accuracy.ts";
 import { spread } from "./fidelity.ts";
 
@@ -17,7 +17,7 @@ export function interpretabilityParts({ findings }: ReportInput, cast: Cast): re
 }
 
 function content(found: Interpretability, folder: string, cast: Cast): readonly string[] {
-  const { dataset, images, classes, templates, encoders, pictures } = found;
+  const { templates, encoders, pictures, warnings = [] } = found;
   const quantiles = encoders[0]?.saliencySharpness.quantiles.map((share) => `${100 * share} %`).join(" and ");
   const rows = encoders.map(({ encoder, alignment, saliencySharpness, flip: { epsilon, share, upTo } }) => [
     cast.of(encoder).short,
@@ -32,10 +32,11 @@ function content(found: Interpretability, folder: string, cast: Cast): readonly 
       rows,
     ),
     note(
-      `${images} images of ${dataset}, ${classes} classes, ${templates} templates. Medians, in brackets the ${quantiles} quantiles. ` +
+      `${overImages(found)}, ${templates} templates. Medians, in brackets the ${quantiles} quantiles. ` +
         "Sharpness is the Gini coefficient of the input gradient: 0 is even, 1 a single pixel. " +
         "Flipped: the share of images whose prediction PGD changed.",
     ),
+    ...warnings.map(warning),
     ...templatesTable(encoders, cast),
     ...encoders.flatMap(({ encoder, nearest }) => nearestTable(nearest, cast.of(encoder).short)),
     ...synthesisTable(encoders, cast),

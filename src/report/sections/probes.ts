@@ -1,9 +1,10 @@
 import type { Probes } from "../../findings/index.ts";
+import { counted } from "../../words.ts";
 import type { Cast } from "../cast.ts";
 import { shortNumber } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";
-import { htmlTable, note, type Part } from "../page.ts";
-import { percent } from "../table.ts";
+import { htmlTable, note, type Part, warning } from "../page.ts";
+import { overImages, percent } from "../table.ts";
 
 /** Linear probe and nearest neighbours; a part a pair of data sets. */
 export function probeParts({ findings }: ReportInput, cast: Cast): readonly Part[] {
@@ -14,7 +15,8 @@ export function probeParts({ findings }: ReportInput, cast: Cast): readonly Part
   );
 }
 
-function content({ train, test, trainImages, testImages, classes, encoders }: Probes, cast: Cast): readonly string[] {
+function content(found: Probes, cast: Cast): readonly string[] {
+  const { train, test, trainImages, testImages, skipped = 0, classes, encoders, warnings = [] } = found;
   const ks = [...new Set(encoders.flatMap(({ neighbours }) => neighbours.map(({ k }) => k)))].sort((a, b) => a - b);
   const rows = encoders.map(({ encoder, linear, neighbours }) => [
     cast.of(encoder).short,
@@ -29,8 +31,11 @@ function content({ train, test, trainImages, testImages, classes, encoders }: Pr
   return [
     htmlTable(["encoder", "linear probe", "on its training images", "l2", ...ks.map((k) => `${k} nearest`)], rows),
     note(
-      `Fitted on ${trainImages} images of ${train}, measured on ${testImages} images of ${test}, ${classes} classes. ` +
+      `Fitted on ${overImages({ images: trainImages, dataset: train })}, measured on ` +
+        `${overImages({ images: testImages, dataset: test, classes })}. ` +
+        (skipped > 0 ? `${counted(skipped, "image")} more could not be read. ` : "") +
         "The encoder is frozen; l2 is the strength of regularization that held-out images chose.",
     ),
+    ...warnings.map(warning),
   ];
 }

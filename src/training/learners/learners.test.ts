@@ -112,13 +112,9 @@ describe.each([
     await step.run(pixels, ["key"], rates);
     await step.pull();
     const before = copied(step.state());
-    await expect(
-      step.run(
-        pixels.map(() => Number.NaN),
-        ["key"],
-        rates,
-      ),
-    ).rejects.toThrow(NonFiniteError);
+    before.get("theta.norm.bias")!.data[0] = Number.NaN;
+    step.restore(before);
+    await expect(step.run(pixels, ["key"], rates)).rejects.toThrow(NonFiniteError);
     await step.pull();
     expect(step.state()).toEqual(before);
     await step.dispose();

@@ -1,0 +1,52 @@
+import { type ImageSource, openSource, tellRemarks } from "../data/index.ts";
+import type { ProgressLine } from "./progress.ts";
+
+/** Warnings on stderr, each once. */
+export class Warnings {
+  readonly #progress: ProgressLine;
+  readonly #told = new Set<string>();
+
+  constructor(progress: ProgressLine) {
+    this.#progress = progress;
+  }
+
+  readonly tell = (message: string): void => {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.#progress.note(`Warning: ${message}`);
+  };
+
+  /** Those of a result that were not told while it was made. */
+  tellRest(messages: readonly string[], prefix = ""): void {
+    for (const message of messages) if (!this.#told.has(message)) this.tell(`${prefix}${message}`);
+  }
+
+  /** Something worth saying that changes no number. */
+  remark(message: string): void {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.#progress.note(`Note: ${message}`);
+  }
+}
+
+interface DataFlags {
+  readonly seed: number;
+  readonly classes?: string;
+  readonly strict?: true;
+}
+
+/**
+ * The images that a word on the command line stands for; tells what is left out of them before anything is computed.
+ *
+ * @throws UsageError when they cannot be used, or under `--strict` something is left out
+ */
+export async function openData(
+  spec: string,
+  { seed, classes, strict }: DataFlags,
+  warnings: Warnings,
+): Promise<ImageSource> {
+  const source = await openSource(spec, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  for (const { kind, message } of source.remarks ?? []) if (kind === "fact") warnings.remark(message);
+  tellRemarks(source, "fault", { ...(strict && { strict }), onWarning: warnings.tell });
+  return source;
+}

@@ -1,0 +1,67 @@
+import { UsageError } from "../errors.ts";
+
+/*
+ * Numbers that are not finite compare as false with everything: an encoder that gives them would pass as measured, with
+ * an accuracy of 0, no violation and every neighbour kept. Whatever measures has what an encoder gives checked here.
+ */
+
+/** Whose rows are checked. */
+export interface CheckedRows {
+  /** The encoder's name. */
+  readonly encoder: string;
+  /** "embedding", "logits" ... */
+  readonly what: string;
+  /** What a row is of. Default: "image 0" ... */
+  readonly nameOf?: ((row: number) => string) | undefined;
+}
+
+/**
+ * @param values the first `count` of some rows, one after the other
+ * @throws UsageError naming the encoder and the first image with a value that is not finite
+ */
+export function checkFinite(
+  values: Float32Array,
+  count: number,
+  { encoder, what, nameOf = numbered }: CheckedRows,
+): void {
+  // A difference with itself is 0 for finite numbers and NaN for the others: no branch, and no call, a number.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!;
+  if (sum === 0) return;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  const width = values.length / count;
+  const row = Math.floor(at / width);
+  const bad = values.subarray(row * width, (row + 1) * width).filter((value) => !Number.isFinite(value)).length;
+  throw new UsageError(
+    `${encoder}: in the ${what} of ${nameOf(row)} ${bad} of ${width} numbers ${bad === 1 ? "is" : "are"} not finite (${values[at]} ` +
+      `at ${at % width}), so that nothing measured on it would mean anything. The encoder's weights may be damaged, its activations ` +
+      "overflow float16, or its pixels be normalised otherwise than in training: load the original file again, in float32, " +
+      "or see --normalization and --precision.",
+  );
+}
+
+/**
+ * @param values `count` rows one after the other, all finite
+ * @throws UsageError naming the encoder and the first image whose row is zero: it has no direction, so no cosine
+ */
+export function checkNonZero(
+  values: Float32Array,
+  count: number,
+  { encoder, what, nameOf = numbered }: CheckedRows,
+): void {
+  const width = values.length / count;
+  for (let row = 0; row < count; row++) {
+    const start = row * width;
+    let at = start;
+    while (at < start + width && values[at] === 0) at++;
+    if (at < start + width) continue;
+    throw new UsageError(
+      `${encoder}: the ${what} of ${nameOf(row)} is zero in all of its ${width} numbers, and a vector without a direction ` +
+        "has no cosine with another. Its weights may be damaged, or --output names a value that is none of its embedding.",
+    );
+  }
+}
+
+function numbered(row: number): string {
+  return `image ${row}`;
+}

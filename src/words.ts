@@ -1,0 +1,15 @@
+/*
+ * Words that messages are made of.
+ */
+
+/** The first few, and how many more there are: `a, b, c and 4 more`. */
+export function some(names: Iterable<string>, most = 3): string {
+  const all = [...names];
+  const first = all.slice(0, most).join(", ");
+  return all.length > most ? `${first} and ${all.length - most} more` : first;
+}
+
+/** `1 class`, `2 classes`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
