@@ -9,7 +9,7 @@ import {
 } from "../attacks/index.ts";
 import { readSize } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
-import { Fields } from "./fields.ts";
+import { Fields } from "../fields.ts";
 
 /** Fields that say how images are attacked. */
 export const attackFields = ["attack", "epsilons"];

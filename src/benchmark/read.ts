@@ -5,9 +5,9 @@ import { parse } from "yaml";
 import { UsageError } from "../errors.ts";
 import { openTemplates } from "../evaluation/index.ts";
 import { isTemplateSet } from "../evaluation/templates.ts";
+import { Fields } from "../fields.ts";
 import { readText } from "../text.ts";
 import { attackFields, readAttacks } from "./attacks.ts";
-import { Fields } from "./fields.ts";
 import type { Suite, SuiteData } from "./suite.ts";
 
 /** Suites that come with the package. */

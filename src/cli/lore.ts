@@ -13,6 +13,7 @@ import { interpretCommand } from "./interpret.ts";
 import { probeCommand } from "./probes.ts";
 import { quickstartCommand } from "./quickstart.ts";
 import { reportCommand } from "./report.ts";
+import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 
 /**
@@ -37,6 +38,7 @@ export async function lore(args: readonly string[]): Promise<number> {
     fidelityCommand,
     interpretCommand,
     probeCommand,
+    sweepCommand,
     reportCommand,
     benchCommand,
     doctorCommand,

@@ -40,6 +40,14 @@ describe("the bank", () => {
     expect(second.state()).toEqual(whole.state());
   });
 
+  test("forgets what is taken out again", () => {
+    const [bank, other] = [new EmbeddingBank(2, 1), new EmbeddingBank(2, 1)];
+    for (const each of [bank, other]) each.add(Float32Array.of(1), 1);
+    bank.add(Float32Array.of(2, 9), 2)();
+    expect(bank.arrays).toEqual(other.arrays);
+    expect(bank.state()).toEqual(other.state());
+  });
+
   test("one embedding, or equal ones, are no direction", () => {
     const bank = new EmbeddingBank(2, 2);
     bank.add(Float32Array.of(3, 4), 1);

@@ -42,14 +42,21 @@ export class EmbeddingBank {
    * Takes in original embeddings, the oldest of them first, and makes `arrays` anew.
    *
    * @param embeddings [count, size], row-major; what follows them is ignored
+   * @returns takes them out again
    */
-  add(embeddings: Float32Array, count: number): void {
+  add(embeddings: Float32Array, count: number): () => void {
     const size = this.#size;
+    const before = { rows: this.#rows.slice(), seen: this.#seen };
     for (let i = 0; i < count; i++) {
       this.#rows.set(embeddings.subarray(i * size, (i + 1) * size), (this.#seen % this.#entries) * size);
       this.#seen++;
     }
     this.#describe();
+    return () => {
+      this.#rows.set(before.rows);
+      this.#seen = before.seen;
+      this.#describe();
+    };
   }
 
   /** Mean of ||z0 - mu||^2 over the entries, mu their mean; 0 where there is one only. */
@@ -67,7 +74,8 @@ export class EmbeddingBank {
     const center = new Float64Array(size);
     for (let i = 0; i < filled * size; i++) center[i % size]! += this.#rows[i]! / filled;
     bankCenter.set(center);
-    bankBias.fill(0, 0, filled);
+    bankBias.fill(absent).fill(0, 0, filled);
+    bank.fill(0);
     for (let row = 0; row < filled; row++) {
       let squares = 0;
       for (let d = 0; d < size; d++) {
@@ -92,8 +100,7 @@ export class EmbeddingBank {
   restore(state: ReadonlyMap<string, Tensor>): void {
     this.#rows.set(state.get("rows")!.data as Float32Array);
     this.#seen = Number(state.get("seen")!.data[0]);
-    this.arrays.bankBias.fill(absent);
-    if (this.#seen > 0) this.#describe();
+    this.#describe();
   }
 }
 

@@ -149,9 +149,10 @@ export class TrainingStep {
     const parts = partsOf(batch, microBatch);
     // The same objects where they are the same parts: a device's learner knows by them which images it has.
     const primalParts = primalMicroBatch === microBatch ? parts : partsOf(batch, primalMicroBatch);
+    let forget = (): void => {};
     try {
       for (const part of parts) await this.#reference(part, images.slice(part.start, part.start + part.count));
-      this.#bank.add(batch.arrays.original, batch.count);
+      forget = this.#bank.add(batch.arrays.original, batch.count);
       for (const part of parts) await this.#perturb(part, key, measured);
       let first: BatchResult | undefined;
       const rates = Array.from({ length: this.#objective.stepsPerBatch }, (_, k) => learningRate(k));
@@ -160,6 +161,9 @@ export class TrainingStep {
       });
       await this.#dual?.ascend(parts);
       return first!;
+    } catch (error) {
+      forget();
+      throw error;
     } finally {
       this.#learner.release(parts);
     }

@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.ts";
+import { UsageError } from "./errors.ts";
 
 /** Fields of a mapping in a file, checked as they are read; problems say where they are. */
 export class Fields {
