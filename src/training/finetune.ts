@@ -1,5 +1,6 @@
 import { chooseImages, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { checkWeights } from "../models/finite.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
@@ -98,6 +99,7 @@ export async function finetune(
   const { batch, epochs, seed, limit } = settings;
   checkSettings(settings);
   checkSupervision(objective, encoder, source);
+  checkWeights(encoder);
   const { strict, onWarning } = options;
   const subset = chooseImages(source, { limit, seed, ...(strict && { strict }), ...(onWarning && { onWarning }) });
   checkAttack(encoder, objective.attack, { images: subset.length, epochs, device: options.device });
