@@ -56,6 +56,7 @@ export {
   openBatches,
   openSource,
   parquetDataset,
+  type Remark,
   type SyntheticOptions,
   synthetic,
   webDataset,

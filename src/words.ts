@@ -13,3 +13,8 @@ export function some(names: Iterable<string>, most = 3): string {
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+/** A text of any length as a message can hold it. */
+export function shortened(text: string, most = 40): string {
+  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
+}

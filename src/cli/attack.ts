@@ -57,7 +57,10 @@ export function attackCommand(): Command {
       'prompts of the names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}"',
     )
     .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
-    .option("--strict", "stop at the first file that is no image, instead of going on without it")
+    .option(
+      "--strict",
+      "end at the first image that cannot be read, or whatever else is left out, instead of going on without it",
+    )
     .option("--float", "save float arrays (perturbed.safetensors) instead of images: nothing is rounded to 8 bits");
   return withComputeFlags(withEncoderFlags(command)).action(run);
 }

@@ -114,7 +114,10 @@ export function withReadFlags(command: Command, batch: number | string): Command
     .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
     .addOption(batchOption(batch))
     .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
-    .option("--strict", "stop at the first file that is no image, instead of skipping it");
+    .option(
+      "--strict",
+      "end where anything that was asked for is left out (an image that cannot be read, a class without images, a name that is cut off, ...), instead of a warning",
+    );
 }
 
 function batchOption(batch: number | string): Option {

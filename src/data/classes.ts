@@ -40,7 +40,8 @@ type ClassesFile =
  * string, "index" or "imagenetIndex"?: integer }`, where the index is the row of a fixed classification head. Folders that
  * it does not mention keep their own names, with a remark.
  *
- * @param unnamed what a folder is that the file does not mention
+ * @param options.unnamed what a folder is that the file does not mention
+ * @param options.empty folders that hold nothing: those that the file names are classes all the same, in their place
  * @returns undefined when the file speaks of folders, but of none of these.
  * @throws {UsageError} when the file is missing, is no JSON, or has another form or another number of names; the
  * message names the entry.
@@ -48,22 +49,36 @@ type ClassesFile =
 export function readClasses(
   file: string,
   folders: readonly string[],
-  unnamed: "fault" | "names" = "names",
+  { unnamed = "names", empty = [] }: ReadClassesOptions = {},
 ): NamedClasses | undefined {
   const content = readClassesFile(file);
   if (content.kind === "names")
-    return { classes: nameInOrder(`Class file ${file}`, content.names, folders), remarks: [] };
+    return { classes: nameInOrder(`Class file ${file}`, content.names, folders, empty), remarks: [] };
   const { entries } = content;
-  const missing = folders.filter((folder) => !entries.has(folder));
-  const known = folders.length - missing.length;
-  if (known === 0) return undefined;
+  if (!folders.some((folder) => entries.has(folder))) return undefined;
+  const all = merged(
+    folders,
+    empty.filter((folder) => entries.has(folder)),
+  );
+  const missing = all.filter((folder) => !entries.has(folder));
+  const known = all.length - missing.length;
   return {
-    classes: folders.map((folder) => entries.get(folder) ?? { folder, name: folder }),
+    classes: all.map((folder) => entries.get(folder) ?? { folder, name: folder }),
     remarks: [
-      ...(missing.length > 0 ? [{ kind: unnamed, message: withoutName(file, missing, folders.length) }] : []),
-      ...(entries.size > known ? [{ kind: "fact", message: withoutImages(file, entries.size, known) } as const] : []),
+      ...(missing.length > 0 ? [{ kind: unnamed, message: withoutName(file, missing, all.length) }] : []),
+      ...(entries.size > known ? [{ kind: "fact", message: notHere(file, entries.size, known) } as const] : []),
     ],
   };
+}
+
+interface ReadClassesOptions {
+  readonly unnamed?: "fault" | "names";
+  readonly empty?: readonly string[];
+}
+
+/** In the order of their names. */
+function merged(folders: readonly string[], empty: readonly string[]): readonly string[] {
+  return empty.length === 0 ? folders : [...folders, ...empty].sort();
 }
 
 /** The source with other names for its classes; what was said of those that it came with holds no more. */
@@ -79,13 +94,18 @@ function withoutName(file: string, missing: readonly string[], count: number): s
   );
 }
 
-function withoutImages(file: string, named: number, present: number): string {
-  return `Of the ${named} classes in ${file}, ${present} have images here; accuracy is among those.`;
+function notHere(file: string, named: number, present: number): string {
+  return `Of the ${named} classes in ${file}, ${present} are here; accuracy is among those.`;
 }
 
 /** As `readClasses`, for a file that was given for just this data. @throws {UsageError} also when it knows none of it. */
-export function readGivenClasses(file: string, folders: readonly string[], data: string): NamedClasses {
-  const classes = readClasses(file, folders, "fault");
+export function readGivenClasses(
+  file: string,
+  folders: readonly string[],
+  data: string,
+  empty: readonly string[] = [],
+): NamedClasses {
+  const classes = readClasses(file, folders, { unnamed: "fault", empty });
   if (classes !== undefined) return classes;
   throw new UsageError(
     `Class file ${file} knows none of the classes of ${data} (the first is "${folders[0]}"). ` +
@@ -96,13 +116,17 @@ export function readGivenClasses(file: string, folders: readonly string[], data:
 /**
  * Names for folders in their order.
  *
+ * @param empty folders that hold nothing: classes all the same where there is a name for each of them, too
  * @throws {UsageError} when there are more or fewer names than folders, or the names contradict the folders.
  */
 export function nameInOrder(
   source: string,
   names: readonly string[],
   folders: readonly string[],
+  empty: readonly string[] = [],
 ): readonly ImageClass[] {
+  if (empty.length > 0 && names.length === folders.length + empty.length)
+    return nameInOrder(source, names, merged(folders, empty));
   if (names.length !== folders.length) {
     throw new UsageError(
       `${source} holds ${counted(names.length, "name")} for ${counted(folders.length, "class", "classes")} ("${folders[0]}"${folders.length > 1 ? ", ..." : ""}). ` +

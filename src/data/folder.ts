@@ -22,7 +22,7 @@ export interface ImageFolderOptions {
 /**
  * The images of a folder: one sub-folder a class (labels, in the order of the sub-folders' names), or, where no
  * sub-folder holds images, a plain folder (no labels). Sub-folders of a class are searched too; hidden files and files
- * without an image's extension are passed over. Sub-folders without images are no classes. What was passed over that may
+ * without an image's extension are passed over. Sub-folders without images are no classes, unless a class file names them. What was passed over that may
  * have been meant is in the source's remarks. The order is by path (by UTF-16 code unit, so the same everywhere).
  *
  * Files are listed, not read: one that is no image comes to light in `openBatches`.
@@ -42,16 +42,19 @@ export function imageFolder(path: string, options: ImageFolderOptions = {}): Ima
 
   checkNotSplits(path, classes);
   const folders = classes.map(({ folder }) => folder);
-  const named = nameClasses(path, folders, options.classesFile);
+  const empty = all.filter(({ files }) => files.length === 0).map(({ folder }) => folder);
+  const named = nameClasses(path, { folders, empty }, options.classesFile);
+  const labels = new Map(named.classes.map(({ folder }, label) => [folder, label]));
   const source = {
     name: path,
-    items: classes.flatMap(({ files }, label) => files.map((file) => toItem(path, file, label))),
+    items: classes.flatMap(({ folder, files }) => files.map((file) => toItem(path, file, labels.get(folder)))),
     classes: named.classes,
     ...templatesOf(path),
   };
-  const empty = all.filter(({ files }) => files.length === 0).map(({ folder }) => folder);
+  const [kept, left] = [empty.filter((folder) => labels.has(folder)), empty.filter((folder) => !labels.has(folder))];
   return withRemarks(source, [
-    ...emptyFolders(path, empty, classes.length),
+    ...emptyClasses(path, kept),
+    ...emptyFolders(path, left, named.classes.length),
     ...looseImages(path, top.files),
     ...leftOutByName(
       path,
@@ -59,6 +62,12 @@ export function imageFolder(path: string, options: ImageFolderOptions = {}): Ima
     ),
     ...named.remarks,
   ]);
+}
+
+function emptyClasses(path: string, empty: readonly string[]): readonly Remark[] {
+  if (empty.length === 0) return [];
+  const message = `${path}: ${counted(empty.length, "class has", "classes have")} no images (${some(empty)}). Is the data complete?`;
+  return [{ kind: "fault", message }];
 }
 
 function emptyFolders(path: string, empty: readonly string[], classes: number): readonly Remark[] {
@@ -167,13 +176,17 @@ function checkNotSplits(path: string, classes: readonly ClassFolder[]): void {
 }
 
 /** The classes as the nearest file that knows them calls them: the one given, `classes.json`, `classnames.txt`. */
-function nameClasses(path: string, folders: readonly string[], given: string | undefined): NamedClasses {
-  if (given !== undefined) return readGivenClasses(given, folders, path);
+function nameClasses(
+  path: string,
+  { folders, empty }: { readonly folders: readonly string[]; readonly empty: readonly string[] },
+  given: string | undefined,
+): NamedClasses {
+  if (given !== undefined) return readGivenClasses(given, folders, path, empty);
   const found = findClassesFile(path);
   // A file found by itself that knows none of these folders belongs to other data.
-  const classes = found && readClasses(found, folders);
+  const classes = found && readClasses(found, folders, { empty });
   if (classes) return classes;
   const classNames = findClassNames(path);
-  const inOrder = classNames && nameInOrder(`Class names ${classNames.path}`, classNames.names, folders);
+  const inOrder = classNames && nameInOrder(`Class names ${classNames.path}`, classNames.names, folders, empty);
   return { classes: inOrder ?? folders.map((folder) => ({ folder, name: folder })), remarks: [] };
 }

@@ -58,6 +58,32 @@ describe("what a folder leaves out", () => {
     );
   });
 
+  it("but not classes that a file names: they stay, so that accuracy is among as many", () => {
+    const files = ["cat/1.jpg", "dog/", "owl/1.jpg", "zoo/"];
+    for (const names of [
+      { cat: "cat", dog: "dog", owl: "owl" },
+      { dog: "dog", owl: "an owl" },
+    ]) {
+      const source = imageFolder(folder(files, { "classes.json": names }));
+      expect(source.classes!.map((one) => one.folder)).toEqual(["cat", "dog", "owl"]);
+      expect(source.items.map(({ id, label }) => [id, label])).toEqual([
+        ["cat/1.jpg", 0],
+        ["owl/1.jpg", 2],
+      ]);
+      const told = source.remarks!.map(({ kind, message }) => `${kind}: ${message}`);
+      expect(told[0]).toMatch(/^fault: .*1 class has no images \(dog\)/);
+      expect(told[1]).toMatch(/^fault: .*1 sub-folder holds no images \(zoo\), .* 3 classes instead of 4/);
+    }
+    const listed = imageFolder(folder(files, { "classes.json": ["a", "b", "c", "d"] }));
+    expect(listed.classes!.map(({ name }) => name)).toEqual(["a", "b", "c", "d"]);
+    expect(only(listed)).toMatch(/^fault: .*2 classes have no images \(dog, zoo\)/);
+    const few = imageFolder(folder(files, { "classes.json": ["a", "c"] }));
+    expect([few.classes!.map(({ name }) => name), few.items.map(({ label }) => label)]).toEqual([
+      ["a", "c"],
+      [0, 1],
+    ]);
+  });
+
   it("images of other names, in other formats or beside the classes", () => {
     const path = folder(["a/1.jpg", "a/2.bmp", "a/deep/3.HEIC", "a/4.bmp", "a/photo", "a/5.jfif"]);
     expect(imageFolder(path).items.map(({ id }) => id)).toEqual(["a/1.jpg", "a/5.jfif"]);
@@ -76,7 +102,7 @@ describe("what a folder leaves out", () => {
     const { remarks } = imageFolder(folder(files, { "classes.json": names }));
     expect(remarks!.map(({ kind }) => kind)).toEqual(["names", "fact"]);
     expect(remarks![0]!.message).toMatch(/says nothing of 1 of the 3 classes \(n3\)/);
-    expect(remarks![1]!.message).toMatch(/^Of the 4 classes in .*classes\.json, 2 have images here/);
+    expect(remarks![1]!.message).toMatch(/^Of the 4 classes in .*classes\.json, 2 are here/);
     const given = join(dirname(folder([], {})), "given.json");
     writeFileSync(given, JSON.stringify(names));
     const source = await openSource(folder(files), { classesFile: given });

@@ -1,6 +1,6 @@
 import { type ImageClass, type ImageSource, type Telling, tellFault, tellRemarks } from "../data/index.ts";
 import type { TextTower } from "../models/text/text-tower.ts";
-import { counted, some } from "../words.ts";
+import { counted, shortened, some } from "../words.ts";
 import { fillTemplates } from "./templates.ts";
 
 /** An accuracy over one class is 1 whatever the encoder does. */
@@ -43,7 +43,9 @@ export function tellSharedNames(source: ImageSource, text: TextTower, template: 
     const [prompt] = fillTemplates([template], one.name);
     return text.tokenizer.encode(prompt!, text.contextLength).join();
   });
-  const pairs = sharing(classes, prompts).map(([one, other]) => `"${one.name}" and "${other.name}"`);
+  const pairs = sharing(classes, prompts).map(
+    ([one, other]) => `"${shortened(one.name)}" and "${shortened(other.name)}"`,
+  );
   if (pairs.length === 0) return;
   tellFault(
     `${name}: ${counted(pairs.length, "class has", "classes have")} the same name as another to the text tower (${some(pairs)}), so ` +
@@ -57,10 +59,9 @@ export function tellCutTexts(encoder: string, text: TextTower, texts: readonly s
   const cut = texts.filter((one) => mayBeCut(one, text) && tokens(one, text) > text.contextLength);
   const [first] = cut;
   if (first === undefined) return;
-  const begin = first.length > 60 ? `${first.slice(0, 60)}...` : first;
   tellFault(
     `${encoder} reads ${text.contextLength} tokens of a text, and ${cut.length} of ${counted(texts.length, "text is", "texts are")} ` +
-      `longer and cut off; the first has ${tokens(first, text)}: "${begin}". What stands behind does not count: shorten the ` +
+      `longer and cut off; the first has ${tokens(first, text)}: "${shortened(first, 60)}". What stands behind does not count: shorten the ` +
       "class's name, the template or the text.",
     telling,
   );

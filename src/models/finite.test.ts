@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, test, vi } from "vitest";
@@ -144,7 +144,17 @@ describe("an encoder whose embedding of one image is not finite is refused, nami
   });
 
   test("training, which looks at the original's", async () => {
-    await refused(finetune(bad(), source, fare({ epsilon, attack: { steps: 1 } }), { ...single, batch: 5, epochs: 1 }));
+    const objective = fare({ epsilon, attack: { steps: 1 } });
+    await refused(finetune(bad(), source, objective, { ...single, batch: 5, epochs: 1 }));
+    const sound = tinyEncoder();
+    const bias = sound.parameters.get("norm.bias")!;
+    const damaged = { ...bias, data: bias.data.map((x, i) => (i === 3 ? Number.NaN : x)) };
+    const encoder = sound.withParameters(new Map([...sound.parameters, ["norm.bias", damaged]]));
+    const run = join(cache, "run");
+    await expect(finetune(encoder, source, objective, { ...single, run })).rejects.toThrow(
+      /tiny: its weight norm\.bias holds/,
+    );
+    expect(existsSync(run)).toBe(false);
   });
 });
 

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import type { Encoder } from "./encoder.ts";
 
 /*
  * Numbers that are not finite compare as false with everything: an encoder that gives them would pass as measured, with
@@ -59,6 +60,19 @@ export function checkNonZero(
       `${encoder}: the ${what} of ${nameOf(row)} is zero in all of its ${width} numbers, and a vector without a direction ` +
         "has no cosine with another. Its weights may be damaged, or --output names a value that is none of its embedding.",
     );
+  }
+}
+
+/** @throws UsageError naming the encoder and the first of its weights that is not finite: no training mends that */
+export function checkWeights({ name, parameters }: Pick<Encoder, "name" | "parameters">): void {
+  for (const [weight, { data }] of parameters) {
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
+    if (sum !== 0)
+      throw new UsageError(
+        `${name}: its weight ${weight} holds numbers that are not finite: the file is damaged, or was cut to float16. Load ` +
+          "the original file again.",
+      );
   }
 }
 

@@ -84,6 +84,18 @@ describe("numbers in the page are those of the findings", () => {
     );
     expect(page).toContain("Some CPU, 8 cores, 16 GiB, linux x64; lore-vision 0.1.0, node v20.0.0");
     expect(page).toContain("Gradients vanish on 12 of 500 images; &lt;accuracy&gt; may be too high.");
+    for (const text of [
+      "The captions of 2 files are left out.",
+      "300 neighbours were asked",
+      "2 classes have the same name.",
+    ])
+      expect(page).toContain(`<strong>Warning:</strong> ${text}`);
+  });
+
+  it("what could not be read", () => {
+    expect(page).toContain("300 images of photos/val (3 more could not be read), embeddings compared");
+    expect(page).toContain("100 images of photos/val (2 more could not be read), 10 classes, 2 templates");
+    expect(page).toContain("measured on 500 images of photos/val, 10 classes. 1 image more could not be read.");
   });
 });
 

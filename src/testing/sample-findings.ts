@@ -64,6 +64,7 @@ const corruptions: Contents["corruptions"] = {
 
 const fidelity: Contents["fidelity"] = {
   ...{ dataset: "photos/val", images: 300, original, rho: 0.1, marginExponent: 2, attack: "pgd 2/255" },
+  ...{ skipped: 3, warnings: ["The captions of 2 files are left out."] },
   encoders: encoders.map((encoder, i) => ({
     encoder,
     clean: drift([0, 0.31, 0.08][i]!),
@@ -112,6 +113,7 @@ const benchmark: Contents["benchmark"] = {
 
 const probes: Contents["probes"] = {
   ...{ train: "photos/train", test: "photos/val", trainImages: 2000, testImages: 500, classes: 10 },
+  ...{ skipped: 1, warnings: ["300 neighbours were asked for."] },
   encoders: encoders.map((encoder, i) => ({
     encoder,
     linear: { accuracy: [0.934, 0.851, 0.902][i]!, trainAccuracy: 0.99, regularization: 0.001, converged: true },
@@ -124,6 +126,7 @@ const probes: Contents["probes"] = {
 
 const interpretability: Contents["interpretability"] = {
   ...{ dataset: "photos/val", images: 100, classes: 10, templates: 2 },
+  ...{ skipped: 2, warnings: ["2 classes have the same name."] },
   encoders: encoders.map((encoder, i) => ({
     encoder,
     similarity: "cosine",

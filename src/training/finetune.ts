@@ -1,6 +1,7 @@
 import { type BlendRule, blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { chooseImages, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { checkWeights } from "../models/finite.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
@@ -124,6 +125,7 @@ export async function finetune(
   const { seed = 0, limit = source.items.length, strict, onWarning } = options;
   const rule = { ...defaultBlend(objective), ...options.blend };
   checkSupervision(objective, encoder, source);
+  checkWeights(encoder);
   checkBlend(rule);
   const telling = { ...(strict && { strict }), ...(onWarning && { onWarning }) };
   const all = chooseImages(source, { limit: options.limit, seed, ...telling });
