@@ -64,7 +64,7 @@ export function textTower(
   const tokenizer = findTokenizer(folder);
   if (!tokenizer) return undefined;
   if (text) return new ClipText({ ...text, tokenizer });
-  return new OnnxText({
+  return OnnxText.open({
     path,
     tokenizer,
     embeddingSize,

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, normalize, resolve } from "node:path";
 import { UsageError } from "../../errors.ts";
 import type { Normalization } from "../encoder.ts";
 import { readJson } from "../files.ts";
@@ -11,7 +11,7 @@ import { OnnxText } from "../text/onnx-text.ts";
 import type { TextTower } from "../text/text-tower.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
 import type { OnnxEncoder } from "./encoder.ts";
-import { readOnnxFile } from "./file.ts";
+import { externalPath, type OnnxFile, readOnnxFile } from "./file.ts";
 import { matching } from "./glob.ts";
 import { openOnnxEncoder } from "./open.ts";
 
@@ -59,7 +59,7 @@ export function loadOnnxEncoder(
     normalization: options.normalization ?? statedNormalization(preprocessor),
     isTrained: matching(options.trainable ?? ["*"], options.freeze ?? []),
     settings: settingsIn(folder, options.normalization === undefined && size === stated),
-    text: (embeddingSize) => textTower(folder, embeddingSize),
+    text: (embeddingSize) => textTower(file, folder, embeddingSize),
     ...(size !== undefined && { imageSize: size }),
     ...(output !== undefined && { output }),
   });
@@ -124,11 +124,24 @@ function statedNormalization(preprocessor: Config): Normalization {
   );
 }
 
-function textTower(folder: string, embeddingSize: number): TextTower | undefined {
+function textTower(file: OnnxFile, folder: string, embeddingSize: number): TextTower | undefined {
   const path = join(folder, "onnx", "text_model.onnx");
   const tokenizer = existsSync(path) ? findTokenizer(folder) : undefined;
   if (!tokenizer) return undefined;
   const config = configIn(folder, "config.json");
   const contextLength = config.object("text_config").count("max_position_embeddings", 77);
-  return new OnnxText({ path, tokenizer, embeddingSize, contextLength });
+  const text = OnnxText.open({ path, tokenizer, embeddingSize, contextLength });
+  refuseClash(file, text);
+  return text;
+}
+
+/** @throws UsageError when two files of weights would become one in a saved folder, where both ONNX files lie in `onnx/` */
+function refuseClash(...[images, texts]: readonly [OnnxFile, OnnxText]): void {
+  const pathsOf = ({ path, external }: OnnxFile | OnnxText): ReadonlyMap<string, string> =>
+    new Map(external.map((location) => [normalize(location), resolve(externalPath(path, location))]));
+  const known = pathsOf(texts);
+  for (const [name, path] of pathsOf(images)) {
+    if ((known.get(name) ?? path) !== path)
+      throw new UsageError(`${images.path} and ${texts.path} each call a file of weights ${name}: rename one of them.`);
+  }
 }
