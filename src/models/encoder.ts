@@ -30,6 +30,8 @@ export interface Encoder {
   readonly text?: TextTower;
   /** A fixed head over `headFeatures`. */
   readonly head?: LinearClassifier;
+  /** Where there is none: how one may be had, in words. */
+  readonly headAdvice?: string;
   /**
    * Adds the encoder to the graph that `pixels` belongs to.
    *

@@ -13,8 +13,13 @@ export function resizing(encoder: Encoder, size: number): Encoder {
   return size === encoder.imageSize ? encoder : { ...described(encoder), ...resized(encoder, size) };
 }
 
-function described({ name, embeddingSize, normalization, parameters, layout, head, text }: Encoder) {
-  return { name, embeddingSize, normalization, parameters, layout, ...(head && { head }), ...(text && { text }) };
+function described({ name, embeddingSize, normalization, parameters, layout, head, headAdvice, text }: Encoder) {
+  return {
+    ...{ name, embeddingSize, normalization, parameters, layout },
+    ...(head && { head }),
+    ...(headAdvice !== undefined && { headAdvice }),
+    ...(text && { text }),
+  };
 }
 
 function resized(encoder: Encoder, size: number) {

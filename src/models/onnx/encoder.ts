@@ -24,6 +24,7 @@ export interface OnnxParts {
   /** Paths of files that go along when it is saved: settings, tokeniser. */
   readonly settings: readonly string[];
   readonly head?: LinearClassifier;
+  readonly headAdvice?: string;
   readonly text?: TextTower;
 }
 
@@ -41,6 +42,7 @@ export class OnnxEncoder implements Encoder {
   readonly settings: readonly string[];
   readonly layout = "onnx";
   readonly head?: LinearClassifier;
+  readonly headAdvice?: string;
   readonly text?: TextTower;
 
   constructor(parts: OnnxParts) {
@@ -55,6 +57,7 @@ export class OnnxEncoder implements Encoder {
     this.parameters = parts.parameters;
     this.settings = parts.settings;
     if (parts.head) this.head = parts.head;
+    if (parts.headAdvice !== undefined) this.headAdvice = parts.headAdvice;
     if (parts.text) this.text = parts.text;
   }
 

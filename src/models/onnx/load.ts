@@ -62,6 +62,8 @@ export function loadOnnxEncoder(
     text: (embeddingSize) => textTower(file, folder, embeddingSize),
     ...(size !== undefined && { imageSize: size }),
     ...(output !== undefined && { output }),
+    hasText: existsSync(textPath(folder)),
+    onNote: (note) => onWarning?.(`${path}: ${note}`),
   });
 }
 
@@ -124,8 +126,10 @@ function statedNormalization(preprocessor: Config): Normalization {
   );
 }
 
+const textPath = (folder: string): string => join(folder, "onnx", "text_model.onnx");
+
 function textTower(file: OnnxFile, folder: string, embeddingSize: number): TextTower | undefined {
-  const path = join(folder, "onnx", "text_model.onnx");
+  const path = textPath(folder);
   const tokenizer = existsSync(path) ? findTokenizer(folder) : undefined;
   if (!tokenizer) return undefined;
   const config = configIn(folder, "config.json");

@@ -8,6 +8,7 @@ import type { TextTower } from "../text/text-tower.ts";
 import { embeddingOutput } from "./embedding-output.ts";
 import { OnnxEncoder, type OnnxParts } from "./encoder.ts";
 import type { OnnxFile } from "./file.ts";
+import { headAdvice, onceAnImage } from "./fixed-head.ts";
 import { imageInput } from "./image-input.ts";
 import { placeRows } from "./rows.ts";
 
@@ -19,6 +20,10 @@ export interface OnnxDetails {
   readonly normalization: Normalization;
   /** The value that is the embedding. Default: see `embeddingOutput`. */
   readonly output?: string;
+  /** A text tower lies beside it: its last linear layer is a projection. */
+  readonly hasText?: boolean;
+  /** Called with what was taken for what where the file could mean another thing. */
+  readonly onNote?: (note: string) => void;
   /** Whether a weight is trained. Default: all are. */
   readonly isTrained?: (name: string) => boolean;
   /** Paths of files that go along when the encoder is saved. Default: none. */
@@ -35,20 +40,26 @@ export interface OnnxDetails {
 export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncoder {
   const { isTrained = () => true } = details;
   const input = imageInput(file.model);
-  const { name: output, head } = embeddingOutput(file.model, details.output);
   const imageSize = sizeOf(input.side, details.imageSize);
-  const source = { file, input, output, imageSize };
+  const hints = {
+    ...(details.output !== undefined && { given: details.output }),
+    ...(details.hasText && { hasText: true }),
+  };
+  const found = onceAnImage(embeddingOutput(file.model, hints), { file, input, imageSize });
+  if (found.note !== undefined) details.onNote?.(found.note);
+  const source = { file, input, output: found.name, imageSize };
   const oneAtATime = input.batch === 1 && !takes(source, 2);
   const { embeddingSize, weights } = attempt(source, oneAtATime ? 1 : 2);
   const parameters = new Map([...weights].filter(([name]) => isTrained(name)));
   if (parameters.size === 0)
     throw new UsageError(`None of its ${weights.size} weights is left to train; they are ${some(weights.keys())}.`);
+  const head = found.head?.weight.shape[1] === embeddingSize ? found.head : undefined;
   const text = details.text?.(embeddingSize);
   const { name, normalization, settings = [] } = details;
   return new OnnxEncoder({
     ...source,
     ...{ name, oneAtATime, embeddingSize, normalization, parameters, settings },
-    ...(head && { head }),
+    ...(head ? { head } : { headAdvice: headAdvice(file) }),
     ...(text && { text }),
   });
 }
