@@ -4,7 +4,7 @@ import { avifFacts, untransformed } from "./avif.ts";
 import { firstFrame, type GifFrame, isGif } from "./gif.ts";
 import type { RawImage } from "./source.ts";
 
-/** Bytes that are no image this library can read: another format, corrupt, or cut short. */
+/** Bytes that are no image this library can read (another format, corrupt, cut short), or an image of the wrong size. */
 export class DecodeError extends LoreError {
   override readonly name = "DecodeError";
 }

@@ -4,8 +4,9 @@ export { type ImageFolderOptions, imageFolder } from "./folder.ts";
 export { type OpenSourceOptions, openSource } from "./open.ts";
 export { balancedSubset, shuffled } from "./order.ts";
 export { parquetDataset } from "./parquet.ts";
+export { preprocess } from "./preprocess.ts";
 export { nativeSize, readImage, writePlanes } from "./read.ts";
-export { preprocess, resizeBicubic } from "./resize.ts";
+export { resize } from "./resize.ts";
 export {
   describeLocation,
   type ImageClass,

@@ -14,6 +14,7 @@ import { openClipLayout, openClipVisualLayout, openClipWeights } from "./layouts
 import { openClipConfigName } from "./layouts/open-clip-config.ts";
 import { timmLayout } from "./layouts/timm.ts";
 import { loadOnnxEncoder, type OnnxOptions, onnxFileIn } from "./onnx/load.ts";
+import { contradiction, statedIn } from "./preprocessing/index.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 export interface LoadOptions extends LayoutOptions, DownloadOptions, OnnxOptions {}
@@ -40,7 +41,7 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
   try {
     if (file.endsWith(".onnx")) return loadOnnxEncoder(file, { ...options, ...(isRemote && { name: spec }) });
     refuseOnnxOptions(options);
-    const files = { ...openFiles(file), ...(isRemote && { name: spec }) };
+    const files = { ...openFiles(file, options), ...(isRemote && { name: spec }) };
     const [, layout] = layouts.find(([, { recognises }]) => recognises(files.tensors)) ?? [];
     if (layout) return layout.read(files, options);
     const known = layouts.map(([whose]) => whose).join("; ");
@@ -92,23 +93,23 @@ export function encoderFolder(spec: string): string {
   return dirname(weightsFile(spec));
 }
 
-function openFiles(file: string): EncoderFiles {
+function openFiles(file: string, { onWarning }: LoadOptions): EncoderFiles {
   const folder = dirname(file);
   const json = (name: string): Config => {
     const path = join(folder, name);
     return new Config(existsSync(path) ? readJson(path) : undefined, name);
   };
-  const preprocessor = json("preprocessor_config.json");
-  const [mean, std] = [preprocessor.triple("image_mean"), preprocessor.triple("image_std")];
-  const crop = preprocessor.object("crop_size");
   return {
     name: weightNames.includes(basename(file)) ? basename(resolve(folder)) : basename(file, ".safetensors"),
     folder,
     tensors: file.endsWith(".json") ? readShards(file) : readTensors(file),
     config: json("config.json"),
     ...(existsSync(join(folder, openClipConfigName)) && { openClipConfig: json(openClipConfigName) }),
-    ...(mean && std && { normalization: { mean, std } }),
-    ...(crop.has("height") && { cropSize: crop.count("height") }),
+    stated: (...dialects) => {
+      const doubt = contradiction(folder, dialects);
+      if (doubt !== undefined) onWarning?.(doubt);
+      return statedIn(folder, dialects);
+    },
   };
 }
 

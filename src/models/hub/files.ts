@@ -19,6 +19,7 @@ export const settingsFiles = [
   "config.json",
   "open_clip_config.json",
   "preprocessor_config.json",
+  "processor_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
   "vocab.json",

@@ -1,3 +1,4 @@
+import type { Framing } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
 import { refined } from "../../graph/passes/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
@@ -18,6 +19,7 @@ export interface OnnxParts {
   readonly oneAtATime: boolean;
   readonly imageSize: number;
   readonly embeddingSize: number;
+  readonly framing: Framing;
   readonly normalization: Normalization;
   /** The weights that are trained, by their names in the file; all others are constants. */
   readonly parameters: Parameters;
@@ -37,6 +39,7 @@ export class OnnxEncoder implements Encoder {
   readonly oneAtATime: boolean;
   readonly imageSize: number;
   readonly embeddingSize: number;
+  readonly framing: Framing;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
   readonly settings: readonly string[];
@@ -53,6 +56,7 @@ export class OnnxEncoder implements Encoder {
     this.oneAtATime = parts.oneAtATime;
     this.imageSize = parts.imageSize;
     this.embeddingSize = parts.embeddingSize;
+    this.framing = parts.framing;
     this.normalization = parts.normalization;
     this.parameters = parts.parameters;
     this.settings = parts.settings;

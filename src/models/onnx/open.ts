@@ -1,9 +1,11 @@
 import { UsageError } from "../../errors.ts";
+import { usualFraming } from "../../framing.ts";
 import { GraphError } from "../../graph/errors.ts";
 import { Graph } from "../../graph/index.ts";
 import { weightNames } from "../../importing/weights.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { Normalization } from "../encoder.ts";
+import type { Stated } from "../preprocessing/index.ts";
 import type { TextTower } from "../text/text-tower.ts";
 import { embeddingOutput } from "./embedding-output.ts";
 import { OnnxEncoder, type OnnxParts } from "./encoder.ts";
@@ -15,7 +17,9 @@ import { placeRows } from "./rows.ts";
 /** What an ONNX file does not say of itself, or need not. */
 export interface OnnxDetails {
   readonly name: string;
-  /** Side of the square image in pixels. Default: what the file fixes. */
+  /** What lies beside it on how images are prepared. */
+  readonly stated?: Stated;
+  /** Side of the square image in pixels. Default: what the file fixes, or what is stated. */
   readonly imageSize?: number;
   readonly normalization: Normalization;
   /** The value that is the embedding. Default: see `embeddingOutput`. */
@@ -40,7 +44,8 @@ export interface OnnxDetails {
 export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncoder {
   const { isTrained = () => true } = details;
   const input = imageInput(file.model);
-  const imageSize = sizeOf(input.side, details.imageSize);
+  const { stated = { source: "no file" } } = details;
+  const imageSize = sizeOf(input.side, details.imageSize, stated);
   const hints = {
     ...(details.output !== undefined && { given: details.output }),
     ...(details.hasText && { hasText: true }),
@@ -59,15 +64,21 @@ export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncod
   return new OnnxEncoder({
     ...source,
     ...{ name, oneAtATime, embeddingSize, normalization, parameters, settings },
+    framing: stated.framing?.(imageSize) ?? usualFraming(imageSize),
     ...(head ? { head } : { headAdvice: headAdvice(file) }),
     ...(text && { text }),
   });
 }
 
-function sizeOf(side: number | undefined, wanted: number | undefined): number {
+function sizeOf(side: number | undefined, wanted: number | undefined, { source, size: stated }: Stated): number {
   if (side !== undefined && wanted !== undefined && side !== wanted)
     throw new UsageError(`The file fixes images of ${side} pixels: --image-size ${wanted} cannot be had.`);
-  const size = wanted ?? side;
+  if (wanted === undefined && side !== undefined && stated !== undefined && side !== stated)
+    throw new UsageError(
+      `The file fixes images of ${side} pixels, and ${source} makes images of ${stated}: mend that, or say --image-size ` +
+        `${side} (in code, imageSize), by which the resize scales in proportion.`,
+    );
+  const size = wanted ?? stated ?? side;
   if (size !== undefined) return size;
   throw new UsageError(
     "Neither the file nor a preprocessor_config.json beside it says how large images are: say --image-size (in code, imageSize).",

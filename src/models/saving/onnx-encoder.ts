@@ -7,6 +7,7 @@ import { jsonFile, readBytes, type SavedFile, withFile } from "../files.ts";
 import { OnnxEncoder } from "../onnx/encoder.ts";
 import { externalPath } from "../onnx/file.ts";
 import { onnxSettingsName } from "../onnx/load.ts";
+import { withPreprocessing } from "../preprocessing/index.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import { onnxFiles } from "./onnx-files.ts";
 
@@ -20,7 +21,10 @@ export function* onnxEncoderFiles(encoder: Encoder): Iterable<SavedFile> {
   const { file, parameters, output, settings, text } = encoder;
   const tokenizer = text?.tokenizer.files ?? new Map<string, string>();
   yield* tokenizer;
-  for (const path of settings) if (!tokenizer.has(basename(path))) yield [basename(path), readBytes(path)];
+  for (const path of settings) {
+    const name = basename(path);
+    if (!tokenizer.has(name)) yield [name, withPreprocessing(name, readBytes(path), encoder)];
+  }
   yield jsonFile(onnxSettingsName, { output });
   if (text instanceof OnnxText) yield* onnxFiles("onnx/text_model.onnx", text);
   const values = new Map([...parameters].map(([name, { data }]) => [name, data]));
