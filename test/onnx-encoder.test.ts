@@ -300,7 +300,10 @@ test("what cannot be used is one clear message", async () => {
       ],
     })),
   );
-  await expectRefused(evaluate(two, ...none), /Which of its outputs \(sum, mean\)/);
+  await expectRefused(
+    evaluate(two, ...none),
+    /Which of its outputs is the embedding cannot be told: sum: float32\[n\]; mean: float32\[n\].*--output NAME/,
+  );
   await expectRefused(
     ["train", "--encoder", at("net.onnx"), ...none, "--data", "synthetic:8", "--freeze", "*", "--out", at("never")],
     /None of its \d+ weights is left to train/,

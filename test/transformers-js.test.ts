@@ -17,7 +17,8 @@ import {
   type ZeroShotImageClassificationPipeline,
 } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { preprocess } from "../src/data/resize.ts";
+import { preprocess } from "../src/data/preprocess.ts";
+import { usualFraming } from "../src/framing.ts";
 import { Graph } from "../src/graph/index.ts";
 import { classify as logitsOf } from "../src/models/classifier.ts";
 import { type Encoder, frozenWeights, loadEncoder, saveEncoder, saveFloat16Copies } from "../src/models/index.ts";
@@ -82,7 +83,7 @@ function image(width: number, height: number): RawImage {
 
 /** What this library makes of an image: planes of values in [0, 1]. */
 function ourPixels({ width, height, data }: RawImage, size: number): Float32Array {
-  const cut = preprocess({ width, height, data: new Uint8Array(data) }, size).data;
+  const cut = preprocess({ width, height, data: new Uint8Array(data) }, usualFraming(size)).data;
   const plane = size * size;
   return new Float32Array(3 * plane).map((_, i) => cut[(i % plane) * 3 + Math.floor(i / plane)]! / 255);
 }

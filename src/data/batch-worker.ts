@@ -1,5 +1,6 @@
 import { parentPort } from "node:worker_threads";
-import { type Fit, readImage, writePlanes } from "./read.ts";
+import type { Framing } from "../framing.ts";
+import { readImage, writePlanes } from "./read.ts";
 import type { ImageLocation, RawImage } from "./source.ts";
 
 /*
@@ -10,7 +11,7 @@ import type { ImageLocation, RawImage } from "./source.ts";
 /** A group of images to read. */
 export interface ReadRequest {
   readonly id: number;
-  readonly fit: Fit;
+  readonly framing: Framing;
   readonly locations: readonly ImageLocation[];
 }
 
@@ -28,9 +29,9 @@ export interface ReadReply {
 const CONCURRENCY = 6;
 
 /** Reads a group of images. Failures are part of the reply, never thrown. */
-export async function answer({ id, fit, locations }: ReadRequest): Promise<ReadReply> {
-  const results = await mapConcurrently(locations, (location) => attempt(location, fit));
-  const imageLength = 3 * fit.size ** 2;
+export async function answer({ id, framing, locations }: ReadRequest): Promise<ReadReply> {
+  const results = await mapConcurrently(locations, (location) => attempt(location, framing));
+  const imageLength = 3 * framing.size ** 2;
   const read: number[] = [];
   const failed: { position: number; reason: string }[] = [];
   const images: RawImage[] = [];
@@ -47,9 +48,9 @@ export async function answer({ id, fit, locations }: ReadRequest): Promise<ReadR
   return { id, pixels, read, failed };
 }
 
-async function attempt(location: ImageLocation, fit: Fit): Promise<RawImage | { readonly reason: string }> {
+async function attempt(location: ImageLocation, framing: Framing): Promise<RawImage | { readonly reason: string }> {
   try {
-    return await readImage(location, fit);
+    return await readImage(location, { framing });
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
   }

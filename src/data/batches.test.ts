@@ -237,7 +237,7 @@ describe("at native resolution", () => {
     for await (const { ids } of openBatches(source, { ...options, onSkip: ({ reason }) => skipped.push(reason) })) {
       expect(ids).toEqual(["0.png", "2.png"]);
     }
-    expect(skipped).toEqual(["it is 6 x 7 pixels, and 6 x 6 are needed at native resolution"]);
+    expect(skipped).toEqual(["it is 6 x 7 pixels, and 6 x 6 are needed, since nothing is resized or cut"]);
   });
 
   it("needs squares, and files", async () => {

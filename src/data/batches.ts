@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { framingOf, type ImageForm } from "../framing.ts";
 import type { ReadReply } from "./batch-worker.ts";
 import { describeLocation, type ImageSource } from "./source.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -21,11 +22,9 @@ export interface SkippedImage {
   readonly reason: string;
 }
 
-export interface BatchOptions {
-  /** Side of the images in pixels; see `preprocess` for how others are brought to it. */
-  readonly size: number;
-  /** An image of another size counts as one that cannot be read, instead of being resized. Default false. */
-  readonly exact?: boolean;
+export type BatchOptions = ReadOptions & ImageForm;
+
+export interface ReadOptions {
   /** Images a batch; only the last one may have fewer. */
   readonly batch: number;
   /** Which images, in which order: indices into `source.items`; repeats are allowed. */
@@ -56,8 +55,8 @@ export function openBatches(source: ImageSource, options: BatchOptions): AsyncIt
 }
 
 async function* iterate(source: ImageSource, options: BatchOptions): AsyncGenerator<ImageBatch, void, undefined> {
-  const { size, batch } = options;
-  const assembler = new Assembler(3 * size * size);
+  const { batch } = options;
+  const assembler = new Assembler(3 * framingOf(options).size ** 2);
   for await (const group of readGroups(source, options)) {
     assembler.add(group);
     while (assembler.count >= batch) yield toBatch(source, assembler.take(batch));
@@ -73,7 +72,8 @@ interface Group {
 
 /** Reads the order in groups of one batch, `prefetch` groups ahead; a group lacks the images that cannot be read. */
 async function* readGroups(source: ImageSource, options: BatchOptions): AsyncGenerator<Group, void, undefined> {
-  const { size, exact = false, batch, order, prefetch = 2, workers = 1 } = options;
+  const { batch, order, prefetch = 2, workers = 1 } = options;
+  const framing = framingOf(options);
   if (order.length === 0) return;
   const pool = new WorkerPool(workers);
   try {
@@ -84,7 +84,7 @@ async function* readGroups(source: ImageSource, options: BatchOptions): AsyncGen
       const indices = order.slice(asked, asked + batch);
       asked += batch;
       const locations = indices.map((index) => source.items[index]!.location);
-      pending.push({ indices, reply: pool.read({ fit: { size, exact }, locations }) });
+      pending.push({ indices, reply: pool.read({ framing, locations }) });
     };
     // The group being waited for, and those ahead of it.
     for (let ahead = 0; ahead <= prefetch; ahead++) ask();
@@ -157,7 +157,9 @@ function toBatch(source: ImageSource, { indices, pixels }: Group): ImageBatch {
   };
 }
 
-function checkOptions(source: ImageSource, { size, batch, order, prefetch = 2, workers = 1 }: BatchOptions): void {
+function checkOptions(source: ImageSource, options: BatchOptions): void {
+  const { batch, order, prefetch = 2, workers = 1 } = options;
+  const { size } = framingOf(options);
   for (const [name, value] of Object.entries({ size, batch, prefetch, workers })) {
     if (Number.isInteger(value) && value >= 1) continue;
     throw new UsageError(`Batches of ${source.name}: ${name} ${value} must be a whole number, at least 1.`);

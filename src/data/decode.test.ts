@@ -11,6 +11,15 @@ const rotatedJpeg =
 const pixel = (image: { width: number; data: Uint8Array }, y: number, x: number) =>
   Array.from(image.data.subarray((y * image.width + x) * 3, (y * image.width + x) * 3 + 3));
 
+/** Made by Pillow 12.3, as are the pixels expected of them: EXIF orientation 6, and colour at half the resolution. */
+const turnedAvif =
+  "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUEAAAD1bWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAEdAAAALwAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAAB0aXBycAAAAFRpcGNvAAAAFGlzcGUAAAAAAAAAAgAAAAQAAAAQcGl4aQAAAAADCAgIAAAADGF2MUOBIAAAAAAAE2NvbHJuY2x4AAEADQAGgAAAAAlpcm90AwAAABhpcG1hAAAAAAAAAAEAAQUBAoMEhQAAADdtZGF0EgAKCDgAewgIaDSAMiEQAAD4Bis1+jXQfDUnS+mWye1ZbkvbJJ98TpAKX6eeUFw=";
+const subsampledAvif =
+  "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAAMAAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAABqaXBycAAAAEtpcGNvAAAAFGlzcGUAAAAAAAAAAgAAAAQAAAAQcGl4aQAAAAADCAgIAAAADGF2MUOBAAwAAAAAE2NvbHJuY2x4AAEADQAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAAOG1kYXQSAAoIGAB7RAQ0GhAyIheHh4YhhJJJJlAAAABIVDandlknjUYJOGd0rjQLwNTyf9w=";
+/** 2 x 3 pixels, orientation 6; written by hand, read by Pillow. */
+const turnedTiff =
+  "SUkqABoAAAD/AAAA/wAAAP8JCAcBAgMEBQYLAAABAwABAAAAAgAAAAEBAwABAAAAAwAAAAIBAwADAAAApAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAgAAABEBBAABAAAACAAAABIBAwABAAAABgAAABUBAwABAAAAAwAAABYBAwABAAAAAwAAABcBBAABAAAAEgAAABwBAwABAAAAAQAAAAAAAAAIAAgACAA=";
+
 describe("decodeImage", () => {
   it("reads CMYK as Pillow does", async () => {
     const image = await decodeImage(Buffer.from(cmykJpeg, "base64"));
@@ -43,6 +52,49 @@ describe("decodeImage", () => {
     const png = await raw.toColourspace("b-w").png().toBuffer();
     expect((await sharp(png).metadata()).channels).toBe(1);
     expect(Array.from((await decodeImage(png)).data)).toEqual([7, 7, 7, 200, 200, 200]);
+  });
+
+  it("turns a TIFF as its orientation says, and an AVIF not, as Pillow does", async () => {
+    const tiff = await decodeImage(Buffer.from(turnedTiff, "base64"));
+    expect([tiff.width, tiff.height]).toEqual([3, 2]);
+    expect([...tiff.data]).toEqual([1, 2, 3, 0, 0, 255, 255, 0, 0, 4, 5, 6, 9, 8, 7, 0, 255, 0]);
+    const avif = await decodeImage(Buffer.from(turnedAvif, "base64"));
+    expect([avif.width, avif.height]).toEqual([2, 4]);
+    const pillow = [
+      19, 78, 199, 49, 78, 200, 79, 78, 198, 109, 78, 198, 140, 78, 198, 170, 78, 198, 200, 78, 199, 230, 78, 199,
+    ];
+    // Decoders of AVIF round the conversion from YCbCr differently.
+    for (const [i, value] of pillow.entries()) expect(Math.abs(avif.data[i]! - value)).toBeLessThanOrEqual(1);
+  });
+
+  it("takes the upper 8 of 16 bits a channel", async () => {
+    const rgb = Uint16Array.of(0x1234, 0xff00, 0x00ff, 0x80ff, 0x7f00, 0xffff);
+    const png = await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } })
+      .toColourspace("rgb16")
+      .png()
+      .toBuffer();
+    expect((await sharp(png).metadata()).depth).toBe("ushort");
+    expect([...(await decodeImage(png)).data]).toEqual([0x12, 0xff, 0, 0x80, 0x7f, 0xff]);
+  });
+
+  it("refuses what decoders give different pixels of", async () => {
+    await expect(decodeImage(Buffer.from(subsampledAvif, "base64"))).rejects.toThrow(/subsampled colour.*PNG/);
+    // Made by Pillow 12.3: gray of 16 bits, which it reads as 255 and 70 for 300 and 70, and of 32 bits, floating-point.
+    for (const [file, reason] of [
+      [
+        "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABEAAAAACB2fwVAAAADUlEQVR4nGNk1PkvBQACqgFIBeJV8QAAAABJRU5ErkJggg==",
+        /grey16 samples are of type ushort.*8 bits a channel/,
+      ],
+      [
+        "SUkqAAgAAAAJAAABBAABAAAAAgAAAAEBBAABAAAAAQAAAAIBAwABAAAAEAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEBBAABAAAAegAAABYBBAABAAAAAQAAABcBBAABAAAABAAAABwBAwABAAAAAQAAAAAAAAAsAUYA",
+        /grey16 samples are of type ushort/,
+      ],
+      [
+        "SUkqAAgAAAAKAAABBAABAAAAAgAAAAEBBAABAAAAAQAAAAIBAwABAAAAIAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEBBAABAAAAhgAAABYBBAABAAAAAQAAABcBBAABAAAACAAAABwBAwABAAAAAQAAAFMBAwABAAAAAwAAAAAAAAAAAAA/AACAPw==",
+        /type float/,
+      ],
+    ] as const)
+      await expect(decodeImage(Buffer.from(file, "base64"))).rejects.toThrow(reason);
   });
 
   it("refuses what is no image, or only part of one", async () => {

@@ -1,8 +1,10 @@
-import sharp from "sharp";
+import sharp, { type Metadata } from "sharp";
 import { LoreError } from "../errors.ts";
+import { avifFacts, untransformed } from "./avif.ts";
+import { firstFrame, type GifFrame, isGif } from "./gif.ts";
 import type { RawImage } from "./source.ts";
 
-/** Bytes that are no image this library can read: another format, corrupt, or cut short. */
+/** Bytes that are no image this library can read (another format, corrupt, cut short), or an image of the wrong size. */
 export class DecodeError extends LoreError {
   override readonly name = "DecodeError";
 }
@@ -26,10 +28,13 @@ export function isImageName(name: string): boolean {
 }
 
 /**
- * Decodes an image file to RGB as `PIL.Image.open(file).convert("RGB")` does: the same pixels for 8-bit JPEG, PNG, WebP,
- * GIF and TIFF. Alpha is dropped, not blended; gray is repeated; CMYK is converted by its definition, without colour
- * profiles; embedded profiles and the EXIF orientation are ignored; of an animation the first frame counts. Images of
- * 16 bits a channel are scaled to 8 (PIL cuts 16-bit gray off at 255 instead).
+ * Decodes an image file to RGB as `PIL.Image.open(file).convert("RGB")` does: the same pixels for JPEG, PNG, WebP, GIF and
+ * TIFF, and within a level for AVIF. Alpha and transparent colours are dropped, not blended; gray is repeated; CMYK is
+ * converted by its definition, without colour profiles; embedded profiles and the EXIF orientation are ignored (a TIFF's own
+ * orientation is not); of 16 bits a channel the upper 8 count; of an animation the first frame.
+ *
+ * Refused is what decoders give different pixels of: AVIF with subsampled colour, which each interpolates in its own way; gray
+ * of more than 8 bits, which PIL cuts off at 255 and others scale; signed and floating-point samples.
  *
  * @param bytes The whole file.
  * @throws {DecodeError} on anything that is no complete image.
@@ -53,13 +58,56 @@ function reasonOf(cause: unknown): string {
 }
 
 async function decoded(bytes: Uint8Array): Promise<RawImage> {
-  const options = { ignoreIcc: true, failOn: "error" } as const;
-  const isCmyk = jpegComponents(bytes) !== 3 && (await sharp(bytes, options).metadata()).space === "cmyk";
+  if (isGif(bytes)) {
+    const frame = firstFrame(bytes);
+    return frame ? onScreen(frame, await pixelsOf(frame.alone)) : pixelsOf(bytes);
+  }
+  const avif = avifFacts(bytes);
+  if (!avif) return pixelsOf(bytes);
+  if (avif.subsampled)
+    throw new DecodeError(
+      "AVIF with subsampled colour, which decoders interpolate differently: save it as PNG, or as AVIF 4:4:4",
+    );
+  if (avif.transforms.some(({ type }) => type === "clap"))
+    throw new DecodeError("AVIF that its own metadata crop: save it as PNG");
+  return pixelsOf(untransformed(bytes, avif));
+}
+
+const options = { ignoreIcc: true, failOn: "error" } as const;
+/** sharp's own, for images that it does not see whole. */
+const mostPixels = 0x3fff ** 2;
+
+function onScreen({ width, height, left, top, fill }: GifFrame, image: RawImage): RawImage {
+  if (image.width === width && image.height === height) return image;
+  if (width * height > mostPixels) throw new DecodeError(`GIF of ${width} x ${height} pixels, which is too large`);
+  const data = new Uint8Array(width * height * 3).map((_, i) => fill[i % 3]!);
+  const row = image.width * 3;
+  for (let y = 0; y < image.height; y++)
+    data.set(image.data.subarray(y * row, (y + 1) * row), ((top + y) * width + left) * 3);
+  return { width, height, data };
+}
+
+async function pixelsOf(bytes: Uint8Array): Promise<RawImage> {
+  const metadata = jpegComponents(bytes) === 3 ? undefined : await sharp(bytes, options).metadata();
+  if (metadata) refuseSamples(metadata, bytes);
+  const isCmyk = metadata?.space === "cmyk";
+  const turned = sharp(bytes, { ...options, autoOrient: metadata?.format === "tiff" });
   const pipeline = isCmyk
-    ? sharp(bytes, options).pipelineColourspace("cmyk").toColourspace("cmyk")
-    : sharp(bytes, options).toColourspace("srgb").removeAlpha();
+    ? turned.pipelineColourspace("cmyk").toColourspace("cmyk")
+    : turned.toColourspace("srgb").removeAlpha();
   const { data, info } = await pipeline.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, data: isCmyk ? fromCmyk(data, info.channels) : data };
+}
+
+/** @throws {DecodeError} on samples that PIL reads differently, or not at all */
+function refuseSamples({ format, space, depth, channels }: Metadata, bytes: Uint8Array): void {
+  if (depth === "uchar") return;
+  // The colour type of a PNG's header: 0 is gray, also where one of its levels is transparent.
+  const isColour = format === "png" ? bytes[25] !== 0 : format === "tiff" && space === "rgb16" && channels === 3;
+  if (depth === "ushort" && isColour) return;
+  throw new DecodeError(
+    `its ${space} samples are of type ${depth}, which decoders bring to 8 bits in different ways: save it with 8 bits a channel`,
+  );
 }
 
 /** PIL's conversion: each ink darkens what black leaves over, in integers. */

@@ -5,9 +5,10 @@ export { type ImageFolderOptions, imageFolder } from "./folder.ts";
 export { type OpenSourceOptions, openSource } from "./open.ts";
 export { balancedSubset, type Choice, chooseImages, shuffled } from "./order.ts";
 export { parquetDataset } from "./parquet.ts";
+export { preprocess } from "./preprocess.ts";
 export { nativeSize, readImage, writePlanes } from "./read.ts";
 export { collecting, type Telling, tellFault, tellRemarks } from "./remarks.ts";
-export { preprocess, resizeBicubic } from "./resize.ts";
+export { resize } from "./resize.ts";
 export { Skips } from "./skips.ts";
 export {
   describeLocation,

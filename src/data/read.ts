@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { UsageError } from "../errors.ts";
+import { framingOf, type ImageForm } from "../framing.ts";
 import { lfsPointer } from "../lfs.ts";
 import { DecodeError, decodeImage } from "./decode.ts";
 import { ParquetImages } from "./parquet-rows.ts";
 import { readAt } from "./positioned.ts";
-import { preprocess } from "./resize.ts";
+import { preprocess } from "./preprocess.ts";
 import { Skips } from "./skips.ts";
 import { describeLocation, type ImageLocation, type ImageSource, type RawImage } from "./source.ts";
 import { renderSynthetic } from "./synthetic-render.ts";
@@ -12,26 +13,17 @@ import { renderSynthetic } from "./synthetic-render.ts";
 /** What was decoded around the rows read so far; each worker thread has its own. */
 const parquetImages = new ParquetImages();
 
-/** How an image becomes `size` x `size`: resized and cut as `preprocess` does, or not at all. */
-export interface Fit {
-  readonly size: number;
-  /** An image of another size is an error instead of being resized. */
-  readonly exact?: boolean;
-}
-
 /**
- * The pixels of one image; a generated image is drawn at the size asked for.
+ * The pixels of one image, resized and cut as `preprocess` does; a generated image is drawn at the size asked for.
  *
- * @throws {DecodeError} when the bytes are no complete image; the file system's error when they cannot be read, or an
+ * @throws {DecodeError} when the bytes are no complete image, or it is not of the size that a framing needs; the file system's error when they cannot be read, or an
  * error of the container (a tar or Parquet file) that was damaged since it was listed.
  */
-export async function readImage(location: ImageLocation, { size, exact }: Fit): Promise<RawImage> {
-  if (location.kind === "synthetic") return renderSynthetic(location.seed, location.split, location.index, size);
-  const image = await decodeImage(await readBytes(location));
-  if (!exact) return preprocess(image, size);
-  const { width, height } = image;
-  if (width === size && height === size) return image;
-  throw new DecodeError(`it is ${width} x ${height} pixels, and ${size} x ${size} are needed at native resolution`);
+export async function readImage(location: ImageLocation, form: ImageForm): Promise<RawImage> {
+  const framing = framingOf(form);
+  if (location.kind === "synthetic")
+    return renderSynthetic(location.seed, location.split, location.index, framing.size);
+  return preprocess(await decodeImage(await readBytes(location)), framing);
 }
 
 /** @throws {DecodeError} when a Git LFS pointer lies in the image's place. */

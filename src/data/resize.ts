@@ -1,21 +1,26 @@
 import { UsageError } from "../errors.ts";
+import type { Filter } from "../framing.ts";
+import { kernels } from "./filters.ts";
 import type { RawImage } from "./source.ts";
 
 /*
- * Pillow's bicubic resize for 8-bit images, from its definition: vision encoders were trained on images that Pillow
- * resized, and other resizers (libvips' among them) differ from it by several grey levels.
+ * Pillow's resize for 8-bit images, from its definition: vision encoders were trained on images that Pillow resized, and
+ * other resizers (libvips' among them) differ from it by several grey levels.
  */
 
 /** Bits after the binary point of the weights: 8 bits of a pixel and 2 bits of head-room leave 22 of an int32. */
 const PRECISION = 22;
 
-/** Radius of the bicubic kernel, in source pixels at scale 1. */
-const RADIUS = 2;
-
 /** The part of the resized image that is wanted, in its own pixels. */
-interface Window {
+export interface Window {
   readonly start: number;
   readonly length: number;
+}
+
+/** An output axis: its full length, and the part of it that is computed. */
+export interface Axis {
+  readonly total: number;
+  readonly window: Window;
 }
 
 /** For each output position: where its source pixels start, how many there are, and their fixed-point weights. */
@@ -28,69 +33,58 @@ interface Taps {
 }
 
 /**
- * What torchvision's `Resize(size, bicubic)` and `CenterCrop(size)` make of a PIL image, bit for bit: the shortest side
- * becomes `size`, the longest `floor(size * longest / shortest)`, then the centre `size` x `size` is cut out.
- *
- * Enlarging interpolates; shrinking widens the kernel (antialiasing). Rounds to 8 bits between the two passes, as
- * Pillow does.
- *
- * @param size Side of the result in pixels.
- * @throws {UsageError} when `size` is no positive integer.
- */
-export function preprocess(image: RawImage, size: number): RawImage {
-  if (!Number.isInteger(size) || size < 1) {
-    throw new UsageError(`Image size ${size}: must be a positive whole number of pixels.`);
-  }
-  const { width, height } = image;
-  const shortest = Math.min(width, height);
-  const resizedWidth = width === shortest ? size : Math.floor((size * width) / shortest);
-  const resizedHeight = height === shortest ? size : Math.floor((size * height) / shortest);
-  return resample(
-    image,
-    { total: resizedWidth, window: { start: cropOffset(resizedWidth, size), length: size } },
-    { total: resizedHeight, window: { start: cropOffset(resizedHeight, size), length: size } },
-  );
-}
-
-/**
- * The image at another size, as Pillow's `image.resize((width, height), BICUBIC)` gives it, bit for bit. The aspect
- * ratio is not kept.
+ * The image at another size, as Pillow's `image.resize((width, height), filter)` gives it, bit for bit. The aspect ratio is
+ * not kept.
  *
  * @throws {UsageError} when a side is no positive integer.
  */
-export function resizeBicubic(image: RawImage, width: number, height: number): RawImage {
+export function resize(image: RawImage, width: number, height: number, filter: Filter): RawImage {
   if (![width, height].every((side) => Number.isInteger(side) && side >= 1)) {
     throw new UsageError(`Image size ${width}x${height}: both sides must be positive whole numbers of pixels.`);
   }
-  return resample(
-    image,
-    { total: width, window: { start: 0, length: width } },
-    { total: height, window: { start: 0, length: height } },
-  );
+  const whole = (total: number): Axis => ({ total, window: { start: 0, length: total } });
+  return resample(image, whole(width), whole(height), filter);
 }
 
-/** `int(round((resized - size) / 2))` of torchvision's centre crop; Python rounds halves to the even neighbour. */
-function cropOffset(resized: number, size: number): number {
-  const margin = resized - size;
-  const half = Math.floor(margin / 2);
-  return margin % 2 === 0 || half % 2 === 0 ? half : half + 1;
-}
-
-/** An output axis: its full length, and the part of it that is computed. */
-interface Axis {
-  readonly total: number;
-  readonly window: Window;
-}
-
-function resample(image: RawImage, horizontal: Axis, vertical: Axis): RawImage {
-  const rows = taps(image.height, vertical);
-  const columns = taps(image.width, horizontal);
+/**
+ * A part of the image at another size. Enlarging interpolates; shrinking widens the kernel (antialiasing), except with the
+ * nearest neighbour. Rounds to 8 bits between the two passes, as Pillow does.
+ */
+export function resample(image: RawImage, horizontal: Axis, vertical: Axis, filter: Filter): RawImage {
+  if (filter === "nearest") return nearest(image, horizontal, vertical);
+  const rows = taps(image.height, vertical, filter);
+  const columns = taps(image.width, horizontal, filter);
   // Only the rows that the second pass reads are worth resizing in the first.
   const firstRow = rows.starts[0]!;
   const lastRow = rows.starts[rows.starts.length - 1]! + rows.counts[rows.counts.length - 1]!;
   const width = horizontal.window.length;
   const narrowed = resizeRows(image, columns, firstRow, lastRow - firstRow, width);
   return { width, height: vertical.window.length, data: resizeColumns(narrowed, rows, firstRow, width) };
+}
+
+function nearest(image: RawImage, horizontal: Axis, vertical: Axis): RawImage {
+  const rows = nearestPlaces(image.height, vertical);
+  const columns = nearestPlaces(image.width, horizontal);
+  const data = new Uint8Array(rows.length * columns.length * 3);
+  let out = 0;
+  for (const row of rows) {
+    for (const column of columns) {
+      const at = (row * image.width + column) * 3;
+      data[out++] = image.data[at]!;
+      data[out++] = image.data[at + 1]!;
+      data[out++] = image.data[at + 2]!;
+    }
+  }
+  return { width: columns.length, height: rows.length, data };
+}
+
+/** Pillow adds the scale up, and so its rounding. */
+function nearestPlaces(sourceLength: number, { total, window: { start, length } }: Axis): Int32Array {
+  const scale = sourceLength / total;
+  const places = new Int32Array(length);
+  for (let i = 0, place = scale * 0.5; i < start + length; i++, place += scale)
+    if (i >= start) places[i - start] = Math.min(Math.trunc(place), sourceLength - 1);
+  return places;
 }
 
 function resizeRows(image: RawImage, taps: Taps, firstRow: number, rowCount: number, width: number): Uint8Array {
@@ -144,21 +138,13 @@ function toByte(sum: number): number {
   return Math.max(0, Math.min(sum >> PRECISION, 255));
 }
 
-/** The cubic convolution kernel with a = -0.5 (Catmull-Rom). */
-function bicubic(x: number): number {
-  const a = -0.5;
-  const d = Math.abs(x);
-  if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
-  if (d < 2) return (((d - 5) * d + 8) * d - 4) * a;
-  return 0;
-}
-
-function taps(sourceLength: number, { total, window }: Axis): Taps {
+function taps(sourceLength: number, { total, window }: Axis, filter: Exclude<Filter, "nearest">): Taps {
   const { length } = window;
   if (sourceLength === total) return unchanged(window);
   const scale = sourceLength / total;
   const stretch = Math.max(scale, 1);
-  const support = RADIUS * stretch;
+  const { support: radius, weight } = kernels[filter];
+  const support = radius * stretch;
   const stride = Math.ceil(support) * 2 + 1;
   const starts = new Int32Array(length);
   const counts = new Int32Array(length);
@@ -172,11 +158,11 @@ function taps(sourceLength: number, { total, window }: Axis): Taps {
     counts[i] = count;
     let sum = 0;
     for (let tap = 0; tap < count; tap++) {
-      exact[tap] = bicubic((tap + start - center + 0.5) * (1 / stretch));
+      exact[tap] = weight((tap + start - center + 0.5) * (1 / stretch));
       sum += exact[tap]!;
     }
     for (let tap = 0; tap < count; tap++) {
-      const fixed = (exact[tap]! / sum) * (1 << PRECISION);
+      const fixed = (sum === 0 ? exact[tap]! : exact[tap]! / sum) * (1 << PRECISION);
       weights[i * stride + tap] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
     }
   }

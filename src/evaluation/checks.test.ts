@@ -146,7 +146,7 @@ describe("through an evaluation", () => {
   };
   /** The encoder with something behind its head, in place of embedding and head. */
   const behindHead = (change: (logits: Value) => Value): Encoder => {
-    const { name, imageSize, normalization, parameters, layout, head } = encoder;
+    const { name, imageSize, framing, normalization, parameters, layout, head } = encoder;
     const classes = head!.bias.data.length;
     const identity = new Float32Array(classes * classes).map((_, i) => (i % (classes + 1) === 0 ? 1 : 0));
     const changed = (pixels: Value, weights: Weights): Value => {
@@ -155,7 +155,7 @@ describe("through an evaluation", () => {
       return change(g.gemm(features, g.constant(head!.weight), g.constant(head!.bias), { transB: true }));
     };
     return {
-      ...{ name, imageSize, normalization, parameters, layout },
+      ...{ name, imageSize, framing, normalization, parameters, layout },
       embeddingSize: classes,
       head: {
         kind: "linear",

@@ -102,11 +102,11 @@ export async function imageClassifier(
   source: ImageSource,
   options: ClassifierOptions = {},
 ): Promise<ImageClassifier> {
-  const { head, parameters, text, name } = encoder;
+  const { head, headAdvice, parameters, text, name } = encoder;
   const { length: classes } = classesOf(source);
   if (!head && !text && !options.templates) {
     throw new UsageError(
-      `${name} has neither a classification head nor a text tower with its tokeniser; accuracy needs one of them.`,
+      `${name} has neither a classification head nor a text tower with its tokeniser; accuracy needs one of them.${headAdvice === undefined ? "" : ` ${headAdvice}`}`,
     );
   }
   const defaultTemplates = source.templates ?? [plainTemplate];

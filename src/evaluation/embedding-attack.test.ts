@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { apgd, type Norm, pgd } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
+import { usualFraming } from "../framing.ts";
 import type { Value } from "../graph/index.ts";
 import type { Encoder, Weights } from "../models/encoder.ts";
 import type { Tensor } from "../onnx/tensor.ts";
@@ -173,7 +174,7 @@ describe("on a linear encoder the optimum is known", () => {
     const embed = (x: Value, weights: Weights): Value =>
       x.graph.matMul(x.graph.reshape(x, [x.shape[0]!, 48]), weights("w"));
     return {
-      ...{ name: "linear", imageSize: 4, embeddingSize: outputs, normalization, layout },
+      ...{ name: "linear", imageSize: 4, embeddingSize: outputs, framing: usualFraming(4), normalization, layout },
       parameters: new Map([["w", tensor]]),
       ...{ embed, embedNormalized: embed, headFeatures: embed },
       withParameters: () => linear(outputs),

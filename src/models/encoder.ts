@@ -1,3 +1,4 @@
+import type { Framing } from "../framing.ts";
 import type { Graph, Value } from "../graph/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import type { LinearClassifier } from "./classifier.ts";
@@ -22,6 +23,9 @@ export interface Encoder {
   /** Side of the square input, in pixels. */
   readonly imageSize: number;
   readonly embeddingSize: number;
+  /** How an image of any size becomes that square: done by whoever reads images. */
+  readonly framing: Framing;
+  /** Done in the graph. */
   readonly normalization: Normalization;
   readonly parameters: Parameters;
   /** How its file names and arranges the tensors; `saveEncoder` writes the same. */
@@ -30,6 +34,8 @@ export interface Encoder {
   readonly text?: TextTower;
   /** A fixed head over `headFeatures`. */
   readonly head?: LinearClassifier;
+  /** Where there is none: how one may be had, in words. */
+  readonly headAdvice?: string;
   /**
    * Adds the encoder to the graph that `pixels` belongs to.
    *

@@ -16,6 +16,7 @@ import { openClipConfigName } from "./layouts/open-clip-config.ts";
 import { timmLayout } from "./layouts/timm.ts";
 import { unwrapped } from "./layouts/unwrapped.ts";
 import { loadOnnxEncoder, type OnnxOptions, onnxFileIn } from "./onnx/load.ts";
+import { contradiction, statedIn } from "./preprocessing/index.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 export interface LoadOptions extends LayoutOptions, DownloadOptions, OnnxOptions {}
@@ -42,10 +43,10 @@ export async function loadEncoder(spec: string, options: LoadOptions = {}): Prom
   try {
     if (file.endsWith(".onnx")) return loadOnnxEncoder(file, { ...options, ...(isRemote && { name: spec }) });
     refuseOnnxOptions(options);
-    const found = openFiles(file);
+    const found = { ...openFiles(file, options), ...(isRemote && { name: spec }) };
     const tensors = unwrapped(found.tensors, (names) => layoutOf(names) !== undefined);
     const layout = layoutOf(tensors);
-    if (layout) return layout.read({ ...found, tensors, ...(isRemote && { name: spec }) }, options);
+    if (layout) return layout.read({ ...found, tensors }, options);
     const known = layouts.map(([whose]) => whose).join("; ");
     throw new UsageError(`Its tensors (${some(tensors.keys(), 5)}) have the names of no layout known here (${known}).`);
   } catch (cause) {
@@ -99,23 +100,23 @@ export function encoderFolder(spec: string): string {
   return dirname(weightsFile(spec));
 }
 
-function openFiles(file: string): EncoderFiles {
+function openFiles(file: string, { onWarning }: LoadOptions): EncoderFiles {
   const folder = dirname(file);
   const json = (name: string): Config => {
     const path = join(folder, name);
     return new Config(existsSync(path) ? readJson(path) : undefined, name);
   };
-  const preprocessor = json("preprocessor_config.json");
-  const [mean, std] = [preprocessor.triple("image_mean"), preprocessor.triple("image_std")];
-  const crop = preprocessor.object("crop_size");
   return {
     name: weightNames.includes(basename(file)) ? basename(resolve(folder)) : basename(file, ".safetensors"),
     folder,
     tensors: file.endsWith(".json") ? readShards(file) : readTensors(file),
     config: json("config.json"),
     ...(existsSync(join(folder, openClipConfigName)) && { openClipConfig: json(openClipConfigName) }),
-    ...(mean && std && { normalization: { mean, std } }),
-    ...(crop.has("height") && { cropSize: crop.count("height") }),
+    stated: (...dialects) => {
+      const doubt = contradiction(folder, dialects);
+      if (doubt !== undefined) onWarning?.(doubt);
+      return statedIn(folder, dialects);
+    },
   };
 }
 

@@ -9,12 +9,12 @@ import type { Encoder, Parameters, Weights } from "./encoder.ts";
  * @throws UsageError when the head reads embeddings of another size
  */
 export function withHead(encoder: Encoder, head: LinearClassifier): Encoder {
-  const { name, imageSize, embeddingSize, normalization, parameters, layout, text } = encoder;
+  const { name, imageSize, embeddingSize, framing, normalization, parameters, layout, text } = encoder;
   const size = head.weight.shape[1];
   if (size !== embeddingSize)
     throw new UsageError(`The head reads embeddings of ${size} numbers, and those of ${name} have ${embeddingSize}.`);
   return {
-    ...{ name, imageSize, embeddingSize, normalization, parameters, layout, head },
+    ...{ name, imageSize, embeddingSize, framing, normalization, parameters, layout, head },
     ...(text && { text }),
     embed: (pixels: Value, weights: Weights) => encoder.embed(pixels, weights),
     embedNormalized: (normalized: Value, weights: Weights) => encoder.embedNormalized(normalized, weights),

@@ -2,6 +2,7 @@ export { ConstantPool, constantValue, float32Tensor, int64Tensor, numbersOf, sca
 export { decodeModel } from "./decode.ts";
 export { type EncodedModel, type EncodeOptions, encodeModel } from "./encode.ts";
 export { OnnxError } from "./errors.ts";
+export { externalLocations } from "./external-files.ts";
 export {
   type Attributes,
   type AttributeValue,

@@ -1,4 +1,5 @@
 import { type BatchOptions, type ImageBatch, type ImageSource, openBatches } from "../../data/index.ts";
+import { framingOf } from "../../framing.ts";
 
 /** Bytes of images that are held between iterations. */
 const heldAtMost = 2 ** 30;
@@ -8,7 +9,7 @@ const heldAtMost = 2 ** 30;
  * Files that cannot be read are reported the first time alone.
  */
 export function repeatedBatches(source: ImageSource, options: BatchOptions): () => AsyncIterable<ImageBatch> {
-  const holds = options.order.length * 3 * options.size ** 2 * Float32Array.BYTES_PER_ELEMENT <= heldAtMost;
+  const holds = options.order.length * 3 * framingOf(options).size ** 2 * Float32Array.BYTES_PER_ELEMENT <= heldAtMost;
   let held: readonly ImageBatch[] | undefined;
   const reported = new Set<string>();
   return async function* () {

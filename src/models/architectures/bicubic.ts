@@ -27,8 +27,25 @@ export function bicubicTaps(from: number, to: number): readonly Taps[] {
 
 /** The same as a matrix [to, from], row-major: interpolated = matrix signal. */
 export function bicubicMatrix(from: number, to: number): Float32Array {
-  const matrix = new Float32Array(to * from);
-  for (const [row, taps] of bicubicTaps(from, to).entries())
-    for (const { index, weight } of taps) matrix[row * from + index]! += weight;
+  return matrixOf(bicubicTaps(from, to), from);
+}
+
+/** Bilinear interpolation likewise. */
+export function bilinearMatrix(from: number, to: number): Float32Array {
+  const taps = Array.from({ length: to }, (_, i): Taps => {
+    const centre = ((i + 0.5) * from) / to - 0.5;
+    const base = Math.floor(centre);
+    return [0, 1].map((offset) => ({
+      index: Math.min(Math.max(base + offset, 0), from - 1),
+      weight: 1 - Math.abs(centre - base - offset),
+    }));
+  });
+  return matrixOf(taps, from);
+}
+
+function matrixOf(rows: readonly Taps[], width: number): Float32Array {
+  const matrix = new Float32Array(rows.length * width);
+  for (const [row, taps] of rows.entries())
+    for (const { index, weight } of taps) matrix[row * width + index]! += weight;
   return matrix;
 }

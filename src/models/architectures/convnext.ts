@@ -1,3 +1,4 @@
+import { type Framing, framingAt, usualFraming } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
 import { product } from "../../graph/shapes.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
@@ -66,6 +67,7 @@ export class ConvNextEncoder implements Encoder {
   readonly name: string;
   readonly architecture: ConvNextArchitecture;
   readonly imageSize: number;
+  readonly framing: Framing;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
   readonly layout: Layout;
@@ -76,6 +78,8 @@ export class ConvNextEncoder implements Encoder {
     readonly architecture: ConvNextArchitecture;
     /** Pixels; divisible by the last stage's stride, 32 with four stages. */
     readonly imageSize: number;
+    /** At any size: it is brought to `imageSize`. Default `usualFraming`. */
+    readonly framing?: Framing;
     readonly normalization: Normalization;
     readonly parameters: Parameters;
     readonly layout: Layout;
@@ -86,6 +90,7 @@ export class ConvNextEncoder implements Encoder {
     this.name = name;
     this.architecture = architecture;
     this.imageSize = imageSize;
+    this.framing = framingAt(options.framing ?? usualFraming(imageSize), imageSize);
     this.normalization = options.normalization;
     this.parameters = checkedParameters(name, convNextShapes(architecture), options.parameters);
     this.layout = options.layout;

@@ -1,4 +1,5 @@
 import { UsageError } from "../../errors.ts";
+import { type Framing, framingAt, usualFraming } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
 import { leaner } from "../../graph/passes/index.ts";
 import { allocate, elementCount, type Tensor } from "../../onnx/tensor.ts";
@@ -75,6 +76,7 @@ export class VitEncoder implements Encoder {
   readonly name: string;
   readonly architecture: CompleteVit;
   readonly imageSize: number;
+  readonly framing: Framing;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
   readonly layout: Layout;
@@ -86,6 +88,8 @@ export class VitEncoder implements Encoder {
     readonly architecture: VitArchitecture;
     /** Pixels; divisible by the patch size. Position embeddings are interpolated to it when they have another size. */
     readonly imageSize: number;
+    /** At any size: it is brought to `imageSize`. Default `usualFraming`. */
+    readonly framing?: Framing;
     readonly normalization: Normalization;
     readonly parameters: Parameters;
     /** How `saveEncoder` writes it. Default `timm`. */
@@ -97,6 +101,7 @@ export class VitEncoder implements Encoder {
     this.name = options.name;
     this.architecture = complete(options.architecture);
     this.imageSize = imageSize;
+    this.framing = framingAt(options.framing ?? usualFraming(imageSize), imageSize);
     this.normalization = options.normalization;
     this.parameters = fittedParameters(options.name, this.architecture, imageSize, parameters);
     this.layout = options.layout ?? "timm";

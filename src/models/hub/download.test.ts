@@ -3,8 +3,11 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import type { Tensor } from "../../onnx/tensor.ts";
 import { clip, clipFiles, commit, hubFixture, refusal, weights, weightsHash } from "../../testing/hub-fixture.ts";
+import { residualNetwork } from "../../testing/onnx-networks.ts";
+import { writeSplit } from "../../testing/split-weights.ts";
 import { tinyClip } from "../../testing/tiny-clip.ts";
 import { loadEncoder } from "../load.ts";
+import { normalizations } from "../normalizations.ts";
 import { encodeSafetensors, readSafetensors } from "../safetensors.ts";
 import { saveEncoder } from "../saving/save.ts";
 import { OnnxText } from "../text/onnx-text.ts";
@@ -225,6 +228,20 @@ describe("downloadEncoder", () => {
       vi.stubEnv("HF_HUB_OFFLINE", "1");
       expect(await refusal(`tests/clip@${commit}`)).toContain("no complete copy");
     });
+  });
+});
+
+describe("an ONNX model with weights beside it", () => {
+  it("comes with all files that it names, whatever they are called", async () => {
+    const made = join(hub.home, "made", "onnx", "model.onnx");
+    writeSplit(made, residualNetwork(), (index) => `tensor${String(index).padStart(2, "0")}`);
+    const names = readdirSync(join(made, ".."));
+    const files = Object.fromEntries(names.map((name) => [`onnx/${name}`, readFileSync(join(made, "..", name))]));
+    hub.server.serve({ id: "tests/split", commit, files: { ...files, "onnx/other.bin": "not needed" } });
+    const encoder = await loadEncoder("tests/split", { normalization: normalizations.none });
+    expect(encoder.imageSize).toBe(16);
+    const folder = await downloadEncoder("tests/split");
+    expect(readdirSync(join(folder, "onnx")).sort()).toEqual(names.sort());
   });
 });
 

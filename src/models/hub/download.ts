@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { UsageError } from "../../errors.ts";
 import { readTensorNames } from "../safetensors.ts";
 import type { RepositoryRevision } from "./client.ts";
-import { chooseFiles, holdsWeights, holdTextTower, mayBeNeeded, textModelFiles } from "./files.ts";
+import { chooseFiles, holdsWeights, holdTextTower, mayBeNeeded, textModelFiles, weightsOfOnnx } from "./files.ts";
 import { type DownloadOptions, type Need, obtainSnapshot } from "./snapshot.ts";
 
 export type { DownloadOptions, DownloadProgress } from "./snapshot.ts";
@@ -50,12 +50,14 @@ function encoderNeed(id: string): Need {
     what: "in safetensors or ONNX",
     mayBeNeeded,
     choose: (files) => chooseFiles(id, files),
-    // The ONNX text tower, where the repository has one and its weights do not.
+    // The ONNX text tower, where the repository has one and its weights do not; files of weights that ONNX files name.
     more: (files, here) => {
+      const models = here.filter(({ file }) => file.path.endsWith(".onnx"));
+      const held = models.flatMap(({ file, at }) => weightsOfOnnx(files, file.path, at));
       const textModel = textModelFiles(files);
-      if (textModel.length === 0) return [];
+      if (textModel.length === 0) return held;
       const weights = here.filter(({ file }) => file.path.endsWith(".safetensors"));
-      return holdTextTower(weights.flatMap(({ at }) => readTensorNames(at))) ? [] : textModel;
+      return holdTextTower(weights.flatMap(({ at }) => readTensorNames(at))) ? held : [...held, ...textModel];
     },
     holds: holdsWeights,
   };

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { UsageError } from "../../errors.ts";
-import { readJson } from "../files.ts";
+import { externalLocations, OnnxError } from "../../onnx/index.ts";
+import { readBytes, readJson } from "../files.ts";
 import { isPickle, pickledRepositoryRefusal } from "./pickle.ts";
 
 /** A file of a repository on the hub. */
@@ -18,6 +19,7 @@ export const settingsFiles = [
   "config.json",
   "open_clip_config.json",
   "preprocessor_config.json",
+  "processor_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
   "vocab.json",
@@ -62,9 +64,30 @@ export function chooseFiles(id: string, files: readonly RepositoryFile[]): reado
   );
 }
 
-/** Whether an encoder may need a file: those of the top folder, and the text tower. */
+/** Whether an encoder may need a file: those of the top folder, and those in `onnx/`, where weights have any names. */
 export function mayBeNeeded(path: string): boolean {
-  return !path.includes("/") || [...textModel, ...onnxModels, ...onnxModels.map(dataOf)].includes(path);
+  return !path.includes("/") || path.startsWith("onnx/");
+}
+
+/**
+ * The files of weights that an ONNX file of a repository names.
+ *
+ * @param path where the file lies in the repository
+ * @param at where it lies here
+ */
+export function weightsOfOnnx(files: readonly RepositoryFile[], path: string, at: string): readonly RepositoryFile[] {
+  const locations = locationsIn(at).map((location) => posix.join(posix.dirname(path), location));
+  return files.filter((file) => locations.includes(file.path));
+}
+
+function locationsIn(at: string): readonly string[] {
+  try {
+    return externalLocations(readBytes(at));
+  } catch (cause) {
+    // Whoever opens it says what is wrong with it.
+    if (cause instanceof OnnxError) return [];
+    throw cause;
+  }
 }
 
 /** The text tower of a transformers.js folder, which stands in where the weights have none. */

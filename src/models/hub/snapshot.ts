@@ -36,7 +36,7 @@ export interface Need {
    * @throws UsageError when the repository lacks what is needed
    */
   readonly choose: (files: readonly RepositoryFile[]) => readonly RepositoryFile[];
-  /** Files that turn out to be needed, too, once the chosen ones are here. */
+  /** Files that turn out to be needed, too, once others are here; asked again once those are. */
   readonly more?: (
     files: readonly RepositoryFile[],
     here: readonly { readonly file: RepositoryFile; readonly at: string }[],
@@ -75,9 +75,7 @@ export async function obtainSnapshot(
   const url = `${settings.endpoint}/${kind}${repository.id}/resolve/${commit}`;
   const source: Source = { client, url, commit, cached };
   try {
-    await transfer(source, chosen, options);
-    const files = [...(await further(source, need, chosen, listing.files)), ...chosen];
-    await transfer(source, files, options);
+    const files = await transferAll(source, need, chosen, listing.files, options);
     // In their order, so that a snapshot with the last has the rest.
     for (const file of files) await cached.link(commit, file);
     cached.point(repository.revision, commit);
@@ -169,6 +167,24 @@ async function transfer(
       onProgress?.({ file: file.path, bytes: done + bytes, totalBytes }),
     );
     done += file.size;
+  }
+}
+
+/** Brings files here, and those that they turn out to need, which come before them in what it gives. */
+async function transferAll(
+  source: Source,
+  need: Need,
+  chosen: readonly RepositoryFile[],
+  listed: readonly RepositoryFile[],
+  options: DownloadOptions,
+): Promise<readonly RepositoryFile[]> {
+  let files = chosen;
+  for (;;) {
+    await transfer(source, files, options);
+    const wanted = await further(source, need, files, listed);
+    const added = [...new Set(wanted)].filter((file) => !files.includes(file));
+    if (added.length === 0) return files;
+    files = [...added, ...files];
   }
 }
 

@@ -5,6 +5,7 @@ import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
 import { type FileContent, jsonFile } from "../files.ts";
 import { normalizations } from "../normalizations.ts";
+import { checkSize, type Stated } from "../preprocessing/index.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
@@ -24,24 +25,31 @@ import { readLogitScale, writeLogitScale } from "./logit-scale.ts";
 export const transformersClipLayout: LayoutReader = {
   recognises: isTransformersClip,
   read: (files, options) =>
-    clipEncoder(readTransformersClip(files.tensors, files.config), files, "transformers-clip", options),
+    clipEncoder(
+      readTransformersClip(files.tensors, files.config),
+      files,
+      { layout: "transformers-clip", stated: files.stated("transformers") },
+      options,
+    ),
 };
 
 /** The encoder that a layout's parts make. */
 export function clipEncoder(
   parts: ClipParts,
   files: EncoderFiles,
-  layout: Layout,
-  { imageSize }: LayoutOptions,
+  { layout, stated }: { readonly layout: Layout; readonly stated: Stated },
+  options: LayoutOptions,
 ): Encoder {
   const { vision } = parts;
-  const { name, normalization } = files;
+  checkSize(stated, vision.imageSize, options.imageSize);
+  const imageSize = options.imageSize ?? vision.imageSize;
   const text = textTower(parts.text, vision.architecture.projection ?? vision.architecture.width, files);
   return new VitEncoder({
-    name,
+    name: files.name,
     architecture: vision.architecture,
-    imageSize: imageSize ?? vision.imageSize,
-    normalization: normalization ?? normalizations.clip,
+    imageSize,
+    ...(stated.framing && { framing: stated.framing(imageSize) }),
+    normalization: stated.normalization ?? normalizations.clip,
     parameters: vision.parameters,
     layout,
     ...(text && { text }),
@@ -64,7 +72,7 @@ export function textTower(
   const tokenizer = findTokenizer(folder);
   if (!tokenizer) return undefined;
   if (text) return new ClipText({ ...text, tokenizer });
-  return new OnnxText({
+  return OnnxText.open({
     path,
     tokenizer,
     embeddingSize,

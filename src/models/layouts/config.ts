@@ -1,15 +1,29 @@
 import { UsageError } from "../../errors.ts";
-import type { Normalization } from "../encoder.ts";
 
 /** A JSON object of unknown content, read field by field. */
 export class Config {
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #path: string;
 
+  /** What messages call it. */
+  get path(): string {
+    return this.#path;
+  }
+
   /** @param path names the object in messages: `config.json`, or `config.json: vision_config` */
   constructor(json: unknown, path: string) {
     this.#fields = typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
     this.#path = path;
+  }
+
+  /** The names of its fields. */
+  get names(): readonly string[] {
+    return Object.keys(this.#fields);
+  }
+
+  /** What is under this name; null counts as nothing. */
+  given(name: string): unknown {
+    return this.#fields[name] ?? undefined;
   }
 
   has(name: string): boolean {
@@ -42,13 +56,6 @@ export class Config {
     const value = this.number(name, fallback);
     if (Number.isInteger(value) && value > 0) return value;
     throw new UsageError(`${this.#path}: ${name} is ${value}; a positive whole number is needed.`);
-  }
-
-  /** Three numbers, one a channel. */
-  triple(name: string): Normalization["mean"] | undefined {
-    const value = this.#fields[name];
-    if (!Array.isArray(value) || value.length !== 3 || !value.every((x) => typeof x === "number")) return undefined;
-    return value as unknown as Normalization["mean"];
   }
 }
 

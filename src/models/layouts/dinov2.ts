@@ -34,10 +34,7 @@ export const transformersDinov2Layout: LayoutReader = {
 
 const firstScale = (prefix: string): string => `${prefix}encoder.layer.0.layer_scale1.lambda1`;
 
-function readDinov2(
-  { name, tensors, config, normalization, cropSize }: EncoderFiles,
-  options: LayoutOptions,
-): VitEncoder {
+function readDinov2({ name, tensors, config, stated: statedBy }: EncoderFiles, options: LayoutOptions): VitEncoder {
   const prefix = tensors.has(firstScale(modelPrefix)) ? modelPrefix : "";
   refuseVariants(tensors, prefix, config);
   const embeddings = `${prefix}embeddings.`;
@@ -64,12 +61,15 @@ function readDinov2(
     known: "DINOv2",
   });
   const grid = Math.round(Math.sqrt(positions - 1)) * patch;
+  const stated = statedBy("transformers");
+  // Its images are smaller than those that the positions were last trained with.
+  const imageSize = options.imageSize ?? stated.size ?? config.count("image_size", grid);
   return new VitEncoder({
     name,
     architecture,
-    // Its images are smaller than those that the positions were last trained with.
-    imageSize: options.imageSize ?? cropSize ?? config.count("image_size", grid),
-    normalization: normalization ?? normalizations.imagenet,
+    imageSize,
+    ...(stated.framing && { framing: stated.framing(imageSize) }),
+    normalization: stated.normalization ?? normalizations.imagenet,
     parameters: readFields(fields, tensors, vitShapes(architecture, grid)),
     layout: "transformers-dinov2",
     ...(head && { head }),

@@ -1,6 +1,7 @@
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { Activation } from "../architectures/transformer.ts";
-import type { Encoder, Normalization } from "../encoder.ts";
+import type { Encoder } from "../encoder.ts";
+import type { Dialect, Stated } from "../preprocessing/index.ts";
 import type { Config } from "./config.ts";
 
 /**
@@ -22,10 +23,8 @@ export interface EncoderFiles {
   readonly config: Config;
   /** The content of open_clip_config.json, where there is one. */
   readonly openClipConfig?: Config;
-  /** What preprocessor_config.json says of the channels. */
-  readonly normalization?: Normalization;
-  /** What preprocessor_config.json cuts images to. */
-  readonly cropSize?: number;
+  /** What the files beside the weights say of how images are prepared; see `statedIn`. */
+  readonly stated: (...dialects: readonly Dialect[]) => Stated;
 }
 
 export interface LayoutOptions {

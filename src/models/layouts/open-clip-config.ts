@@ -2,7 +2,8 @@ import { UsageError } from "../../errors.ts";
 import { ConvNextEncoder } from "../architectures/convnext.ts";
 import type { Activation } from "../architectures/transformer.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
-import type { Encoder, Normalization } from "../encoder.ts";
+import type { Encoder } from "../encoder.ts";
+import { openClipPreprocessing } from "../preprocessing/index.ts";
 import { ClipText, type ClipTextArchitecture } from "../text/clip-text.ts";
 import { type Config, mlpRatio } from "./config.ts";
 
@@ -27,12 +28,6 @@ export function openClipActivation(config: Config | undefined, given: Activation
       'or say --activation quick_gelu or --activation gelu (in code, activation: "quickGelu" or "gelu"). ' +
       "OpenAI's own weights use quick_gelu, LAION's gelu.",
   );
-}
-
-export function openClipNormalization(config: Config | undefined): Normalization | undefined {
-  const preprocess = config?.object("preprocess_cfg");
-  const [mean, std] = [preprocess?.triple("mean"), preprocess?.triple("std")];
-  return mean && std && { mean, std };
 }
 
 /**
@@ -61,7 +56,7 @@ export function checkedEpsilon(tower: Config, pooling: string): number {
 
 /** `open_clip_config.json` of an encoder. */
 export function openClipConfig(encoder: Encoder): object {
-  const { embeddingSize, imageSize, normalization, text } = encoder;
+  const { embeddingSize, imageSize, framing, normalization, text } = encoder;
   const tower = text instanceof ClipText ? text.architecture : undefined;
   const quick = activationOf(encoder, tower) === "quickGelu";
   return {
@@ -74,12 +69,7 @@ export function openClipConfig(encoder: Encoder): object {
       },
       ...(tower && { text_cfg: textConfig(tower) }),
     },
-    preprocess_cfg: {
-      mean: normalization.mean,
-      std: normalization.std,
-      interpolation: "bicubic",
-      resize_mode: "shortest",
-    },
+    preprocess_cfg: openClipPreprocessing(framing, normalization),
   };
 }
 

@@ -6,6 +6,7 @@ import type { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
 import { type FileContent, jsonFile } from "../files.ts";
 import { normalizations } from "../normalizations.ts";
+import { openClipPreprocessing, type Stated } from "../preprocessing/index.ts";
 import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { clipEncoder, textTower } from "./clip.ts";
@@ -13,7 +14,7 @@ import type { ClipTextParts } from "./clip-transformers.ts";
 import { type Field, refuseOthers, writeFields } from "./fields.ts";
 import type { EncoderFiles, Layout, LayoutOptions, LayoutReader } from "./layout.ts";
 import { writeLogitScale } from "./logit-scale.ts";
-import { openClipActivation, openClipConfig, openClipConfigName, openClipNormalization } from "./open-clip-config.ts";
+import { openClipActivation, openClipConfig, openClipConfigName } from "./open-clip-config.ts";
 import {
   openClipConvNextFields,
   openClipTextFields,
@@ -74,40 +75,45 @@ function readVit(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLa
     ignored,
     known,
   });
-  const normalization = openClipNormalization(config) ?? files.normalization;
-  return clipEncoder(
-    { vision, ...(text && { text }) },
-    { ...files, ...(normalization && { normalization }) },
-    layout,
-    options,
-  );
+  const stated = files.stated("open_clip", "transformers");
+  return savable(clipEncoder({ vision, ...(text && { text }) }, files, { layout, stated }, options));
+}
+
+/** What cannot be saved is said now, not after training. */
+function savable(encoder: Encoder): Encoder {
+  openClipPreprocessing(encoder.framing, encoder.normalization);
+  return encoder;
 }
 
 function readConvNext(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLayout): Encoder {
-  const { name, tensors, openClipConfig: config } = files;
+  const { name, tensors } = files;
   const prefix = prefixes[layout];
   const { architecture, parameters } = readOpenClipConvNext(tensors, prefix);
   const parts = readText(files, options);
   refuseOthers(tensors, [...openClipConvNextFields(architecture, prefix), ...textFields(parts)], { ignored, known });
   const text = textTower(parts, architecture.projection, files);
-  return new ConvNextEncoder({
+  const stated = files.stated("open_clip", "transformers");
+  const imageSize = options.imageSize ?? convNextImageSize(files, stated);
+  const encoder = new ConvNextEncoder({
     name,
     architecture,
-    imageSize: options.imageSize ?? convNextImageSize(files),
-    normalization: openClipNormalization(config) ?? files.normalization ?? normalizations.clip,
+    imageSize,
+    ...(stated.framing && { framing: stated.framing(imageSize) }),
+    normalization: stated.normalization ?? normalizations.clip,
     parameters,
     layout,
     ...(text && { text }),
   });
+  return savable(encoder);
 }
 
-function convNextImageSize({ cropSize, openClipConfig: config }: EncoderFiles): number {
+function convNextImageSize({ openClipConfig: config }: EncoderFiles, { size }: Stated): number {
   const vision = config?.object("model_cfg").object("vision_cfg");
   if (vision?.text("timm_pool") && vision.text("timm_pool") !== "avg") {
     throw new UsageError(`${openClipConfigName}: timm_pool is ${vision.text("timm_pool")}; only avg is supported.`);
   }
+  if (size !== undefined) return size;
   if (vision?.has("image_size")) return vision.count("image_size");
-  if (cropSize !== undefined) return cropSize;
   throw new UsageError(
     `A ConvNeXt's tensors fit images of any size: put ${openClipConfigName} beside them, or say --image-size (in code, imageSize).`,
   );

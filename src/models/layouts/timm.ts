@@ -2,8 +2,9 @@ import { UsageError } from "../../errors.ts";
 import { describeType, type Tensor } from "../../onnx/tensor.ts";
 import { type VitArchitecture, VitEncoder } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
-import type { Normalization, Parameters } from "../encoder.ts";
+import type { Parameters } from "../encoder.ts";
 import { normalizations } from "../normalizations.ts";
+import { checkSize, timmPreprocessing } from "../preprocessing/index.ts";
 import type { Config } from "./config.ts";
 import { countAfter, floatOfRank } from "./fields.ts";
 import type { LayoutReader } from "./layout.ts";
@@ -25,18 +26,23 @@ interface TimmVit {
 /** timm's names: ViT, DeiT and DINOv2, whose own files have the same; a fixed head where there is one. */
 export const timmLayout: LayoutReader = {
   recognises: (tensors) => tensors.has("patch_embed.proj.weight") || tensors.has("blocks.0.attn.qkv.weight"),
-  read: ({ name, tensors, config, normalization }, { imageSize }) => {
+  read: ({ name, tensors, config, stated: statedBy }, options) => {
     const vit = readTimmVit(tensors, config);
-    const pretrained = config.object("pretrained_cfg");
-    const [mean, std] = [pretrained.triple("mean"), pretrained.triple("std")];
-    return new VitEncoder({
+    const stated = statedBy("timm", "transformers");
+    const imageSize = options.imageSize ?? vit.imageSize;
+    const encoder = new VitEncoder({
       name: config.text("architecture") ?? name,
       architecture: vit.architecture,
-      imageSize: imageSize ?? vit.imageSize,
-      normalization: mean && std ? { mean, std } : (normalization ?? normalizations.imagenet),
+      imageSize,
+      ...(stated.framing && { framing: stated.framing(imageSize) }),
+      normalization: stated.normalization ?? normalizations.imagenet,
       parameters: vit.parameters,
       ...(vit.head && { head: vit.head }),
     });
+    checkSize(stated, vit.imageSize, options.imageSize);
+    // What cannot be saved is said now, not after training.
+    timmPreprocessing(encoder.framing, encoder.normalization);
+    return encoder;
   },
 };
 
@@ -90,11 +96,7 @@ function readTimmVit(tensors: ReadonlyMap<string, Tensor>, config: Config): Timm
 }
 
 /** timm's `config.json` for an encoder. */
-export function timmConfig(
-  name: string,
-  { architecture, imageSize, head }: Pick<TimmVit, "architecture" | "imageSize" | "head">,
-  { mean, std }: Normalization,
-): object {
+export function timmConfig({ name, architecture, imageSize, head, framing, normalization }: VitEncoder): object {
   const { patch, width, depth, heads, layerScale } = architecture;
   return {
     architecture: name,
@@ -110,11 +112,7 @@ export function timmConfig(
       ...(layerScale && { init_values: 1 }),
     },
     pretrained_cfg: {
-      input_size: [3, imageSize, imageSize],
-      interpolation: "bicubic",
-      crop_pct: 1,
-      mean,
-      std,
+      ...timmPreprocessing(framing, normalization),
       num_classes: head?.weight.shape[0] ?? 0,
     },
   };

@@ -1,13 +1,25 @@
 import { UsageError } from "../../errors.ts";
 import type { Value } from "../../graph/index.ts";
-import type { OnnxModel } from "../../onnx/index.ts";
+import type { OnnxModel, ValueInfo } from "../../onnx/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
-import { linearHead } from "./linear-head.ts";
+import { Producers } from "./constants.ts";
+import { isSameValue, type LinearHead, linearHead } from "./linear-head.ts";
 
 /** Which value of a model is the embedding, and the fixed head over it, where the model has one. */
 export interface EmbeddingOutput {
   readonly name: string;
   readonly head?: LinearClassifier;
+  /** The output that the head makes. */
+  readonly logits?: string;
+  /** What was taken for what, where the file could mean another thing, and what to say then. */
+  readonly note?: string;
+}
+
+export interface EmbeddingHints {
+  /** The name of any value of the model, which is then the embedding. */
+  readonly given?: string;
+  /** A text tower lies beside the file, so that its last linear layer projects into the space of both. */
+  readonly hasText?: boolean;
 }
 
 /** What exporters call embeddings, the projected ones of CLIP first. */
@@ -16,46 +28,104 @@ const tokens = "last_hidden_state";
 const logitsName = /logit|prob|class|score/i;
 
 /**
- * Finds the embedding: the output of a usual name; else what the linear layer reads that a classifier's only output comes
- * from; else the only output.
+ * Finds the embedding, from the graph: the output of a usual name; else what the last linear layer reads of the output that
+ * comes from one, which is the fixed head; else the only output.
  *
- * @param given the name of any value of the model, which is then the embedding
  * @throws UsageError when there is no such value, or several may be meant
  */
-export function embeddingOutput(model: OnnxModel, given?: string): EmbeddingOutput {
+export function embeddingOutput(model: OnnxModel, { given, hasText = false }: EmbeddingHints = {}): EmbeddingOutput {
+  const graph = new Producers(model);
   const outputs = model.graph.outputs.map(({ name }) => name);
+  const heads = outputs.flatMap((logits): readonly Found[] => {
+    const head = linearHead(graph, logits);
+    return head ? [{ ...head, logits }] : [];
+  });
+  const isOver = ({ features }: Found, name: string): boolean => isSameValue(graph, features, name);
+  /** A value that is the embedding, and the head over it, where there is one. */
+  const over = (name: string): EmbeddingOutput => {
+    const head = heads.find((found) => found.logits !== name && isOver(found, name));
+    return { name, ...(head && { head: head.classifier, logits: head.logits }) };
+  };
   if (given !== undefined) {
-    const isThere = outputs.includes(given) || model.graph.nodes.some((node) => node.outputs.includes(given));
-    if (isThere) return withHead(model, given);
-    throw new UsageError(`It computes nothing called ${given}; its outputs are ${outputs.join(", ")}.`);
+    if (outputs.includes(given) || graph.node(given)) return over(given);
+    throw new UsageError(`It computes nothing called ${given}; its outputs are ${listed(model.graph.outputs)}.`);
   }
-  const named = outputs.find((name) => logitsName.test(name));
-  const usual = [...embeddings, tokens].find((name) => outputs.includes(name));
-  if (usual !== undefined) return withHead(model, usual);
-  const logits = outputs.length === 1 ? outputs[0]! : named;
-  if (logits === undefined)
-    throw new UsageError(
-      `Which of its outputs (${outputs.join(", ")}) is the embedding cannot be told: say --output NAME (in code, output).`,
-    );
-  const head = linearHead(model, logits);
-  return head && isClassifier(logits, head.classifier)
-    ? { name: head.features, head: head.classifier }
-    : { name: logits };
+  const usual = embeddings.find((name) => outputs.includes(name));
+  if (usual !== undefined) return over(usual);
+  const classifiers = heads.filter((head) => isCertain(head) || !(hasText || looksLikeProjection(head)));
+  const read = outputs.find((name) => classifiers.some((head) => head.logits !== name && isOver(head, name)));
+  if (read !== undefined) return over(read);
+  const certain = oneHead(classifiers.filter(isCertain));
+  if (certain) return { name: certain.features, head: certain.classifier, logits: certain.logits };
+  if (outputs.includes(tokens)) return { name: tokens };
+  const likely = oneHead(classifiers);
+  if (likely)
+    return {
+      ...{ name: likely.features, head: likely.classifier, logits: likely.logits },
+      note:
+        `The output ${likely.logits} comes from a linear layer to ${classesOf(likely)} values, which is taken for a classifier, ` +
+        `and what it reads, ${likely.features}, for the embedding. If ${likely.logits} is itself the embedding, say ` +
+        `--output ${likely.logits}.`,
+    };
+  const [only, second] = outputs;
+  if (only === undefined || second !== undefined) throw ambiguous(model, heads);
+  const [projection] = heads;
+  return {
+    name: only,
+    ...(projection && {
+      note:
+        `The output ${only} comes from a linear layer to ${classesOf(projection)} values, which is taken for the embedding. ` +
+        `If it is a classifier's, say --output ${projection.features}, which is what that layer reads.`,
+    }),
+  };
 }
 
-/** A value that is the embedding, and the linear layer between it and an output, where there is one. */
-function withHead(model: OnnxModel, name: string): EmbeddingOutput {
-  const heads = model.graph.outputs.map((output) => linearHead(model, output.name));
-  const head = heads.find((found) => found?.features === name);
-  return { name, ...(head && { head: head.classifier }) };
+/** A head and the output that it makes. */
+interface Found extends LinearHead {
+  readonly logits: string;
 }
+
+const classesOf = ({ classifier }: LinearHead): number => classifier.weight.shape[0]!;
 
 /** Sizes of ImageNet's class lists: 1000 classes, 21,000 in their editions, and their subsets. */
 const classCounts = [1000, 1001, 11_221, 11_821, 12_000, 18_157, 21_841, 21_843];
 
-/** A projection is a linear layer as well: an output is taken for logits by its name or by a known number of classes. */
-function isClassifier(name: string, { weight }: LinearClassifier): boolean {
-  return logitsName.test(name) || classCounts.includes(weight.shape[0]!);
+/** A projection is a linear layer as well: names, probabilities and known numbers of classes tell them apart. */
+function isCertain(head: Found): boolean {
+  return head.makesProbabilities || logitsName.test(head.logits) || classCounts.includes(classesOf(head));
+}
+
+/** Embeddings have such sizes (128, 192, 384, 512 ...), numbers of classes hardly. */
+function looksLikeProjection(head: LinearHead): boolean {
+  return classesOf(head) >= 128 && classesOf(head) % 64 === 0;
+}
+
+/** The head that all of these are: outputs of logits and of probabilities come from one. */
+function oneHead(heads: readonly Found[]): Found | undefined {
+  const [first, ...others] = heads;
+  const isFirst = ({ features, classifier: { weight } }: Found): boolean =>
+    features === first!.features && hasNumbersOf(weight, first!.classifier.weight);
+  return others.every(isFirst) ? first : undefined;
+}
+
+function hasNumbersOf(one: LinearClassifier["weight"], other: LinearClassifier["weight"]): boolean {
+  return one.data.length === other.data.length && one.data.every((value, i) => value === other.data[i]);
+}
+
+function ambiguous({ graph: { outputs } }: OnnxModel, heads: readonly Found[]): UsageError {
+  const read = heads.map(({ features, logits }) => `${features}, which the linear layer of ${logits} reads`);
+  const more = read.length > 0 ? `, or any value between the nodes, such as ${read.join(", or ")}` : "";
+  return new UsageError(
+    `Which of its outputs is the embedding cannot be told: ${listed(outputs)}. Say --output NAME (in code, output) with ` +
+      `the name of one of them${more}.`,
+  );
+}
+
+/** Outputs with their types and shapes. */
+export function listed(outputs: readonly ValueInfo[]): string {
+  const shapeOf = ({ shape, unranked }: ValueInfo): string =>
+    unranked ? " of unstated shape" : `[${shape.map((size) => (size === "" ? "?" : size)).join(", ")}]`;
+  return outputs.map((info) => `${info.name}: ${info.dtype}${shapeOf(info)}`).join("; ");
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Framing } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
 import { refined } from "../../graph/passes/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
@@ -18,12 +19,14 @@ export interface OnnxParts {
   readonly oneAtATime: boolean;
   readonly imageSize: number;
   readonly embeddingSize: number;
+  readonly framing: Framing;
   readonly normalization: Normalization;
   /** The weights that are trained, by their names in the file; all others are constants. */
   readonly parameters: Parameters;
   /** Paths of files that go along when it is saved: settings, tokeniser. */
   readonly settings: readonly string[];
   readonly head?: LinearClassifier;
+  readonly headAdvice?: string;
   readonly text?: TextTower;
 }
 
@@ -36,11 +39,13 @@ export class OnnxEncoder implements Encoder {
   readonly oneAtATime: boolean;
   readonly imageSize: number;
   readonly embeddingSize: number;
+  readonly framing: Framing;
   readonly normalization: Normalization;
   readonly parameters: Parameters;
   readonly settings: readonly string[];
   readonly layout = "onnx";
   readonly head?: LinearClassifier;
+  readonly headAdvice?: string;
   readonly text?: TextTower;
 
   constructor(parts: OnnxParts) {
@@ -51,10 +56,12 @@ export class OnnxEncoder implements Encoder {
     this.oneAtATime = parts.oneAtATime;
     this.imageSize = parts.imageSize;
     this.embeddingSize = parts.embeddingSize;
+    this.framing = parts.framing;
     this.normalization = parts.normalization;
     this.parameters = parts.parameters;
     this.settings = parts.settings;
     if (parts.head) this.head = parts.head;
+    if (parts.headAdvice !== undefined) this.headAdvice = parts.headAdvice;
     if (parts.text) this.text = parts.text;
   }
 

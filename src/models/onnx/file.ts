@@ -2,13 +2,15 @@ import { statSync } from "node:fs";
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { float32Model } from "../../importing/float32.ts";
-import { decodeModel, OnnxError, type OnnxModel } from "../../onnx/index.ts";
+import { decodeModel, externalLocations, OnnxError, type OnnxModel } from "../../onnx/index.ts";
 import { readBytes, readRange } from "../files.ts";
 
 /** An encoder's ONNX file: its bytes as they are, and what they mean in float32. */
 export interface OnnxFile {
   readonly path: string;
   readonly bytes: Uint8Array;
+  /** The files beside it that hold tensors of it, as it names them; all lie in or below its folder. */
+  readonly external: readonly string[];
   readonly model: OnnxModel;
   /** The file is quantised, and `model` has another graph: one of float32. */
   readonly quantized: boolean;
@@ -28,7 +30,7 @@ export function readOnnxFile(path: string): OnnxFile {
   const bytes = readBytes(path);
   try {
     const decoded = decodeModel(bytes, (location, ...range) => readRange(externalPath(path, location), ...range));
-    return { path, bytes, ...float32Model(decoded) };
+    return { path, bytes, external: externalLocations(bytes), ...float32Model(decoded) };
   } catch (cause) {
     if (!(cause instanceof OnnxError)) throw cause;
     throw new UsageError(cause.message, { cause });

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, normalize, resolve } from "node:path";
 import { UsageError } from "../../errors.ts";
 import type { Normalization } from "../encoder.ts";
 import { readJson } from "../files.ts";
@@ -7,11 +7,12 @@ import type { DownloadOptions } from "../hub/download.ts";
 import { settingsFiles } from "../hub/files.ts";
 import { Config } from "../layouts/config.ts";
 import type { LayoutOptions } from "../layouts/layout.ts";
+import { contradiction, statedIn } from "../preprocessing/index.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import type { TextTower } from "../text/text-tower.ts";
 import { findTokenizer } from "../text/tokenizer.ts";
 import type { OnnxEncoder } from "./encoder.ts";
-import { readOnnxFile } from "./file.ts";
+import { externalPath, type OnnxFile, readOnnxFile } from "./file.ts";
 import { matching } from "./glob.ts";
 import { openOnnxEncoder } from "./open.ts";
 
@@ -32,6 +33,9 @@ interface LoadOnnxOptions extends OnnxOptions, Pick<LayoutOptions, "imageSize">,
   readonly name?: string;
 }
 
+/** Whose words on images count first. */
+const dialects = ["transformers", "timm", "open_clip"] as const;
+
 /** Settings of a saved encoder that its ONNX file cannot hold. */
 export const onnxSettingsName = "lore-encoder.json";
 
@@ -49,19 +53,22 @@ export function loadOnnxEncoder(
   if (file.quantized)
     onWarning?.(`${path} is quantised. It is computed, trained and saved in float32, and activations are not rounded.`);
   const folder = encoderFolderOf(path);
-  const preprocessor = configIn(folder, "preprocessor_config.json");
+  const doubt = contradiction(folder, dialects);
+  if (doubt !== undefined) onWarning?.(doubt);
+  const stated = statedIn(folder, dialects);
   const settings = configIn(folder, onnxSettingsName);
-  const stated = statedSize(preprocessor);
-  const size = imageSize ?? stated;
   const output = options.output ?? settings.text("output");
   return openOnnxEncoder(file, {
     name: name ?? nameOf(path, folder),
-    normalization: options.normalization ?? statedNormalization(preprocessor),
+    stated,
+    normalization: options.normalization ?? stated.normalization ?? refuseUnstated(),
     isTrained: matching(options.trainable ?? ["*"], options.freeze ?? []),
-    settings: settingsIn(folder, options.normalization === undefined && size === stated),
-    text: (embeddingSize) => textTower(folder, embeddingSize),
-    ...(size !== undefined && { imageSize: size }),
+    settings: settingsIn(folder),
+    text: (embeddingSize) => textTower(file, folder, embeddingSize),
+    ...(imageSize !== undefined && { imageSize }),
     ...(output !== undefined && { output }),
+    hasText: existsSync(textPath(folder)),
+    onNote: (note) => onWarning?.(`${path}: ${note}`),
   });
 }
 
@@ -93,9 +100,9 @@ function encoderFolderOf(path: string): string {
   return basename(folder) === "onnx" ? dirname(folder) : folder;
 }
 
-/** What goes along with the file; not how images are prepared where that was said anew. */
-function settingsIn(folder: string, asPreparedThere: boolean): readonly string[] {
-  const names = settingsFiles.filter((name) => asPreparedThere || name !== "preprocessor_config.json");
+/** What goes along with the file. How images are prepared is written anew, in the same words for everybody. */
+function settingsIn(folder: string): readonly string[] {
+  const names = settingsFiles.filter((name) => name !== "preprocessor_config.json" && name !== "processor_config.json");
   return names.map((name) => join(folder, name)).filter((path) => existsSync(path));
 }
 
@@ -108,27 +115,33 @@ function configIn(folder: string, name: string): Config {
   return new Config(existsSync(path) ? readJson(path) : undefined, name);
 }
 
-function statedSize(preprocessor: Config): number | undefined {
-  const crop = preprocessor.object("crop_size");
-  const size = preprocessor.object("size");
-  if (crop.has("height")) return crop.count("height");
-  return size.has("height") ? size.count("height") : undefined;
-}
-
-function statedNormalization(preprocessor: Config): Normalization {
-  const [mean, std] = [preprocessor.triple("image_mean"), preprocessor.triple("image_std")];
-  if (mean && std) return { mean, std };
+function refuseUnstated(): never {
   throw new UsageError(
     "Nothing says how pixels are normalised before its input: put preprocessor_config.json beside it, or say " +
       "--normalization imagenet, clip, half or none (in code, normalization).",
   );
 }
 
-function textTower(folder: string, embeddingSize: number): TextTower | undefined {
-  const path = join(folder, "onnx", "text_model.onnx");
+const textPath = (folder: string): string => join(folder, "onnx", "text_model.onnx");
+
+function textTower(file: OnnxFile, folder: string, embeddingSize: number): TextTower | undefined {
+  const path = textPath(folder);
   const tokenizer = existsSync(path) ? findTokenizer(folder) : undefined;
   if (!tokenizer) return undefined;
   const config = configIn(folder, "config.json");
   const contextLength = config.object("text_config").count("max_position_embeddings", 77);
-  return new OnnxText({ path, tokenizer, embeddingSize, contextLength });
+  const text = OnnxText.open({ path, tokenizer, embeddingSize, contextLength });
+  refuseClash(file, text);
+  return text;
+}
+
+/** @throws UsageError when two files of weights would become one in a saved folder, where both ONNX files lie in `onnx/` */
+function refuseClash(...[images, texts]: readonly [OnnxFile, OnnxText]): void {
+  const pathsOf = ({ path, external }: OnnxFile | OnnxText): ReadonlyMap<string, string> =>
+    new Map(external.map((location) => [normalize(location), resolve(externalPath(path, location))]));
+  const known = pathsOf(texts);
+  for (const [name, path] of pathsOf(images)) {
+    if ((known.get(name) ?? path) !== path)
+      throw new UsageError(`${images.path} and ${texts.path} each call a file of weights ${name}: rename one of them.`);
+  }
 }

@@ -1,24 +1,33 @@
 import { UsageError } from "../../errors.ts";
+import { usualFraming } from "../../framing.ts";
 import { GraphError } from "../../graph/errors.ts";
 import { Graph } from "../../graph/index.ts";
 import { weightNames } from "../../importing/weights.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { Normalization } from "../encoder.ts";
+import type { Stated } from "../preprocessing/index.ts";
 import type { TextTower } from "../text/text-tower.ts";
 import { embeddingOutput } from "./embedding-output.ts";
 import { OnnxEncoder, type OnnxParts } from "./encoder.ts";
 import type { OnnxFile } from "./file.ts";
+import { headAdvice, onceAnImage } from "./fixed-head.ts";
 import { imageInput } from "./image-input.ts";
 import { placeRows } from "./rows.ts";
 
 /** What an ONNX file does not say of itself, or need not. */
 export interface OnnxDetails {
   readonly name: string;
-  /** Side of the square image in pixels. Default: what the file fixes. */
+  /** What lies beside it on how images are prepared. */
+  readonly stated?: Stated;
+  /** Side of the square image in pixels. Default: what the file fixes, or what is stated. */
   readonly imageSize?: number;
   readonly normalization: Normalization;
   /** The value that is the embedding. Default: see `embeddingOutput`. */
   readonly output?: string;
+  /** A text tower lies beside it: its last linear layer is a projection. */
+  readonly hasText?: boolean;
+  /** Called with what was taken for what where the file could mean another thing. */
+  readonly onNote?: (note: string) => void;
   /** Whether a weight is trained. Default: all are. */
   readonly isTrained?: (name: string) => boolean;
   /** Paths of files that go along when the encoder is saved. Default: none. */
@@ -35,28 +44,41 @@ export interface OnnxDetails {
 export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncoder {
   const { isTrained = () => true } = details;
   const input = imageInput(file.model);
-  const { name: output, head } = embeddingOutput(file.model, details.output);
-  const imageSize = sizeOf(input.side, details.imageSize);
-  const source = { file, input, output, imageSize };
+  const { stated = { source: "no file" } } = details;
+  const imageSize = sizeOf(input.side, details.imageSize, stated);
+  const hints = {
+    ...(details.output !== undefined && { given: details.output }),
+    ...(details.hasText && { hasText: true }),
+  };
+  const found = onceAnImage(embeddingOutput(file.model, hints), { file, input, imageSize });
+  if (found.note !== undefined) details.onNote?.(found.note);
+  const source = { file, input, output: found.name, imageSize };
   const oneAtATime = input.batch === 1 && !takes(source, 2);
   const { embeddingSize, weights } = attempt(source, oneAtATime ? 1 : 2);
   const parameters = new Map([...weights].filter(([name]) => isTrained(name)));
   if (parameters.size === 0)
     throw new UsageError(`None of its ${weights.size} weights is left to train; they are ${some(weights.keys())}.`);
+  const head = found.head?.weight.shape[1] === embeddingSize ? found.head : undefined;
   const text = details.text?.(embeddingSize);
   const { name, normalization, settings = [] } = details;
   return new OnnxEncoder({
     ...source,
     ...{ name, oneAtATime, embeddingSize, normalization, parameters, settings },
-    ...(head && { head }),
+    framing: stated.framing?.(imageSize) ?? usualFraming(imageSize),
+    ...(head ? { head } : { headAdvice: headAdvice(file) }),
     ...(text && { text }),
   });
 }
 
-function sizeOf(side: number | undefined, wanted: number | undefined): number {
+function sizeOf(side: number | undefined, wanted: number | undefined, { source, size: stated }: Stated): number {
   if (side !== undefined && wanted !== undefined && side !== wanted)
     throw new UsageError(`The file fixes images of ${side} pixels: --image-size ${wanted} cannot be had.`);
-  const size = wanted ?? side;
+  if (wanted === undefined && side !== undefined && stated !== undefined && side !== stated)
+    throw new UsageError(
+      `The file fixes images of ${side} pixels, and ${source} makes images of ${stated}: mend that, or say --image-size ` +
+        `${side} (in code, imageSize), by which the resize scales in proportion.`,
+    );
+  const size = wanted ?? stated ?? side;
   if (size !== undefined) return size;
   throw new UsageError(
     "Neither the file nor a preprocessor_config.json beside it says how large images are: say --image-size (in code, imageSize).",

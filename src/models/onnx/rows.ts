@@ -18,14 +18,19 @@ interface Source {
  * @returns embeddings, [N, D]
  * @throws GraphError when the graph does not take images of that number or size
  */
-export function placeRows({ file, input, output }: Source, images: Value, weight: Placement["weight"]): Value {
+export function placeRows(source: Source, images: Value, weight: Placement["weight"]): Value {
+  const rows = embeddingRows(placeValue(source, images, weight));
+  if (rows.shape[0] === images.shape[0]) return rows;
+  throw new GraphError(`${source.output} has ${rows.shape[0]} rows for ${images.shape[0]} images.`);
+}
+
+/** The same, as the file shapes it. */
+export function placeValue({ file, input, output }: Source, images: Value, weight?: Placement["weight"]): Value {
   const fed = input.channels === "first" ? images : images.graph.transpose(images, [0, 2, 3, 1]);
   const placed = place(file.model, images.graph, {
     inputs: new Map([[input.name, fed]]),
     wanted: [output],
     ...(weight && { weight }),
   });
-  const rows = embeddingRows(placed.get(output)!);
-  if (rows.shape[0] === images.shape[0]) return rows;
-  throw new GraphError(`${output} has ${rows.shape[0]} rows for ${images.shape[0]} images.`);
+  return placed.get(output)!;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
+import { UsageError } from "../../errors.ts";
 import { toOnnx } from "../../graph/export.ts";
 import { Graph } from "../../graph/index.ts";
 import { encodeModel } from "../../onnx/encode.ts";
@@ -107,9 +108,9 @@ describe("a text tower that is an ONNX file", () => {
       const irVersion = opset > 21 ? 10 : model.irVersion;
       const encoder = withText({ ...model, irVersion, opsets: new Map([["", opset]]) }, external);
       const { onnx, folder } = saved(encoder);
-      const { path, dataPath } = encoder.text as OnnxText;
+      const { path } = encoder.text as OnnxText;
       expect(readFileSync(onnx("text_model.onnx")).equals(readFileSync(path))).toBe(true);
-      if (external) expect(readFileSync(onnx("text_model.onnx_data")).equals(readFileSync(dataPath!))).toBe(true);
+      if (external) expect(readFileSync(onnx("text_model.onnx_data")).equals(readFileSync(`${path}_data`))).toBe(true);
       const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Record<string, unknown>;
       expect(config["transformers.js_config"]).toEqual({
         dtype: "fp32",
@@ -151,14 +152,18 @@ describe("a text tower that is an ONNX file", () => {
   test("that cannot be taken apart is copied, and joined with nothing", async () => {
     const model = textModel(13);
     const old = withText({ ...model, opsets: new Map([["", 12]]) });
-    const apart = withText(model, true);
-    rmSync((apart.text as OnnxText).dataPath!);
-    for (const encoder of [old, apart]) {
-      const { onnx } = saved(encoder);
-      expect(readFileSync(onnx("text_model.onnx")).equals(readFileSync((encoder.text as OnnxText).path))).toBe(true);
-      expect(() => readFileSync(onnx("model.onnx"))).toThrow(/no such file/);
-      expect(modelCard(encoder, {})).not.toContain('zero-shot-image-classification", ');
-    }
+    const { onnx } = saved(old);
+    expect(readFileSync(onnx("text_model.onnx")).equals(readFileSync((old.text as OnnxText).path))).toBe(true);
+    expect(() => readFileSync(onnx("model.onnx"))).toThrow(/no such file/);
+    expect(modelCard(old, {})).not.toContain('zero-shot-image-classification", ');
+  });
+
+  test("without its weights is refused when it is opened, not when it is saved after training", () => {
+    const { path } = withText(textModel(13), true).text as OnnxText;
+    rmSync(`${path}_data`);
+    const open = () => OnnxText.open({ path, tokenizer, embeddingSize: size, contextLength: 24 });
+    expect(open).toThrow(UsageError);
+    expect(open).toThrow(/text_model\.onnx: its weights lie in text_model\.onnx_data beside it, which is not there/);
   });
 });
 

@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { LoreError } from "../../errors.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
 import { type ExternalPatch, replaceTensors } from "../../onnx/replace.ts";
@@ -7,6 +7,7 @@ import { jsonFile, readBytes, type SavedFile, withFile } from "../files.ts";
 import { OnnxEncoder } from "../onnx/encoder.ts";
 import { externalPath } from "../onnx/file.ts";
 import { onnxSettingsName } from "../onnx/load.ts";
+import { withPreprocessing } from "../preprocessing/index.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import { onnxFiles } from "./onnx-files.ts";
 
@@ -18,7 +19,12 @@ import { onnxFiles } from "./onnx-files.ts";
 export function* onnxEncoderFiles(encoder: Encoder): Iterable<SavedFile> {
   if (!(encoder instanceof OnnxEncoder)) throw new LoreError(`${encoder.name} did not come as an ONNX file.`);
   const { file, parameters, output, settings, text } = encoder;
-  for (const path of settings) yield [basename(path), readBytes(path)];
+  const tokenizer = text?.tokenizer.files ?? new Map<string, string>();
+  yield* tokenizer;
+  for (const path of settings) {
+    const name = basename(path);
+    if (!tokenizer.has(name)) yield [name, withPreprocessing(name, readBytes(path), encoder)];
+  }
   yield jsonFile(onnxSettingsName, { output });
   if (text instanceof OnnxText) yield* onnxFiles("onnx/text_model.onnx", text);
   const values = new Map([...parameters].map(([name, { data }]) => [name, data]));
@@ -28,9 +34,10 @@ export function* onnxEncoderFiles(encoder: Encoder): Iterable<SavedFile> {
   }
   const { model, external } = replaceTensors(file.bytes, values);
   yield [`onnx/${basename(file.path)}`, model];
-  for (const location of new Set(external.map((patch) => patch.location))) {
+  // All of them, since weights that are not trained may have files of their own.
+  for (const location of file.external) {
     const patches = external.filter((patch) => patch.location === location);
-    yield [`onnx/${location}`, patched(externalPath(file.path, location), patches)];
+    yield [join("onnx", location), patched(externalPath(file.path, location), patches)];
   }
 }
 

@@ -1,7 +1,8 @@
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { encodeModel } from "../../onnx/encode.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
 import { readBytes, type SavedFile } from "../files.ts";
+import { externalPath } from "../onnx/file.ts";
 
 /** The opset of saved files: old enough for every ONNX Runtime since 1.14, new enough for LayerNormalization. */
 export const savedOpset = 17;
@@ -9,18 +10,26 @@ export const savedOpset = 17;
 /** Bytes of weights that fit into an ONNX file (2 GiB) beside its nodes. */
 const mostBytes = 2 ** 31 - 2 ** 24;
 
-/** An ONNX file that is there already, with the file of its weights where it does not hold them itself. */
+/** An ONNX file that is there already, with the files beside it that hold weights of it, as it names them. */
 export interface OnnxFile {
   readonly path: string;
-  readonly dataPath: string | undefined;
+  readonly external: readonly string[];
 }
 
 /** A model to be written, or to be copied. */
 export type SavedModel = OnnxModel | OnnxFile;
 
-/** Whether a model's weights lie in a file of their own, since an ONNX file holds at most 2 GiB. */
-export function hasDataFile(model: SavedModel, most = mostBytes): boolean {
-  if ("path" in model) return model.dataPath !== undefined;
+/**
+ * How many files of weights transformers.js must load beside a model's own: `NAME.onnx_data`, `NAME.onnx_data_1` and so on.
+ * Others, which an ONNX file that came so may name, only ONNX Runtime for Node finds, by itself.
+ */
+export function dataFileCount(name: string, model: SavedModel): number {
+  if (!("path" in model)) return isLarge(model, mostBytes) ? 1 : 0;
+  return model.external.filter((location) => location.startsWith(`${name}_data`)).length;
+}
+
+/** Whether a model's weights must lie in a file of their own, since an ONNX file holds at most 2 GiB. */
+function isLarge(model: OnnxModel, most: number): boolean {
   const bytes = [...model.graph.initializers.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   return bytes > most;
 }
@@ -33,10 +42,11 @@ export function hasDataFile(model: SavedModel, most = mostBytes): boolean {
 export function* onnxFiles(path: string, model: SavedModel, most = mostBytes): Iterable<SavedFile> {
   if ("path" in model) {
     yield [path, readBytes(model.path)];
-    if (model.dataPath) yield [`${path}_data`, readBytes(model.dataPath)];
+    for (const location of model.external)
+      yield [join(dirname(path), location), readBytes(externalPath(model.path, location))];
     return;
   }
-  if (!hasDataFile(model, most)) {
+  if (!isLarge(model, most)) {
     yield [path, encodeModel(model).bytes];
     return;
   }

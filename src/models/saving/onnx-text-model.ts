@@ -1,8 +1,8 @@
-import { basename } from "node:path";
 import { decodeModel } from "../../onnx/decode.ts";
 import { OnnxError } from "../../onnx/errors.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
 import { readBytes, readRange } from "../files.ts";
+import { externalPath } from "../onnx/file.ts";
 import type { OnnxText } from "../text/onnx-text.ts";
 
 /**
@@ -10,12 +10,11 @@ import type { OnnxText } from "../text/onnx-text.ts";
  * apart here: undefined for an opset before 13 or after 24, for a file that `decodeModel` does not read, and for one that
  * makes no `text_embeds`.
  */
-export function readTextModel({ path, dataPath }: OnnxText): OnnxModel | undefined {
+export function readTextModel({ path }: OnnxText): OnnxModel | undefined {
   try {
-    const model = decodeModel(readBytes(path), (location, offset, length) => {
-      if (dataPath && location === basename(dataPath)) return readRange(dataPath, offset, length);
-      throw new OnnxError(`there is no ${location} beside it`);
-    });
+    const model = decodeModel(readBytes(path), (location, ...range) =>
+      readRange(externalPath(path, location), ...range),
+    );
     const opset = model.opsets.get("") ?? 0;
     const embeds = model.graph.outputs.some(({ name }) => name === "text_embeds");
     return embeds && opset >= 13 && opset <= 24 ? model : undefined;

@@ -7,12 +7,12 @@ import { otherClipConfig, writeClip } from "../layouts/clip.ts";
 import { dinov2Files } from "../layouts/dinov2.ts";
 import type { Layout } from "../layouts/layout.ts";
 import { openClipFiles } from "../layouts/open-clip.ts";
+import { preprocessorConfig } from "../preprocessing/index.ts";
 import type { CardFacts } from "./card.ts";
 import { cardFiles } from "./card-file.ts";
 import { clipModels } from "./clip-onnx.ts";
 import { dinov2Model, encoderModel } from "./encoder-model.ts";
 import { onnxEncoderFiles } from "./onnx-encoder.ts";
-import { preprocessorConfig } from "./preprocessor-config.ts";
 import { timmFiles } from "./timm-files.ts";
 import { transformersJsFolder } from "./transformers-js.ts";
 

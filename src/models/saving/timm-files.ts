@@ -6,11 +6,11 @@ import { safetensorsPieces } from "../safetensors.ts";
 
 /** The files of timm's repositories, without those of images and of ONNX. */
 export function timmFiles(encoder: VitEncoder): ReadonlyMap<string, FileContent> {
-  const { head, name, normalization } = encoder;
+  const { head } = encoder;
   const tensors = new Map<string, Tensor>(encoder.parameters);
   if (head) tensors.set("head.weight", head.weight).set("head.bias", head.bias);
   return new Map<string, FileContent>([
     ["model.safetensors", safetensorsPieces(tensors, new Map([["format", "pt"]]))],
-    jsonFile("config.json", timmConfig(name, encoder, normalization)),
+    jsonFile("config.json", timmConfig(encoder)),
   ]);
 }

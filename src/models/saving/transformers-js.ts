@@ -1,6 +1,6 @@
 import { LoreError } from "../../errors.ts";
 import { type FileContent, jsonFile, type SavedFile } from "../files.ts";
-import { hasDataFile, onnxFiles, type SavedModel } from "./onnx-files.ts";
+import { dataFileCount, onnxFiles, type SavedModel } from "./onnx-files.ts";
 
 /**
  * A layout's files and ONNX models as the folder that transformers.js loads: the models in `onnx/`, each with its
@@ -22,7 +22,9 @@ export function* transformersJsFolder(
 /** config.json with what a browser cannot see by itself. */
 function declared(config: FileContent, models: ReadonlyMap<string, SavedModel>): object {
   if (typeof config !== "string") throw new LoreError("A layout's config.json must be text.");
-  const large = [...models].filter(([, model]) => hasDataFile(model)).map(([name]) => [name, 1] as const);
+  const large = [...models]
+    .map(([name, model]) => [name, dataFileCount(name, model)] as const)
+    .filter(([, count]) => count > 0);
   const settings = {
     // There are no quantised models, which WebAssembly would take otherwise.
     dtype: "fp32",

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { UsageError } from "../../errors.ts";
 import { toOnnx } from "../../graph/export.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { encodeModel } from "../../onnx/encode.ts";
+import { decodeModel, type Tensor } from "../../onnx/index.ts";
 import { tinyClip } from "../../testing/tiny-clip.ts";
 import { OnnxText } from "./onnx-text.ts";
 
@@ -14,6 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const { tokenizer } = tinyClip().text!;
 const threads = { threads: 1 };
+const weights: Tensor = { dtype: "float32", shape: [4], data: Float32Array.of(1, 2, 3, 4) };
 let count = 0;
 
 /** A text model over rows of four ids. */
@@ -48,8 +50,21 @@ test("its digest is that of its files", () => {
   const [one, same, other] = [build(2), build(2), build(3)];
   expect(one.digest).toBe(same.digest);
   expect(one.digest).not.toBe(other.digest);
-  writeFileSync(`${one.path}_data`, "weights");
-  expect(one.digest).not.toBe(same.digest);
+
+  // Weights in a file of another name than transformers.js gives it.
+  const held = textModel((g) => ({ text_embeds: g.add(input(g, "input_ids"), g.constant(weights)) }));
+  const { bytes, external } = encodeModel(decodeModel(readFileSync(held.path)), {
+    externalData: { location: "weights.bin", threshold: 8 },
+  });
+  writeFileSync(held.path, bytes);
+  writeFileSync(join(folder, "weights.bin"), external!);
+  expect(held.external).toEqual(["weights.bin"]);
+  const before = held.digest;
+  writeFileSync(
+    join(folder, "weights.bin"),
+    external!.map((byte) => byte ^ 1),
+  );
+  expect(held.digest).not.toBe(before);
 });
 
 test("its digest is that of its weights in whatever file they lie", () => {

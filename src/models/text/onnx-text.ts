@@ -2,14 +2,27 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { LoreError, UsageError } from "../../errors.ts";
-import { decodeModel, OnnxError } from "../../onnx/index.ts";
+import { externalLocations, OnnxError } from "../../onnx/index.ts";
 import { elementCount } from "../../onnx/tensor.ts";
 import { sessionOptions } from "../../runtime/program.ts";
 import { usualThreads } from "../../runtime/threads.ts";
-import { readBytes, readRange } from "../files.ts";
+import { readBytes } from "../files.ts";
 import { externalPath } from "../onnx/file.ts";
 import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+
+export interface OnnxTextOptions {
+  readonly path: string;
+  readonly tokenizer: Tokenizer;
+  /** The image embedding's. */
+  readonly embeddingSize: number;
+  readonly contextLength: number;
+  /**
+   * Default 100, which OpenAI's CLIP learnt and which its training does not exceed. A config.json does not tell: its
+   * `logit_scale_init_value` is what training starts from.
+   */
+  readonly logitScale?: number;
+}
 
 /**
  * A text tower of which there is only the `text_model.onnx` of a transformers.js folder: run as it is, by ONNX Runtime.
@@ -23,18 +36,7 @@ export class OnnxText implements TextTower {
   readonly contextLength: number;
   readonly logitScale: number;
 
-  constructor(options: {
-    readonly path: string;
-    readonly tokenizer: Tokenizer;
-    /** The image embedding's. */
-    readonly embeddingSize: number;
-    readonly contextLength: number;
-    /**
-     * Default 100, which OpenAI's CLIP learnt and which its training does not exceed. A config.json does not tell: its
-     * `logit_scale_init_value` is what training starts from.
-     */
-    readonly logitScale?: number;
-  }) {
+  constructor(options: OnnxTextOptions) {
     this.path = options.path;
     this.tokenizer = options.tokenizer;
     this.embeddingSize = options.embeddingSize;
@@ -42,33 +44,32 @@ export class OnnxText implements TextTower {
     this.logitScale = options.logitScale ?? 100;
   }
 
-  /** The file that the weights are in, where they are not in the ONNX file itself. */
-  get dataPath(): string | undefined {
-    const path = `${this.path}_data`;
-    return existsSync(path) ? path : undefined;
+  /**
+   * The tower, once all files are known to be there that it is made of.
+   *
+   * @throws UsageError when it is no ONNX file, or names weights that are not there or lie outside its folder
+   */
+  static open(options: OnnxTextOptions): OnnxText {
+    const text = new OnnxText(options);
+    try {
+      const missing = text.external.find((location) => !existsSync(externalPath(text.path, location)));
+      if (missing === undefined) return text;
+      throw new UsageError(`its weights lie in ${missing} beside it, which is not there`);
+    } catch (cause) {
+      if (!(cause instanceof OnnxError || cause instanceof UsageError)) throw cause;
+      throw new UsageError(`The text tower ${text.path}: ${cause.message}.`, { cause });
+    }
+  }
+
+  /** The files beside it that hold weights, as the ONNX file names them. */
+  get external(): readonly string[] {
+    return externalLocations(readBytes(this.path));
   }
 
   get digest(): string {
-    const bytes = readBytes(this.path);
-    const hash = createHash("sha256").update(bytes);
-    for (const path of this.#weightFiles(bytes)) hash.update(readBytes(path));
+    const hash = createHash("sha256").update(readBytes(this.path));
+    for (const location of this.external) hash.update(readBytes(externalPath(this.path, location)));
     return hash.digest("hex");
-  }
-
-  /** The files beside it that hold its weights, whatever they are called. */
-  #weightFiles(bytes: Uint8Array): ReadonlySet<string> {
-    const found = new Set(this.dataPath === undefined ? [] : [this.dataPath]);
-    try {
-      decodeModel(bytes, (location, offset, length) => {
-        const path = externalPath(this.path, location);
-        found.add(path);
-        return length === undefined ? readRange(path, offset, length) : new Uint8Array(length);
-      });
-    } catch (cause) {
-      // ONNX Runtime runs more than can be taken apart here.
-      if (!(cause instanceof OnnxError)) throw cause;
-    }
-    return found;
   }
 
   async embed(texts: readonly string[], options: EmbedTextOptions = {}): Promise<Float32Array> {
