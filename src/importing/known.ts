@@ -1,6 +1,6 @@
 import type { CanonicalNode } from "../onnx/canonical.ts";
-import { numbersOf } from "../onnx/constants.ts";
-import { allocate, type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
+import { numbersOf, tensorOfNumbers } from "../onnx/constants.ts";
+import { type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import { evaluators } from "./evaluators.ts";
 
 /** A tensor whose elements are known before the model runs; integers and truth values as numbers. */
@@ -31,10 +31,5 @@ export function knownOf(tensor: Tensor): Known | undefined {
 }
 
 export function tensorOf({ dtype, shape, values }: Known): Tensor {
-  const data = allocate(dtype, shape);
-  for (const [i, value] of values.entries()) {
-    if (data instanceof BigInt64Array) data[i] = BigInt(value);
-    else data[i] = value;
-  }
-  return { dtype, shape, data };
+  return tensorOfNumbers(dtype, shape, values);
 }

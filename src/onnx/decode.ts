@@ -1,5 +1,5 @@
 import { safeInteger } from "./constants.ts";
-import { dtypeOfElementType } from "./dtype.ts";
+import { BFLOAT16, dtypeOfElementType, elementTypeAttributes, elementTypeOf } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
 import {
@@ -10,6 +10,7 @@ import {
   type NodeProto,
   type ValueInfoProto,
 } from "./proto.ts";
+import type { DType } from "./tensor.ts";
 import { decodeTensor, type ExternalFiles } from "./tensor-proto.ts";
 import { readMessage } from "./wire.ts";
 
@@ -17,7 +18,7 @@ import { readMessage } from "./wire.ts";
  * Reads an ONNX file.
  *
  * Tensors are views of `bytes` (or of the external file) where their alignment allows it, so `bytes` must not change
- * afterwards. bfloat16 tensors are widened to float32.
+ * afterwards. bfloat16 is read as float32, tensors and what is stated of values.
  *
  * @param external the content of an external data file that the model names, by the name it gives.
  * @throws OnnxError when the bytes are not a whole ONNX model, or hold something this project does not carry.
@@ -119,7 +120,7 @@ function decodeAttribute(proto: AttributeProto, where: string, external: Externa
     case AttributeType.float:
       return { kind: "float", value: proto.f ?? 0 };
     case AttributeType.int:
-      return { kind: "int", value: safeInteger(proto.i ?? 0n) };
+      return { kind: "int", value: withoutBfloat16(proto.name ?? "", safeInteger(proto.i ?? 0n)) };
     case AttributeType.string:
       return { kind: "string", value: text(proto.s) };
     case AttributeType.floats:
@@ -138,6 +139,11 @@ function decodeAttribute(proto: AttributeProto, where: string, external: Externa
   throw new OnnxError(`${where} has type ${proto.type}, which is not supported`);
 }
 
+/** Where an attribute names the element type that we read as float32, float32's number. */
+function withoutBfloat16(name: string, value: number): number {
+  return elementTypeAttributes.has(name) && value === BFLOAT16 ? elementTypeOf("float32") : value;
+}
+
 /** Files of the first format versions do not state an attribute's type. */
 function guessType(proto: AttributeProto): number | undefined {
   if (proto.f !== undefined) return AttributeType.float;
@@ -150,7 +156,10 @@ function guessType(proto: AttributeProto): number | undefined {
   return proto.strings.length > 0 ? AttributeType.strings : undefined;
 }
 
-const dtypeOf = ({ type }: ValueInfoProto) => dtypeOfElementType(type?.tensorType?.elemType ?? 0);
+function dtypeOf({ type }: ValueInfoProto): DType | undefined {
+  const number = type?.tensorType?.elemType ?? 0;
+  return number === BFLOAT16 ? "float32" : dtypeOfElementType(number);
+}
 
 function valueInfo(proto: ValueInfoProto): ValueInfo {
   const name = proto.name ?? "";

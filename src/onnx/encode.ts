@@ -1,6 +1,7 @@
 import { elementTypeOf } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
+import { packNibbles } from "./nibbles.ts";
 import {
   type AttributeProto,
   AttributeType,
@@ -151,7 +152,7 @@ function encodeTensor(name: string, tensor: Tensor, external: ExternalData | und
   if (data.length !== elementCount(shape)) {
     throw new OnnxError(`tensor ${name} has shape [${shape.join(", ")}] but ${data.length} elements`);
   }
-  const bytes = bytesOf(data);
+  const bytes = dtype === "int4" || dtype === "uint4" ? packNibbles(data as Int8Array | Uint8Array) : bytesOf(data);
   return tensorProto({
     name,
     dims: shape.map(BigInt),
