@@ -1,7 +1,8 @@
-import { type CanonicalNode, checkOpset, describeNode } from "./canonical.ts";
+import { type CanonicalNode, checkOpset, describeNode, NEWEST_OPSET, OLDEST_OPSET } from "./canonical.ts";
 import { numbersOf } from "./constants.ts";
 import { dtypeOfElementType } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
+import { modernized } from "./legacy.ts";
 import type { AttributeValue, OnnxAttribute, OnnxNode } from "./model.ts";
 import { factsOf, type OperatorFacts, type StaticOperand } from "./operators.ts";
 import type { Tensor } from "./tensor.ts";
@@ -9,22 +10,23 @@ import type { Tensor } from "./tensor.ts";
 type Draft = { op: string; inputs: string[]; attributes: Record<string, AttributeValue> };
 
 /**
- * Brings a node of an opset from 7 to 24 into canonical form. (22 to 24 only widened element types of the operators here.)
+ * Brings a node of an opset from 5 to 26 into canonical form. (22 to 26 only widened element types of the operators here.)
  *
  * @param constant the value of an input that is known, undefined for one that is computed.
  * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant` and
  *   `ConstantOfShape` have no canonical form: ask `constantValue` for their tensor first.
  */
 export function canonicalize(
-  node: OnnxNode,
+  given: OnnxNode,
   opset: number,
   constant: (name: string) => Tensor | undefined,
 ): CanonicalNode {
-  const domain = node.domain === "ai.onnx" ? "" : node.domain;
+  const domain = given.domain === "ai.onnx" ? "" : given.domain;
+  if (domain === "") checkOpset(opset, OLDEST_OPSET, NEWEST_OPSET);
+  const node = domain === "" ? modernized(given, opset) : given;
   // Before opset 11, Resize was Upsample under another name.
   const op = node.op === "Resize" && opset < 11 ? "Upsample" : node.op;
   const facts = factsOf(op, domain);
-  if (domain === "") checkOpset(opset, 7, 24);
   if (domain === "" && (node.op === "Constant" || node.op === "ConstantOfShape")) {
     throw new OnnxError(`${describeNode(node)} is a constant and not an operation: use constantValue for its tensor`);
   }

@@ -1,5 +1,6 @@
 import { activations } from "./activations.ts";
 import { arrangements } from "./arrange.ts";
+import { attentions } from "./attention/index.ts";
 import { contrib } from "./contrib.ts";
 import { normalizations } from "./normalization.ts";
 import { reductions } from "./reductions.ts";
@@ -15,5 +16,6 @@ export const composites: Composites = {
   ...reductions,
   ...arrangements,
   ...resizes,
+  ...attentions,
   ...contrib,
 };
