@@ -9,12 +9,20 @@ import { describe } from "./describe.ts";
  * @throws GraphError when nodes read each other in a circle
  */
 export function neededNodes({ nodes }: OnnxGraph, wanted: readonly string[]): readonly OnnxNode[] {
-  const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const producers = producersOf(nodes);
   const needed = closure(wanted, producers);
   const placed = new Set<OnnxNode>();
   for (const node of nodes) if (needed.has(node)) placeBehindItsSources(node, producers, placed);
   return [...placed];
 }
+
+/** The nodes by the names of the values that they give; an output that is left out has none. */
+export function producersOf(nodes: readonly OnnxNode[]): ReadonlyMap<string, OnnxNode> {
+  return new Map(nodes.flatMap((node) => node.outputs.flatMap((name) => (name === "" ? [] : [[name, node] as const]))));
+}
+
+/** Every name that one of the nodes reads, or a node of their subgraphs. */
+export const namesRead = (nodes: readonly OnnxNode[]): ReadonlySet<string> => new Set(nodes.flatMap(read));
 
 type Producers = ReadonlyMap<string, OnnxNode>;
 

@@ -5,8 +5,9 @@ import { canonicalize, constantValue, type OnnxModel, type OnnxNode } from "../o
 import type { Tensor } from "../onnx/tensor.ts";
 import { composites } from "./composites/index.ts";
 import { describe } from "./describe.ts";
+import { checkHonoured } from "./honoured/check.ts";
 import { evaluate, type Known, knownOf, tensorOf } from "./known.ts";
-import { neededNodes } from "./needed.ts";
+import { namesRead, neededNodes } from "./needed.ts";
 
 export interface Placement {
   /** The model's inputs by name. */
@@ -25,8 +26,9 @@ export interface Placement {
  * @throws OnnxError naming the operand that must be known before the model runs, and is not
  */
 export function place(model: OnnxModel, graph: Graph, placement: Placement): ReadonlyMap<string, Value> {
-  const placer = new Placer(model, graph, placement);
-  for (const node of neededNodes(model.graph, placement.wanted)) placer.add(node);
+  const nodes = neededNodes(model.graph, placement.wanted);
+  const placer = new Placer(model, graph, placement, namesRead(nodes));
+  for (const node of nodes) placer.add(node);
   return new Map(placement.wanted.map((name) => [name, placer.value(name, `The output ${name}`)]));
 }
 
@@ -37,8 +39,14 @@ class Placer {
   readonly #tensors: Map<string, Tensor>;
   readonly #values: Map<string, Value>;
   readonly #known = new Map<string, Known>();
+  readonly #isRead: (name: string) => boolean;
 
-  constructor({ opsets, graph: { initializers } }: OnnxModel, graph: Graph, { inputs, weight }: Placement) {
+  constructor(
+    { opsets, graph: { initializers } }: OnnxModel,
+    graph: Graph,
+    { inputs, weight, wanted }: Placement,
+    read: ReadonlySet<string>,
+  ) {
     const opset = opsets.get("");
     if (opset === undefined) throw new GraphError("The model does not say which opset of standard operators it uses.");
     this.#graph = graph;
@@ -46,6 +54,7 @@ class Placer {
     this.#weight = weight ?? (() => undefined);
     this.#tensors = new Map(initializers);
     this.#values = new Map(inputs);
+    this.#isRead = (name) => read.has(name) || wanted.includes(name);
   }
 
   /** The graph's value of this name. `reader` says who wants it. */
@@ -60,6 +69,7 @@ class Placer {
   }
 
   add(node: OnnxNode): void {
+    checkHonoured(node, this.#isRead);
     const constant = constantValue(node, this.#constant);
     if (constant) this.#tensors.set(node.outputs[0]!, constant);
     else if (node.op === "If") this.#addBranch(node);
@@ -90,10 +100,8 @@ class Placer {
   ): readonly Value[] {
     const composite = composites[domain === "" ? op : `${domain}:${op}`];
     if (composite) return this.#written(node, () => composite({ g: this.#graph, x, a: attributes }));
-    if (domain !== "" || !(op in operators))
-      throw new GraphError(
-        `${describe(node)}: the operator ${domain && `${domain}:`}${op} is not supported (docs/OPERATORS.md lists those that are).`,
-      );
+    if (domain !== "" || !Object.hasOwn(operators, op))
+      throw new GraphError(`${describe(node)}: ${op} is supported only where its operands are known.`);
     if (x.includes(undefined)) throw new GraphError(`${describe(node)}: one of its inputs is left out.`);
     return this.#graph.apply(op, x as readonly Value[], attributes);
   }

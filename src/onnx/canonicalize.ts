@@ -142,17 +142,18 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
       ...{ coordinate_transformation_mode: "asymmetric", nearest_mode: shrinks ? "ceil" : "floor" },
     };
   },
-  BatchNormalization: ({ attributes }, node) => {
-    if (attributes.spatial === 0) throw new OnnxError(`${describeNode(node)} normalises every pixel by itself`);
+  // Before opset 14, training was said by having the outputs that only training has.
+  BatchNormalization: ({ attributes }, { outputs }, opset) => {
     delete attributes.spatial;
+    if (opset < 14) attributes.training_mode = Number(outputs.slice(1).some((name) => name !== ""));
   },
   Softmax: flattenedBefore13,
   LogSoftmax: flattenedBefore13,
   Dropout: (draft, node) => {
-    if (draft.attributes.training_mode || node.outputs[1]) {
+    const { training_mode, ratio = 0.5 } = draft.attributes;
+    if (training_mode && ratio !== 0)
       throw new OnnxError(`${describeNode(node)} drops values at random: export the model in evaluation mode`);
-    }
-    draft.op = "Identity";
+    if (!node.outputs[1]) draft.op = "Identity";
     draft.attributes = {};
   },
   // Before opset 21, it scaled groups and not channels.

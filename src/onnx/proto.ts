@@ -77,7 +77,7 @@ export interface TensorProto {
   externalData: readonly StringStringEntryProto[];
   dataLocation: number | undefined;
 }
-const TensorProto: Schema<TensorProto> = {
+export const TensorProto: Schema<TensorProto> = {
   dims: int64s(1),
   dataType: int32(2),
   floatData: floats(4),

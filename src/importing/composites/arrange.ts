@@ -24,6 +24,8 @@ export const arrangements: Composites = {
     const split = range(parts as number).map((i) => Math.max(0, Math.min(most, size - i * most)));
     return g.apply("Split", [x!], { ...a, split });
   },
+  // In training it is refused (see canonicalize): nothing is dropped.
+  Dropout: ({ g, x: [x] }) => [x!, g.expand(g.scalar(1, "bool"), x!.shape)],
   CastLike: ({ g, x: [x, like] }) => [g.cast(x!, like!.dtype)],
   Tile: ({ g, x: [x], a }) => {
     const repeats = a.repeats as readonly number[];

@@ -2,6 +2,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { gradients } from "../../autodiff/index.ts";
 import type { Value } from "../../graph/index.ts";
+import { range } from "../../graph/shapes.ts";
 import { encodeModel, type OnnxAttribute, type OnnxModel } from "../../onnx/index.ts";
 import { elementCount, type Tensor } from "../../onnx/tensor.ts";
 import { randomStream } from "../../random.ts";
@@ -19,6 +20,8 @@ interface Case {
   /** Static operands and weights, by their places; those before them that are no input are left out. */
   readonly constants?: Readonly<Record<number, Tensor>>;
   readonly attributes?: Readonly<Record<string, number | string | readonly number[]>>;
+  /** Number of outputs, of which the first is looked at. Default 1. */
+  readonly outputs?: number;
   /** Lowest value of inputs. Default -2. */
   readonly low?: number;
   /** Values at which the function has a kink, where inputs stay away from it; "inside" where that cannot be had. */
@@ -46,7 +49,15 @@ function attribute(name: string, value: number | string | readonly number[]): On
   return isFloat(name) ? { kind: "floats", value } : { kind: "ints", value };
 }
 
-function modelOf({ op, domain = "", opset = 20, shapes, constants = {}, attributes = {} }: Case): OnnxModel {
+function modelOf({
+  op,
+  domain = "",
+  opset = 20,
+  shapes,
+  constants = {},
+  attributes = {},
+  outputs = 1,
+}: Case): OnnxModel {
   const names: string[] = [];
   const count = Math.max(shapes.length + Object.keys(constants).length, ...Object.keys(constants).map((i) => +i + 1));
   const drawn = shapes.map((_, i) => `x${i}`);
@@ -64,7 +75,7 @@ function modelOf({ op, domain = "", opset = 20, shapes, constants = {}, attribut
       name: "",
       nodes: [
         {
-          ...{ op, domain, name: "node", inputs: names, outputs: ["y"] },
+          ...{ op, domain, name: "node", inputs: names, outputs: ["y", ...range(outputs - 1).map((i) => `other${i}`)] },
           attributes: Object.fromEntries(Object.entries(attributes).map(([name, v]) => [name, attribute(name, v)])),
         },
       ],
@@ -266,6 +277,13 @@ const cases: readonly Case[] = [
     },
     attributes: { num_heads: 2 },
   },
+
+  { op: "Dropout", shapes: [image], outputs: 2, attributes: { seed: 3 } },
+  ...[13, 15].map((opset) => ({
+    ...{ op: "BatchNormalization", opset, shapes: [image, [4], [4]], outputs: opset < 14 ? 5 : 3 },
+    constants: { 3: floats(0.1, -0.2, 0.3, 0), 4: floats(1, 0.5, 2, 3) },
+    attributes: opset < 14 ? {} : { training_mode: 1 },
+  })),
 
   // As opsets before 11 had them.
   { op: "Upsample", opset: 7, shapes: [image], attributes: { scales: [1, 1, 2, 3] }, kinks: "inside" },

@@ -4,11 +4,21 @@ import { type Composites, number, overChannels, type Use } from "./use.ts";
 
 /** Normalisations, and softmax as opsets before 13 meant it. */
 export const normalizations: Composites = {
-  // With the statistics of training, which are constants.
+  // With the statistics that training left, which are constants; or, in training mode, with those of the batch.
   BatchNormalization: ({ g, x: [x, scale, bias, mean, variance], a }) => {
-    const factor = g.div(scale!, g.sqrt(g.add(variance!, number(a, "epsilon", 1e-5))));
-    const shift = g.sub(bias!, g.mul(mean!, factor));
-    return [g.add(g.mul(x!, overChannels(factor, x!.rank)), overChannels(shift, x!.rank))];
+    const apply = (m: Value, v: Value): Value => {
+      const factor = g.div(scale!, g.sqrt(g.add(v, number(a, "epsilon", 1e-5))));
+      const shift = g.sub(bias!, g.mul(m, factor));
+      return g.add(g.mul(x!, overChannels(factor, x!.rank)), overChannels(shift, x!.rank));
+    };
+    if (!a.training_mode) return [apply(mean!, variance!)];
+    const over = range(x!.rank).filter((axis) => axis !== 1);
+    const ofBatch = g.reduceMean(x!, { axes: over });
+    const centred = g.sub(x!, overChannels(ofBatch, x!.rank));
+    const spread = g.reduceMean(g.mul(centred, centred), { axes: over });
+    const momentum = number(a, "momentum", 0.9);
+    const running = (old: Value, batch: Value): Value => g.add(g.mul(old, momentum), g.mul(batch, 1 - momentum));
+    return [apply(ofBatch, spread), running(mean!, ofBatch), running(variance!, spread)];
   },
   InstanceNormalization: ({ g, x: [x, scale, bias], a }) => {
     const normalized = standardized(g, x!, range(x!.rank).slice(2), number(a, "epsilon", 1e-5));

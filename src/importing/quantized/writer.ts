@@ -1,6 +1,7 @@
 import { OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 import { describe } from "../describe.ts";
+import { producersOf } from "../needed.ts";
 import { heldTensors } from "../weights.ts";
 import { dequantized, type Quantization } from "./dequantize.ts";
 
@@ -16,7 +17,7 @@ export class Writer {
   constructor(model: OnnxModel) {
     const { nodes } = model.graph;
     this.#held = heldTensors(model);
-    this.#producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+    this.#producers = producersOf(nodes);
     const readers = new Map<string, OnnxNode[]>();
     for (const node of nodes) for (const name of node.inputs) readers.set(name, [...(readers.get(name) ?? []), node]);
     this.#readers = readers;

@@ -1,3 +1,4 @@
+import { producersOf } from "../../importing/needed.ts";
 import { heldTensors } from "../../importing/weights.ts";
 import type { OnnxModel, OnnxNode } from "../../onnx/index.ts";
 import { allocate, type Tensor } from "../../onnx/tensor.ts";
@@ -14,7 +15,7 @@ const monotone: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Identit
 
 /** The linear layer that an output comes from: `Gemm`, or `MatMul` with an `Add`; undefined where it is no such. */
 export function linearHead(model: OnnxModel, output: string): LinearHead | undefined {
-  const producers = new Map(model.graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const producers = producersOf(model.graph.nodes);
   const held = heldTensors(model);
   let node = producers.get(output);
   while (node && monotone.has(node.op)) node = producers.get(node.inputs[0]!);
