@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Rule, rules, type Step } from "../autodiff/rules.ts";
 import { operators } from "../graph/operators/index.ts";
+import { NEWEST_OPSET, OLDEST_OPSET } from "../onnx/canonical.ts";
+import { alignedOperators } from "../onnx/legacy.ts";
 import { composites } from "./composites/index.ts";
 import { evaluators } from "./evaluators.ts";
 import { rows } from "./honoured/index.ts";
@@ -19,7 +21,10 @@ function isFlat(rule: Rule): boolean {
 
 const ours = /^com\.microsoft:/;
 /** What other names stand for in here: forms of an operator in old opsets. */
-const oldForms = new Set(["FlatSoftmax", "FlatLogSoftmax", "GroupwiseGroupNormalization"]);
+const oldForms = new Set([
+  ...["FlatSoftmax", "FlatLogSoftmax", "GroupwiseGroupNormalization"],
+  ...alignedOperators.map((op) => `Aligned${op}`),
+]);
 
 function gradientOf(name: string): string {
   const rule = rules[name];
@@ -49,10 +54,11 @@ function places(names: string | undefined): string {
   );
 }
 
-function attributesOf({ attributes, only = {}, ignored = {} }: Row): string {
+function attributesOf({ attributes, before7, only = {}, ignored = {} }: Row): string {
   const some = Object.entries(only).map(([name, values]) => `\`${name}\` (${values.join(", ")})`);
+  const old = words(before7).map((name) => `\`${name}\` (before opset 7)`);
   const none = Object.entries(ignored).map(([name, why]) => `\`${name}\` (ignored: ${why})`);
-  return [cell(words(attributes)), ...some, ...none].filter((text) => text).join(", ");
+  return [cell(words(attributes)), ...some, ...old, ...none].filter((text) => text).join(", ");
 }
 
 function table(names: readonly string[]): readonly string[] {
@@ -74,7 +80,7 @@ function page(): string {
   return [
     "# Operators",
     "",
-    "What can be imported and differentiated, of ONNX opsets 7 to 24. This page is made from the tables in `src/importing/`,",
+    `What can be imported and differentiated, of ONNX opsets ${OLDEST_OPSET} to ${NEWEST_OPSET}. This page is made from the tables in \`src/importing/\`,`,
     "`src/graph/operators/` and `src/autodiff/rules.ts` by a test, which fails when it is out of date; `npx vitest run",
     "operators-page -u` writes it anew. Every rule is checked against central differences, every operator that is written out in",
     "others against ONNX Runtime's own kernel, value and derivative; `bench/onnx-conformance.ts` runs the ONNX project's own tests.",

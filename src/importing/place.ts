@@ -69,7 +69,7 @@ class Placer {
   }
 
   add(node: OnnxNode): void {
-    checkHonoured(node, this.#isRead);
+    checkHonoured(node, this.#isRead, this.#opset);
     const constant = constantValue(node, this.#constant);
     if (constant) this.#tensors.set(node.outputs[0]!, constant);
     else if (node.op === "If") this.#addBranch(node);

@@ -1,4 +1,5 @@
 import { activations } from "./activations.ts";
+import { aligned } from "./aligned.ts";
 import { arrangements } from "./arrange.ts";
 import { attentions } from "./attention/index.ts";
 import { contrib } from "./contrib.ts";
@@ -12,6 +13,7 @@ import type { Composites } from "./use.ts";
  */
 export const composites: Composites = {
   ...activations,
+  ...aligned,
   ...normalizations,
   ...reductions,
   ...arrangements,

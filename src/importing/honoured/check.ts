@@ -13,14 +13,15 @@ export const operatorName = ({ op, domain }: Pick<OnnxNode, "op" | "domain">): s
  * output that its row does not promise.
  *
  * @param isRead whether anybody reads a value of this name
+ * @param opset of the standard operators
  * @throws GraphError naming the node and what is not honoured
  */
-export function checkHonoured(node: OnnxNode, isRead: (name: string) => boolean): void {
+export function checkHonoured(node: OnnxNode, isRead: (name: string) => boolean, opset: number): void {
   const name = operatorName(node);
   const row = Object.hasOwn(rows, name) ? rows[name] : undefined;
   if (!row) throw new GraphError(`${describe(node)}: the operator ${name} is not supported (${listed}).`);
   for (const [attribute, value] of Object.entries(node.attributes)) {
-    if (!honours(row, attribute, value))
+    if (!honours(row, attribute, value) && !(opset < 7 && honouredBefore7(row, attribute)))
       throw new GraphError(`${describe(node)}: attribute ${attribute}${shown(value)} is not supported (${listed}).`);
   }
   const input = refusedPlace(node.inputs, row.inputs, (value) => value !== "");
@@ -36,6 +37,10 @@ function honours({ attributes, only, ignored }: Row, name: string, { value }: On
   const values = only && Object.hasOwn(only, name) ? only[name] : undefined;
   return values?.some((honoured) => honoured === value) ?? false;
 }
+
+/** `consumed_inputs` was a hint about memory that any operator could have. */
+const honouredBefore7 = ({ before7 }: Row, name: string): boolean =>
+  name === "consumed_inputs" || words(before7).includes(name);
 
 function shown({ value }: OnnxAttribute): string {
   return typeof value === "number" || typeof value === "string" ? ` = ${value}` : "";

@@ -9,14 +9,11 @@ const activations = ["Relu", "Sigmoid", "Tanh", "Clip", "LeakyRelu", "HardSigmoi
  */
 export const contribRows: Rows = {
   "com.microsoft:Attention": {
-    inputs: "input weights bias !mask_index !past attention_bias !past_sequence_length",
-    outputs: "output !present",
-    attributes: "num_heads qkv_hidden_sizes scale",
-    only: { do_rotary: [0], unidirectional: [0], past_present_share_buffer: [0] },
-    ignored: {
-      mask_filter_value: "of masks, which are refused",
-      rotary_embedding_dim: "of do_rotary, which is refused",
-    },
+    inputs: "input weights bias mask_index past attention_bias !past_sequence_length",
+    outputs: "output present",
+    attributes: "mask_filter_value num_heads qkv_hidden_sizes scale unidirectional",
+    only: { do_rotary: [0], past_present_share_buffer: [0] },
+    ignored: { rotary_embedding_dim: "of do_rotary, which is refused" },
   },
   "com.microsoft:BiasGelu": { inputs: "A B" },
   "com.microsoft:FastGelu": { inputs: "X bias" },
@@ -38,13 +35,16 @@ export const contribRows: Rows = {
   "com.microsoft:Gelu": { inputs: "X" },
   "com.microsoft:MultiHeadAttention": {
     inputs:
-      "query key value bias !key_padding_mask attention_bias !past_key !past_value !past_sequence_length !cache_indirection",
-    outputs: "output !present_key !present_value !qk",
-    attributes: "num_heads scale",
-    only: { unidirectional: [0] },
-    ignored: { mask_filter_value: "of padding masks, which are refused" },
+      "query key value bias key_padding_mask attention_bias past_key past_value !past_sequence_length !cache_indirection",
+    outputs: "output present_key present_value qk",
+    attributes: "mask_filter_value num_heads scale unidirectional",
   },
   "com.microsoft:QuickGelu": { inputs: "X", attributes: "alpha" },
+  "com.microsoft:RotaryEmbedding": {
+    inputs: "input position_ids cos_cache sin_cache",
+    attributes: "interleaved num_heads rotary_embedding_dim",
+    only: { is_packed_batching: [0], scale: [1] },
+  },
   "com.microsoft:SkipLayerNormalization": {
     inputs: "input skip gamma beta bias",
     outputs: "output !mean !inv_std_var input_skip_bias_sum",

@@ -9,6 +9,8 @@ export interface Row {
   readonly outputs?: string;
   /** Names of attributes of which every value is honoured. */
   readonly attributes?: string;
+  /** Names of attributes that operators had before opset 7, and of which every value is honoured there. */
+  readonly before7?: string;
   /** Attributes of which only some values are honoured, the default among them. */
   readonly only?: Readonly<Record<string, readonly (number | string)[]>>;
   /** Attributes that change nothing here, and why. */

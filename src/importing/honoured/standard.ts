@@ -2,6 +2,10 @@ import type { Row, Rows } from "./row.ts";
 
 const unary: Row = { inputs: "X" };
 const binary: Row = { inputs: "A B" };
+/** Before opset 7, the second operand could be aligned with some axis of the first. */
+const aligned: Row = { ...binary, before7: "axis broadcast" };
+/** Before opset 7, normalising and dropping trained unless this was 1, which is refused elsewhere. */
+const inference = { before7: "is_test" };
 const variadic: Row = { inputs: "data..." };
 const windows = "auto_pad dilations kernel_shape pads strides";
 const reduction: Row = { inputs: "data axes", attributes: "axes keepdims noop_with_empty_axes" };
@@ -19,16 +23,24 @@ const toFloat8 = {
  */
 export const standardRows: Rows = {
   Abs: unary,
-  Add: binary,
-  And: binary,
+  Add: aligned,
+  And: aligned,
   ArgMax: argument,
   ArgMin: argument,
+  Attention: {
+    inputs: "Q K V attn_mask past_key past_value nonpad_kv_seqlen",
+    outputs: "Y present_key present_value qk_matmul_output",
+    attributes: "is_causal kv_num_heads left_window_size q_num_heads right_window_size scale softcap",
+    only: { qk_matmul_output_mode: [0, 1, 2, 3] },
+    ignored: { softmax_precision: "softmax is in the precision of its operands, float32" },
+  },
   AveragePool: { inputs: "X", attributes: `${windows} ceil_mode count_include_pad` },
   BatchNormalization: {
     inputs: "X scale B input_mean input_var",
     outputs: "Y running_mean running_var !saved_mean !saved_var",
     attributes: "epsilon momentum training_mode",
     only: { spatial: [1] },
+    ...inference,
   },
   Cast: { inputs: "input", attributes: "to", ignored: toFloat8 },
   CastLike: { inputs: "input target_type", ignored: toFloat8 },
@@ -43,16 +55,17 @@ export const standardRows: Rows = {
   Cos: unary,
   CumSum: { inputs: "x axis", attributes: "exclusive reverse" },
   DepthToSpace: { inputs: "input", attributes: "blocksize mode" },
-  Div: binary,
+  Div: aligned,
   Dropout: {
     inputs: "data ratio training_mode",
     outputs: "output mask",
     attributes: "ratio",
     ignored: { seed: "of numbers drawn in training, which is refused" },
+    ...inference,
   },
   Einsum: { inputs: "Inputs...", attributes: "equation" },
   Elu: { inputs: "X", attributes: "alpha" },
-  Equal: binary,
+  Equal: aligned,
   Erf: unary,
   Exp: unary,
   Expand: { inputs: "input shape" },
@@ -62,10 +75,10 @@ export const standardRows: Rows = {
   GatherElements: { inputs: "data indices", attributes: "axis" },
   GatherND: { inputs: "data indices", only: { batch_dims: [0] } },
   Gelu: { inputs: "X", only: { approximate: ["none", "tanh"] } },
-  Gemm: { inputs: "A B C", attributes: "alpha beta transA transB" },
+  Gemm: { inputs: "A B C", attributes: "alpha beta transA transB", before7: "broadcast" },
   GlobalAveragePool: unary,
   GlobalMaxPool: unary,
-  Greater: binary,
+  Greater: aligned,
   GreaterOrEqual: binary,
   GroupNormalization: { inputs: "X scale bias", attributes: "epsilon num_groups", ignored: stash },
   HardSigmoid: { inputs: "X", attributes: "alpha beta" },
@@ -77,7 +90,7 @@ export const standardRows: Rows = {
     ...{ inputs: "X Scale B", outputs: "Y Mean InvStdDev", attributes: "axis epsilon", ignored: stash },
   },
   LeakyRelu: { inputs: "X", attributes: "alpha" },
-  Less: binary,
+  Less: aligned,
   LessOrEqual: binary,
   Log: unary,
   LogSoftmax: { inputs: "input", attributes: "axis" },
@@ -94,18 +107,18 @@ export const standardRows: Rows = {
   Min: variadic,
   Mish: unary,
   Mod: { inputs: "A B", attributes: "fmod" },
-  Mul: binary,
+  Mul: aligned,
   Neg: unary,
   NonZero: unary,
   Not: unary,
-  Or: binary,
+  Or: aligned,
   PRelu: { inputs: "X slope" },
   Pad: {
     inputs: "data pads constant_value axes",
     attributes: "pads value",
     only: { mode: ["constant", "reflect", "edge", "wrap"] },
   },
-  Pow: { inputs: "X Y" },
+  Pow: { ...aligned, inputs: "X Y" },
   Range: { inputs: "start limit delta", ignored: { stash_type: "sums are float64" } },
   Reciprocal: unary,
   ReduceL1: reduction,
@@ -133,6 +146,10 @@ export const standardRows: Rows = {
     },
     ignored: { extrapolation_value: "of tf_crop_and_resize, which is refused" },
   },
+  RotaryEmbedding: {
+    inputs: "X cos_cache sin_cache position_ids",
+    attributes: "interleaved num_heads rotary_embedding_dim",
+  },
   Round: unary,
   ScatterElements: { inputs: "data indices updates", attributes: "axis", only: { reduction: ["none", "add"] } },
   ScatterND: { inputs: "data indices updates", only: { reduction: ["none", "add"] } },
@@ -156,7 +173,7 @@ export const standardRows: Rows = {
   Split: { inputs: "input split", outputs: "outputs...", attributes: "axis split num_outputs" },
   Sqrt: unary,
   Squeeze: { inputs: "data axes", attributes: "axes" },
-  Sub: binary,
+  Sub: aligned,
   Sum: variadic,
   Tanh: unary,
   ThresholdedRelu: { inputs: "X", attributes: "alpha" },
@@ -165,6 +182,11 @@ export const standardRows: Rows = {
   Transpose: { inputs: "data", attributes: "perm" },
   Trilu: { inputs: "input k", attributes: "upper" },
   Unsqueeze: { inputs: "data axes", attributes: "axes" },
-  Upsample: { inputs: "X scales", attributes: "scales", only: { mode: ["nearest", "linear", "bilinear"] } },
+  Upsample: {
+    inputs: "X scales",
+    attributes: "scales",
+    only: { mode: ["nearest", "linear", "bilinear"] },
+    before7: "height_scale width_scale",
+  },
   Where: { inputs: "condition X Y" },
 };
