@@ -49,6 +49,15 @@ export const rules: Readonly<Record<string, Rule>> = {
   Round: () => [null],
   Sin: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Cos", [x!])[0]!)],
   Cos: ({ g, x: [x], dy }) => [() => g.neg(g.mul(dy, g.apply("Sin", [x!])[0]!))],
+  Tan: ({ g, y, dy }) => [() => g.mul(dy, g.add(g.mul(y, y), 1))],
+  Asin: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.sub(1, g.mul(x!, x!))))],
+  Acos: ({ g, x: [x], dy }) => [() => g.neg(g.div(dy, g.sqrt(g.sub(1, g.mul(x!, x!)))))],
+  Atan: ({ g, x: [x], dy }) => [() => g.div(dy, g.add(g.mul(x!, x!), 1))],
+  Sinh: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Cosh", [x!])[0]!)],
+  Cosh: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Sinh", [x!])[0]!)],
+  Asinh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.add(g.mul(x!, x!), 1)))],
+  Acosh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.sub(g.mul(x!, x!), 1)))],
+  Atanh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sub(1, g.mul(x!, x!)))],
   // a - b quotient, whose quotient is a step.
   Mod: ({ g, x: [a, b], y, dy }) => [() => dy, () => g.neg(g.mul(dy, g.div(g.sub(a!, y), b!)))],
   Sqrt: ({ g, y, dy }) => [() => g.div(g.mul(dy, half), y)],
@@ -72,6 +81,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   ],
 
   // Comparison, logic, selection
+  IsNaN: () => [null],
+  IsInf: () => [null],
   Equal: () => [null, null],
   Greater: () => [null, null],
   GreaterOrEqual: () => [null, null],

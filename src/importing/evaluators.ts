@@ -1,7 +1,9 @@
+import { mismatch } from "../graph/errors.ts";
 import { axisIn, broadcast, product, range } from "../graph/shapes.ts";
 import type { Attributes } from "../onnx/model.ts";
 import type { DType } from "../onnx/tensor.ts";
 import type { Known } from "./known.ts";
+import { small } from "./limits.ts";
 
 type Evaluator = (x: readonly Known[], a: Attributes) => readonly Known[];
 
@@ -15,13 +17,13 @@ const isFloat = (dtype: DType): boolean => dtype.startsWith("float");
 /** The elements of a known tensor picked by their places: what slices, gathers, transposes and the like come to. */
 function picked(x: Known, shape: readonly number[], source: (index: readonly number[]) => number): readonly Known[] {
   const index = shape.map(() => 0);
-  const values = range(product(shape)).map((flat) => {
+  const values = range(product(small(shape))).map((flat) => {
     let rest = flat;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       index[axis] = rest % shape[axis]!;
       rest = Math.floor(rest / shape[axis]!);
     }
-    return x.values[source(index)]!;
+    return x.values[source(index)] ?? mismatch(`there is no element at ${source(index)} of ${x.values.length}`);
   });
   return [{ dtype: x.dtype, shape, values }];
 }
@@ -37,7 +39,7 @@ const repeated = (x: Known, shape: readonly number[]): readonly number[] =>
 
 function elementwise(f: (...x: readonly number[]) => number, dtype?: DType): Evaluator {
   return (x) => {
-    const shape = x.map((operand) => operand.shape).reduce(broadcast);
+    const shape = small(x.map((operand) => operand.shape).reduce(broadcast));
     const operands = x.map((operand) => repeated(operand, shape));
     const type = dtype ?? x.at(-1)!.dtype;
     const round = type === "float32" ? Math.fround : (value: number) => value;
@@ -141,7 +143,7 @@ const concat: Evaluator = (x, a) => {
     axis,
     x.reduce((sum, part) => sum + part.shape[axis]!, 0),
   );
-  const before = product(shape.slice(0, axis));
+  const before = product(small(shape).slice(0, axis));
   const values = range(before).flatMap((row) =>
     x.flatMap((part) => {
       const width = part.values.length / before;
@@ -199,8 +201,8 @@ const nonZero: Evaluator = ([x]) => {
 
 const rangeOf: Evaluator = ([start, limit, delta]) => {
   const [from, to, by] = [start!.values[0]!, limit!.values[0]!, delta!.values[0]!];
-  const values = range(Math.max(0, Math.ceil((to - from) / by))).map((i) => from + i * by);
-  return [{ dtype: start!.dtype, shape: [values.length], values }];
+  const shape = small([Math.max(0, Math.ceil((to - from) / by))]);
+  return [{ dtype: start!.dtype, shape, values: range(shape[0]!).map((i) => from + i * by) }];
 };
 
 const squeeze: Evaluator = ([x], a) => {

@@ -23,10 +23,16 @@ const toFloat8 = {
  */
 export const standardRows: Rows = {
   Abs: unary,
+  Acos: unary,
+  Acosh: unary,
   Add: aligned,
   And: aligned,
   ArgMax: argument,
   ArgMin: argument,
+  Asin: unary,
+  Asinh: unary,
+  Atan: unary,
+  Atanh: unary,
   Attention: {
     inputs: "Q K V attn_mask past_key past_value nonpad_kv_seqlen",
     outputs: "Y present_key present_value qk_matmul_output",
@@ -53,6 +59,7 @@ export const standardRows: Rows = {
   Conv: { inputs: "X W B", attributes: `${windows} group` },
   ConvTranspose: { inputs: "X W B", attributes: `${windows} group output_padding output_shape` },
   Cos: unary,
+  Cosh: unary,
   CumSum: { inputs: "x axis", attributes: "exclusive reverse" },
   DepthToSpace: { inputs: "input", attributes: "blocksize mode" },
   Div: aligned,
@@ -86,6 +93,8 @@ export const standardRows: Rows = {
   Identity: unary,
   If: { inputs: "cond", outputs: "outputs...", attributes: "then_branch else_branch" },
   InstanceNormalization: { inputs: "input scale B", attributes: "epsilon" },
+  IsInf: { inputs: "X", attributes: "detect_negative detect_positive" },
+  IsNaN: unary,
   LayerNormalization: {
     ...{ inputs: "X Scale B", outputs: "Y Mean InvStdDev", attributes: "axis epsilon", ignored: stash },
   },
@@ -164,6 +173,7 @@ export const standardRows: Rows = {
     ignored: stash,
   },
   Sin: unary,
+  Sinh: unary,
   Size: { inputs: "data" },
   Slice: { inputs: "data starts ends axes steps", attributes: "axes starts ends" },
   Softmax: { inputs: "input", attributes: "axis" },
@@ -175,6 +185,7 @@ export const standardRows: Rows = {
   Squeeze: { inputs: "data axes", attributes: "axes" },
   Sub: aligned,
   Sum: variadic,
+  Tan: unary,
   Tanh: unary,
   ThresholdedRelu: { inputs: "X", attributes: "alpha" },
   Tile: { inputs: "input repeats" },
@@ -189,4 +200,5 @@ export const standardRows: Rows = {
     before7: "height_scale width_scale",
   },
   Where: { inputs: "condition X Y" },
+  Xor: aligned,
 };
