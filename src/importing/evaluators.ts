@@ -57,7 +57,7 @@ const mod: Evaluator = (x, a) => elementwise((p, q) => (a.fmod ? p! % q! : ((p! 
 const comparison = (f: (p: number, q: number) => boolean): Evaluator =>
   elementwise((p, q) => Number(f(p!, q!)), "bool");
 
-const roundToEven = (value: number): number => {
+export const roundToEven = (value: number): number => {
   const rounded = Math.round(value);
   return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 };

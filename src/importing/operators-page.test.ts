@@ -8,7 +8,7 @@ import { composites } from "./composites/index.ts";
 import { evaluators } from "./evaluators.ts";
 import { rows } from "./honoured/index.ts";
 import { placesOf, type Row, words } from "./honoured/row.ts";
-import { rewrites } from "./quantized/float-graph.ts";
+import { rewrites } from "./quantized/rewrites.ts";
 
 /** Whether a rule says, whatever the node, that there is nothing to differentiate: a step, a comparison, an index. */
 function isFlat(rule: Rule): boolean {
