@@ -1,5 +1,5 @@
 import { mismatch } from "../graph/errors.ts";
-import { elementCount } from "../onnx/tensor.ts";
+import { type DType, elementCount } from "../onnx/tensor.ts";
 
 /**
  * Beyond so many elements a tensor is no shape arithmetic but data (position grids, attention masks): its nodes stay in the
@@ -12,6 +12,9 @@ export const mostConstant = 2 ** 24;
 
 /** Beyond so many elements no value of a file's graph is taken: 8 GiB in float32. */
 export const mostOfValue = 2 ** 31;
+
+/** So many nodes may branches and loops come to, all runs of their bodies together. */
+export const mostUnrolled = 65_536;
 
 /** Thrown where a result would be no shape arithmetic; such nodes are left in the graph. */
 export class TooLarge extends Error {}
@@ -37,3 +40,6 @@ export function constantShape<Shape extends readonly number[]>(shape: Shape): Sh
   if (!(count <= mostConstant)) mismatch(`would make a constant of ${count} elements, of at most ${mostConstant}`);
   return shape;
 }
+
+/** Element types that files pack two a byte: weights may be of them, but nothing that is fed or computed. */
+export const isPacked = (dtype: DType): boolean => dtype === "int4" || dtype === "uint4";

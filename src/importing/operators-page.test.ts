@@ -5,9 +5,11 @@ import { operators } from "../graph/operators/index.ts";
 import { NEWEST_OPSET, OLDEST_OPSET } from "../onnx/canonical.ts";
 import { alignedOperators } from "../onnx/legacy.ts";
 import { composites } from "./composites/index.ts";
+import { controls } from "./control.ts";
 import { evaluators } from "./evaluators.ts";
 import { rows } from "./honoured/index.ts";
 import { placesOf, type Row, words } from "./honoured/row.ts";
+import { mostUnrolled } from "./limits.ts";
 import { rewrites } from "./quantized/rewrites.ts";
 
 /** Whether a rule says, whatever the node, that there is nothing to differentiate: a step, a comparison, an index. */
@@ -34,10 +36,10 @@ function gradientOf(name: string): string {
 
 const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
 /** What the importer follows or leaves out, rather than compute. */
-const followed = ["If", "Dropout", "Upsample"];
+const followed = ["Dropout", "Upsample", ...Object.keys(controls)];
 
 function derivativeOf(name: string): string {
-  if (name === "If") return "of the branch that is taken";
+  if (Object.hasOwn(controls, name)) return "of what it comes to";
   if (Object.hasOwn(rewrites, name)) return "as of the number that integers stand for";
   if (Object.hasOwn(composites, name) || followed.includes(name))
     return operators[name] ? gradientOf(name) : "yes, written out in other operators";
@@ -92,8 +94,9 @@ function page(): string {
     "",
     ...table(others.filter((name) => !ours.test(name))),
     "",
-    "`If` is followed where the condition is known before the model runs. Nothing is dropped in `Dropout`: training is refused.",
-    "`Loop`, `Scan`, sequences, strings and random numbers are refused.",
+    "Branches and loops are followed where it is known before the model runs which is taken and how often it runs, and sequences",
+    `where their lengths are: at most ${mostUnrolled} nodes in all. Functions that a model defines are written out. Nothing is dropped in`,
+    "`Dropout`: training is refused. So are strings and random numbers.",
     "",
     "## ONNX Runtime's own",
     "",

@@ -1,6 +1,7 @@
 import { safeInteger } from "./constants.ts";
 import { BFLOAT16, dtypeOfElementType, elementTypeAttributes, elementTypeOf } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
+import { inlined } from "./functions.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
 import {
   type AttributeProto,
@@ -18,32 +19,35 @@ import { readMessage } from "./wire.ts";
  * Reads an ONNX file.
  *
  * Tensors are views of `bytes` (or of the external file) where their alignment allows it, so `bytes` must not change
- * afterwards. bfloat16 is read as float32, tensors and what is stated of values.
+ * afterwards. bfloat16 is read as float32, tensors and what is stated of values. Functions that the model
+ * defines are written out where they are called.
  *
  * @param external the content of an external data file that the model names, by the name it gives.
  * @throws OnnxError when the bytes are not a whole ONNX model, or hold something this project does not carry.
  */
 export function decodeModel(bytes: Uint8Array, external?: ExternalFiles): OnnxModel {
   const proto = parse(bytes);
-  if (proto.functions.length > 0) {
-    throw new OnnxError(
-      `the model defines ${proto.functions.length} functions of its own: inline them first (onnx.inliner.inline_local_functions)`,
-    );
-  }
   return {
     irVersion: safeInteger(proto.irVersion ?? 0n),
-    opsets: new Map(
-      proto.opsetImport.map(({ domain, version }) => [
-        domain === undefined || domain === "ai.onnx" ? "" : domain,
-        safeInteger(version ?? 0n),
-      ]),
-    ),
+    opsets: opsetsOf(proto),
     producerName: proto.producerName ?? "",
     producerVersion: proto.producerVersion ?? "",
     ...(proto.docString === undefined ? {} : { docString: proto.docString }),
     metadata: new Map(proto.metadataProps.map(({ key, value }) => [key ?? "", value ?? ""])),
-    graph: decodeGraph(proto.graph, external),
+    graph: decodeGraph(inlined(proto.graph, proto.functions), external),
+    ...(proto.functions.length > 0 && { inlined: true as const }),
   };
+}
+
+/** Those of the model, and of functions what the model does not say: as ONNX Runtime, which reads functions in the model's own opset. */
+function opsetsOf({ opsetImport, functions }: ModelProto): ReadonlyMap<string, number> {
+  const imports = [...functions.flatMap((one) => one.opsetImport), ...opsetImport];
+  return new Map(
+    imports.map(({ domain, version }) => [
+      domain === undefined || domain === "ai.onnx" ? "" : domain,
+      safeInteger(version ?? 0n),
+    ]),
+  );
 }
 
 function parse(bytes: Uint8Array): ModelProto & { readonly graph: GraphProto } {
@@ -163,14 +167,12 @@ function dtypeOf({ type }: ValueInfoProto): DType | undefined {
 
 function valueInfo(proto: ValueInfoProto): ValueInfo {
   const name = proto.name ?? "";
+  const type = proto.type?.tensorType;
+  if (!type?.elemType) return { name, dtype: "float32", shape: [], unranked: true, untyped: true };
   const dtype = dtypeOf(proto);
-  if (dtype === undefined) {
-    const type = proto.type?.tensorType;
-    throw new OnnxError(
-      `"${name}" is ${type ? `a tensor of element type ${type.elemType}` : "not a tensor"}, which is not supported`,
-    );
-  }
-  const shape = proto.type?.tensorType?.shape;
+  if (dtype === undefined)
+    throw new OnnxError(`"${name}" is a tensor of element type ${type.elemType}, which is not supported`);
+  const { shape } = type;
   if (shape === undefined) return { name, dtype, shape: [], unranked: true };
   return {
     name,

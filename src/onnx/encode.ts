@@ -117,6 +117,7 @@ function nodeProto(node: OnnxNode): NodeProto {
     opType: node.op,
     attribute: Object.entries(node.attributes).map(([name, attribute]) => encodeAttribute(name, attribute)),
     domain: node.domain,
+    overload: undefined,
   };
 }
 
@@ -161,7 +162,8 @@ function encodeTensor(name: string, tensor: Tensor, external: ExternalData | und
   });
 }
 
-function valueInfoProto({ name, dtype, shape, unranked }: ValueInfo): ValueInfoProto {
+function valueInfoProto({ name, dtype, shape, unranked, untyped }: ValueInfo): ValueInfoProto {
+  if (untyped) return { name, type: undefined };
   const dim = shape.map((size) =>
     typeof size === "number"
       ? { dimValue: BigInt(size), dimParam: undefined }

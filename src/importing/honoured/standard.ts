@@ -91,7 +91,6 @@ export const standardRows: Rows = {
   HardSigmoid: { inputs: "X", attributes: "alpha beta" },
   HardSwish: unary,
   Identity: unary,
-  If: { inputs: "cond", outputs: "outputs...", attributes: "then_branch else_branch" },
   InstanceNormalization: { inputs: "input scale B", attributes: "epsilon" },
   IsInf: { inputs: "X", attributes: "detect_negative detect_positive" },
   IsNaN: unary,

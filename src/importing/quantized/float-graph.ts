@@ -1,3 +1,4 @@
+import { NEWEST_OPSET } from "../../onnx/canonical.ts";
 import { OnnxError, type OnnxGraph, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import { describe } from "../describe.ts";
 import { checkHonoured, operatorName } from "../honoured/check.ts";
@@ -17,7 +18,8 @@ import { type Knows, Writer } from "./writer.ts";
  * @throws OnnxError when it is quantised in a way that is not known here
  */
 export function floatModel(model: OnnxModel): OnnxModel | undefined {
-  const { graph } = model;
+  const { graph, opsets } = model;
+  const opset = opsets.get("") ?? NEWEST_OPSET;
   refuseWithin(graph);
   if (!graph.nodes.some(isQuantized)) return undefined;
   const writer = new Writer(model, knows);
@@ -25,7 +27,7 @@ export function floatModel(model: OnnxModel): OnnxModel | undefined {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   // In an order in which what a value stands for is known before anybody reads it.
   for (const node of neededNodes(graph, [...writer.file.producers.keys()])) {
-    if (isQuantized(node)) checkHonoured(node, (name) => read.has(name) || outputs.has(name));
+    if (isQuantized(node)) checkHonoured(node, (name) => read.has(name) || outputs.has(name), opset);
     rewrite(node, writer);
   }
   const { nodes, tensors } = writer.emit;

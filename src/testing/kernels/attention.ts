@@ -1,4 +1,4 @@
-import { fed, float, floats, int, int32, int64, ints, type KernelCase, shaped, truths, use } from "./case.ts";
+import { bool, f32, fed, float, i32, i64, int, ints, type KernelCase, use } from "./case.ts";
 import * as reference from "./reference.ts";
 
 const inf = Number.POSITIVE_INFINITY;
@@ -19,9 +19,9 @@ const ofOnnx: readonly KernelCase[] = [
   }),
   standard(["1 2 4 4", "1 2 4 4", "1 2 4 4", "4 4"], causal),
   // The second query sees nothing.
-  standard(["1 2 3 4", "1 2 4 4", "1 2 4 4", truths([3, 4], 1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1)]),
+  standard(["1 2 3 4", "1 2 4 4", "1 2 4 4", bool([1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 1], [3, 4])]),
   standard(
-    ["1 2 2 4", "1 2 3 4", "1 2 3 4", fed(floats([2, 5], 0.5, -inf, 0, 1, -inf, 1, 2, -1, 0, 0)), "1 2 2 4", "1 2 2 4"],
+    ["1 2 2 4", "1 2 3 4", "1 2 3 4", fed(f32([0.5, -inf, 0, 1, -inf, 1, 2, -1, 0, 0], [2, 5])), "1 2 2 4", "1 2 2 4"],
     causal,
     { outputs: [0, 1, 2] },
   ),
@@ -32,10 +32,10 @@ const ofOnnx: readonly KernelCase[] = [
       { outputs: [0, 3] },
     ),
   ),
-  standard(["2 2 3 4", "2 2 6 4", "2 2 6 4", undefined, undefined, undefined, int64(4, 6)], causal, { opset: 24 }),
+  standard(["2 2 3 4", "2 2 6 4", "2 2 6 4", undefined, undefined, undefined, i64([4, 6])], causal, { opset: 24 }),
 ];
 
-const positions = shaped([2, 4], int64(0, 6, 2, 1, 3, 3, 5, 4));
+const positions = i64([0, 6, 2, 1, 3, 3, 5, 4], [2, 4]);
 const rotary: readonly KernelCase[] = [
   use("RotaryEmbedding", ["2 3 4 8", "2 4 4", "2 4 4"], {}, { opset: 23 }),
   use(
@@ -45,19 +45,22 @@ const rotary: readonly KernelCase[] = [
     { opset: 23 },
   ),
   use("RotaryEmbedding", ["2 2 4 6", "7 2", "7 2", fed(positions)], { rotary_embedding_dim: int(4) }, { opset: 23 }),
-  use("com.microsoft:RotaryEmbedding", ["2 3 16", int64(1), "6 4", "6 4"]),
+  use("com.microsoft:RotaryEmbedding", ["2 3 16", i64([1]), "6 4", "6 4"]),
   use("com.microsoft:RotaryEmbedding", ["2 2 4 8", positions, "7 4", "7 4"], { interleaved: int(1) }),
-  use("com.microsoft:RotaryEmbedding", ["1 3 16", int64(0), "6 2", "6 2"], {
+  use("com.microsoft:RotaryEmbedding", ["1 3 16", i64([0]), "6 2", "6 2"], {
     ...{ num_heads: int(2), rotary_embedding_dim: int(4) },
   }),
 ];
 
 const masks = [
-  int32([2], 3, 5),
-  int32([4], 3, 5, 1, 0),
-  int32([2, 5], 1, 1, 0, 1, 0, 1, 1, 1, 1, 0),
-  int32([2, 5], 0, 0, 0, 0, 0, 1, 1, 1, 1, 0),
-  int32([2, 5, 5], ...Array.from({ length: 50 }, (_, i) => Number(i % 3 !== 1))),
+  i32([3, 5], [2]),
+  i32([3, 5, 1, 0], [4]),
+  i32([1, 1, 0, 1, 0, 1, 1, 1, 1, 0], [2, 5]),
+  i32([0, 0, 0, 0, 0, 1, 1, 1, 1, 0], [2, 5]),
+  i32(
+    Array.from({ length: 50 }, (_, i) => Number(i % 3 !== 1)),
+    [2, 5, 5],
+  ),
 ];
 
 /** ONNX Runtime's own, with its input projection. */

@@ -1,6 +1,7 @@
-import { int64Tensor, tensorOfNumbers } from "../../onnx/constants.ts";
 import type { OnnxAttribute } from "../../onnx/index.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
+
+export { bool, f32, i8, i32, i64, int, ints, u8, word } from "../small-model.ts";
 
 /** Sizes of an input whose elements are drawn: "2 3", or "" for one number. */
 export type Drawn = string;
@@ -42,20 +43,9 @@ export const use = (
   more: Partial<KernelCase> = {},
 ): KernelCase => ({ op, operands, attributes, ...more });
 
-export const int = (value: number): OnnxAttribute => ({ kind: "int", value });
-export const ints = (...value: readonly number[]): OnnxAttribute => ({ kind: "ints", value });
 export const float = (value: number): OnnxAttribute => ({ kind: "float", value });
-export const word = (value: string): OnnxAttribute => ({ kind: "string", value });
+export const floats = (...value: readonly number[]): OnnxAttribute => ({ kind: "floats", value });
 export const wordList = (...value: readonly string[]): OnnxAttribute => ({ kind: "strings", value });
-
-export const int64 = (...values: readonly number[]): Tensor => int64Tensor(values);
-export const int32 = (shape: readonly number[], ...values: readonly number[]): Tensor =>
-  tensorOfNumbers("int32", shape, values);
-export const truths = (shape: readonly number[], ...values: readonly number[]): Tensor =>
-  tensorOfNumbers("bool", shape, values);
-export const floats = (shape: readonly number[], ...values: readonly number[]): Tensor =>
-  tensorOfNumbers("float32", shape, values);
-export const shaped = (shape: readonly number[], tensor: Tensor): Tensor => ({ ...tensor, shape });
 export const fed = (tensor: Tensor): Fed => ({ fed: tensor });
 
 export const shapeOf = (drawn: Drawn): readonly number[] => (drawn === "" ? [] : drawn.split(" ").map(Number));
