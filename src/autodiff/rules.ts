@@ -1,5 +1,6 @@
 import type { Attributes, Graph, Value } from "../graph/index.ts";
 import { int, ints } from "../graph/operators/index.ts";
+import * as scatters from "./scatters.ts";
 import * as vjp from "./structured.ts";
 import * as windows from "./windows.ts";
 
@@ -164,20 +165,8 @@ export const rules: Readonly<Record<string, Rule>> = {
     () => g.apply("ScatterND", [g.zeros(dy.dtype, x!.shape), at!, dy], { reduction: "add" })[0]!,
     null,
   ],
-  // What is written over has no influence, unless updates are added to it.
-  ScatterElements: ({ g, x: [, at, updates], dy, a }) => [
-    () =>
-      a.reduction === "add"
-        ? dy
-        : g.apply("ScatterElements", [dy, at!, g.zeros(dy.dtype, updates!.shape)], { ...a, reduction: "none" })[0]!,
-    null,
-    () => g.apply("GatherElements", [dy, at!], { axis: int(a, "axis") })[0]!,
-  ],
-  ScatterND: ({ g, x: [, at, updates], dy, a }) => [
-    () => (a.reduction === "add" ? dy : g.apply("ScatterND", [dy, at!, g.zeros(dy.dtype, updates!.shape)])[0]!),
-    null,
-    () => g.apply("GatherND", [dy, at!])[0]!,
-  ],
+  ScatterElements: scatters.scatterElements,
+  ScatterND: scatters.scatterND,
   CumSum: ({ g, dy, a }) => [() => g.apply("CumSum", [dy], { ...a, reverse: 1 - int(a, "reverse") })[0]!],
   Expand: ({ dy }) => [() => dy],
   Pad: (step) => [() => vjp.unpad(step)],

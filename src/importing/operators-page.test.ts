@@ -24,7 +24,7 @@ function isFlat(rule: Rule): boolean {
 const ours = /^com\.microsoft:/;
 /** What other names stand for in here: forms of an operator in old opsets. */
 const oldForms = new Set([
-  ...["FlatSoftmax", "FlatLogSoftmax", "GroupwiseGroupNormalization"],
+  ...["FlatSoftmax", "FlatLogSoftmax", "FlatHardmax", "GroupwiseGroupNormalization"],
   ...alignedOperators.map((op) => `Aligned${op}`),
 ]);
 
@@ -36,7 +36,7 @@ function gradientOf(name: string): string {
 
 const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
 /** What the importer follows or leaves out, rather than compute. */
-const followed = ["Dropout", "Upsample", ...Object.keys(controls)];
+const followed = ["Dropout", "Scatter", "Upsample", ...Object.keys(controls)];
 
 function derivativeOf(name: string): string {
   if (Object.hasOwn(controls, name)) return "of what it comes to";

@@ -73,6 +73,8 @@ function plainValue(
     case "floats":
       return attribute.value;
     case "strings":
+      if (facts.words?.includes(name)) return attribute.value.join(",");
+      throw new OnnxError(`${where} holds strings, which ${node.op} is not understood with`);
     case "tensor":
     case "graph":
       throw new OnnxError(
@@ -149,6 +151,11 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
   },
   Softmax: flattenedBefore13,
   LogSoftmax: flattenedBefore13,
+  Hardmax: flattenedBefore13,
+  Scatter: (draft) => {
+    draft.op = "ScatterElements";
+    draft.attributes = { ...factsOf("ScatterElements", "").defaults, ...draft.attributes };
+  },
   Dropout: (draft, node) => {
     const { training_mode, ratio = 0.5 } = draft.attributes;
     if (training_mode && ratio !== 0)

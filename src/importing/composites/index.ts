@@ -3,9 +3,15 @@ import { aligned } from "./aligned.ts";
 import { arrangements } from "./arrange.ts";
 import { attentions } from "./attention/index.ts";
 import { contrib } from "./contrib.ts";
+import { indexings } from "./indexing.ts";
+import { linearAlgebra } from "./linear.ts";
+import { losses } from "./losses.ts";
 import { normalizations } from "./normalization.ts";
+import { pools } from "./pools.ts";
+import { recurrents } from "./recurrent.ts";
 import { reductions } from "./reductions.ts";
 import { resizes } from "./resize.ts";
+import { samplings } from "./sampling/index.ts";
 import type { Composites } from "./use.ts";
 
 /**
@@ -16,6 +22,12 @@ export const composites: Composites = {
   ...aligned,
   ...normalizations,
   ...reductions,
+  ...pools,
+  ...losses,
+  ...indexings,
+  ...recurrents,
+  ...samplings,
+  ...linearAlgebra,
   ...arrangements,
   ...resizes,
   ...attentions,
