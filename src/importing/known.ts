@@ -2,6 +2,7 @@ import type { CanonicalNode } from "../onnx/canonical.ts";
 import { numbersOf } from "../onnx/constants.ts";
 import { allocate, type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import { evaluators } from "./evaluators.ts";
+import { stored } from "./stored.ts";
 
 /** A tensor whose elements are known before the model runs; integers and truth values as numbers. */
 export interface Known {
@@ -20,8 +21,10 @@ const mostElements = 65_536;
 export function evaluate(node: CanonicalNode, operands: readonly (Known | undefined)[]): readonly Known[] | undefined {
   const evaluator = evaluators[node.op];
   if (node.domain !== "" || !evaluator || !operands.every((operand) => operand !== undefined)) return undefined;
-  const results = evaluator(operands, node.attributes);
-  return results.every(({ values }) => values.length <= mostElements) ? results : undefined;
+  const results = evaluator(operands, node.attributes).map(stored);
+  return results.every((result) => result && result.values.length <= mostElements)
+    ? (results as readonly Known[])
+    : undefined;
 }
 
 /** A tensor as a known one, unless it is too large. */
