@@ -4,6 +4,7 @@ import { numbersOf, tensorOfNumbers } from "../onnx/constants.ts";
 import { type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import { evaluators } from "./evaluators.ts";
 import { mostKnown, small, TooLarge } from "./limits.ts";
+import { stored } from "./stored.ts";
 
 /** A tensor whose elements are known before the model runs; integers and truth values as numbers. */
 export interface Known {
@@ -21,7 +22,8 @@ export function evaluate(node: CanonicalNode, operands: readonly (Known | undefi
   const evaluator = node.domain === "" && Object.hasOwn(evaluators, node.op) ? evaluators[node.op] : undefined;
   if (!evaluator || !operands.every((operand) => operand !== undefined)) return undefined;
   try {
-    return evaluator(operands, node.attributes).map(checked);
+    const results = evaluator(operands, node.attributes).map(checked).map(stored);
+    return results.every((result) => result !== undefined) ? results : undefined;
   } catch (error) {
     if (error instanceof TooLarge) return undefined;
     throw error;

@@ -8,7 +8,7 @@ import { composites } from "./composites/index.ts";
 import { controls } from "./control.ts";
 import { evaluators } from "./evaluators.ts";
 import { rows } from "./honoured/index.ts";
-import { placesOf, type Row, words } from "./honoured/row.ts";
+import { attributesIn, placesOf, type Row, words } from "./honoured/row.ts";
 import { mostUnrolled } from "./limits.ts";
 import { rewrites } from "./quantized/rewrites.ts";
 
@@ -52,7 +52,7 @@ function places(names: string | undefined): string {
   return cell(
     placesOf(names ?? "output")
       .filter(({ isHonoured }) => isHonoured)
-      .map(({ name, repeats }) => (repeats ? `${name}...` : name)),
+      .map(({ name, repeats, isOptional }) => (repeats ? `${name}...` : isOptional ? `${name}?` : name)),
   );
 }
 
@@ -60,7 +60,7 @@ function attributesOf({ attributes, before7, only = {}, ignored = {} }: Row): st
   const some = Object.entries(only).map(([name, values]) => `\`${name}\` (${values.join(", ")})`);
   const old = words(before7).map((name) => `\`${name}\` (before opset 7)`);
   const none = Object.entries(ignored).map(([name, why]) => `\`${name}\` (ignored: ${why})`);
-  return [cell(words(attributes)), ...some, ...old, ...none].filter((text) => text).join(", ");
+  return [cell([...attributesIn(attributes).keys()]), ...some, ...old, ...none].filter((text) => text).join(", ");
 }
 
 function table(names: readonly string[]): readonly string[] {

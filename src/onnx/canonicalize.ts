@@ -152,6 +152,9 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
   Softmax: flattenedBefore13,
   LogSoftmax: flattenedBefore13,
   Hardmax: flattenedBefore13,
+  RoiAlign: ({ attributes }, _, opset) => {
+    if (opset < 16) attributes.coordinate_transformation_mode = "output_half_pixel";
+  },
   Scatter: (draft) => {
     draft.op = "ScatterElements";
     draft.attributes = { ...factsOf("ScatterElements", "").defaults, ...draft.attributes };

@@ -1,8 +1,8 @@
 import { mismatch } from "../../graph/errors.ts";
 import { range } from "../../graph/shapes.ts";
+import type { Attributes } from "../../onnx/model.ts";
 import { elementCount } from "../../onnx/tensor.ts";
 import { constantShape } from "../limits.ts";
-import type { Attributes } from "../../onnx/model.ts";
 
 /** An axis before and after; `scale` is `to / from`, or what the file says it is. */
 export interface Axis {

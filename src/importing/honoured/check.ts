@@ -2,7 +2,7 @@ import { GraphError } from "../../graph/errors.ts";
 import type { OnnxAttribute, OnnxNode } from "../../onnx/index.ts";
 import { describe } from "../describe.ts";
 import { rows } from "./index.ts";
-import { type Place, placesOf, type Row, words } from "./row.ts";
+import { attributesIn, type Place, placesOf, type Row, words } from "./row.ts";
 
 /** `Op`, or `domain:Op`: what tables of operators call one. */
 export const operatorName = ({ op, domain }: Pick<OnnxNode, "op" | "domain">): string =>
@@ -26,6 +26,11 @@ export function checkHonoured(node: OnnxNode, isRead: (name: string) => boolean,
   }
   const input = refusedPlace(node.inputs, row.inputs, (value) => value !== "");
   if (input) throw new GraphError(`${describe(node)}: input ${input} is not supported (${listed}).`);
+  const missing = placesOf(row.inputs).findIndex(({ isOptional }, i) => !isOptional && !node.inputs[i]);
+  if (missing >= 0)
+    throw new GraphError(`${describe(node)}: input ${missing} (${placesOf(row.inputs)[missing]!.name}) is left out.`);
+  const needed = [...attributesIn(row.attributes)].find(([name, isNeeded]) => isNeeded && !node.attributes[name]);
+  if (needed) throw new GraphError(`${describe(node)}: attribute ${needed[0]} is left out.`);
   const output = refusedPlace(node.outputs, row.outputs ?? "output", (value) => value !== "" && isRead(value));
   if (output) throw new GraphError(`${describe(node)}: output ${output} is not supported (${listed}).`);
 }
@@ -33,7 +38,7 @@ export function checkHonoured(node: OnnxNode, isRead: (name: string) => boolean,
 const listed = "docs/OPERATORS.md lists what is";
 
 function honours({ attributes, only, ignored }: Row, name: string, { value }: OnnxAttribute): boolean {
-  if (words(attributes).includes(name) || (ignored && Object.hasOwn(ignored, name))) return true;
+  if (attributesIn(attributes).has(name) || (ignored && Object.hasOwn(ignored, name))) return true;
   const values = only && Object.hasOwn(only, name) ? only[name] : undefined;
   return values?.some((honoured) => honoured === value) ?? false;
 }

@@ -9,21 +9,21 @@ const activations = ["Relu", "Sigmoid", "Tanh", "Clip", "LeakyRelu", "HardSigmoi
  */
 export const contribRows: Rows = {
   "com.microsoft:Attention": {
-    inputs: "input weights bias mask_index past attention_bias !past_sequence_length",
+    inputs: "input weights bias? mask_index? past? attention_bias? !past_sequence_length",
     outputs: "output present",
-    attributes: "mask_filter_value num_heads qkv_hidden_sizes scale unidirectional",
+    attributes: "mask_filter_value num_heads! qkv_hidden_sizes scale unidirectional",
     only: { do_rotary: [0], past_present_share_buffer: [0] },
     ignored: { rotary_embedding_dim: "of do_rotary, which is refused" },
   },
   "com.microsoft:BiasGelu": { inputs: "A B" },
-  "com.microsoft:FastGelu": { inputs: "X bias" },
+  "com.microsoft:FastGelu": { inputs: "X bias?" },
   "com.microsoft:FusedConv": {
-    inputs: "X W B Z",
+    inputs: "X W B? Z?",
     attributes: `${windows} group activation_params`,
     only: { activation: activations },
   },
   "com.microsoft:FusedGemm": {
-    inputs: "A B C",
+    inputs: "A B C?",
     attributes: "alpha beta transA transB activation_alpha activation_beta",
     only: { activation: activations },
   },
@@ -35,9 +35,9 @@ export const contribRows: Rows = {
   "com.microsoft:Gelu": { inputs: "X" },
   "com.microsoft:MultiHeadAttention": {
     inputs:
-      "query key value bias key_padding_mask attention_bias past_key past_value !past_sequence_length !cache_indirection",
+      "query key? value? bias? key_padding_mask? attention_bias? past_key? past_value? !past_sequence_length !cache_indirection",
     outputs: "output present_key present_value qk",
-    attributes: "mask_filter_value num_heads scale unidirectional",
+    attributes: "mask_filter_value num_heads! scale unidirectional",
   },
   "com.microsoft:QuickGelu": { inputs: "X", attributes: "alpha" },
   "com.microsoft:RotaryEmbedding": {
@@ -46,12 +46,12 @@ export const contribRows: Rows = {
     only: { is_packed_batching: [0], scale: [1] },
   },
   "com.microsoft:SkipLayerNormalization": {
-    inputs: "input skip gamma beta bias",
+    inputs: "input skip gamma beta? bias?",
     outputs: "output !mean !inv_std_var input_skip_bias_sum",
     attributes: "epsilon",
   },
   "com.microsoft:SkipSimplifiedLayerNormalization": {
-    inputs: "input skip gamma bias",
+    inputs: "input skip gamma bias?",
     outputs: "output !mean !inv_std_var input_skip_bias_sum",
     attributes: "epsilon",
   },

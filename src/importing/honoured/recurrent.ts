@@ -9,7 +9,7 @@ const row = (inputs: string, outputs: string, more = ""): Row => ({
 
 /** Layers that are written out step by step. */
 export const recurrentRows: Rows = {
-  GRU: row("X W R B sequence_lens initial_h", "Y Y_h", "linear_before_reset"),
-  LSTM: row("X W R B sequence_lens initial_h initial_c P", "Y Y_h Y_c", "input_forget"),
-  RNN: row("X W R B sequence_lens initial_h", "Y Y_h"),
+  GRU: row("X W R B? sequence_lens? initial_h?", "Y Y_h", "linear_before_reset"),
+  LSTM: row("X W R B? sequence_lens? initial_h? initial_c? P?", "Y Y_h Y_c", "input_forget"),
+  RNN: row("X W R B? sequence_lens? initial_h?", "Y Y_h"),
 };

@@ -3,11 +3,14 @@
  * value is read and computed with.
  */
 export interface Row {
-  /** Names of the inputs in their order; `!name` is one that is refused where it is given, `name...` stands for any number. */
+  /**
+   * Names of the inputs in their order; `name?` is one that may be left out, `!name` one that is refused where it is given,
+   * `name...` stands for any number.
+   */
   readonly inputs: string;
   /** Names of the outputs in their order; `!name` is one that is refused where anybody reads it. Default: one. */
   readonly outputs?: string;
-  /** Names of attributes of which every value is honoured. */
+  /** Names of attributes of which every value is honoured; `name!` is one that must be there. */
   readonly attributes?: string;
   /** Names of attributes that operators had before opset 7, and of which every value is honoured there. */
   readonly before7?: string;
@@ -24,16 +27,22 @@ export type Rows = Readonly<Record<string, Row>>;
 export interface Place {
   readonly name: string;
   readonly isHonoured: boolean;
+  readonly isOptional: boolean;
   /** Stands for any number of them. */
   readonly repeats: boolean;
 }
 
 export function placesOf(names: string): readonly Place[] {
   return words(names).map((word) => ({
-    name: word.replace(/^!/, "").replace(/\.\.\.$/, ""),
+    name: word.replace(/^!/, "").replace(/(\.\.\.|\?)$/, ""),
     isHonoured: !word.startsWith("!"),
+    isOptional: /^!|(\.\.\.|\?)$/.test(word),
     repeats: word.endsWith("..."),
   }));
 }
 
 export const words = (text: string | undefined): readonly string[] => text?.split(" ").filter((word) => word) ?? [];
+
+/** Attributes by name, and whether each must be there. */
+export const attributesIn = (text: string | undefined): ReadonlyMap<string, boolean> =>
+  new Map(words(text).map((word) => [word.replace(/!$/, ""), word.endsWith("!")]));

@@ -95,8 +95,8 @@ export interface KernelDifference {
 /** How far a derivative may be from differences of a float32 kernel: rounding over the step, and the step's fourth power. */
 export const SLOPE_TOLERANCE = 5e-3;
 
-/** Of these the best counts: curved functions want small steps, and rounding wants large ones. */
-const steps = [2 ** -6, 2 ** -8];
+/** Of these the best counts: curved functions and kinks nearby want small steps, and rounding wants large ones. */
+const steps = [2 ** -6, 2 ** -8, 2 ** -11];
 
 /**
  * How far the importer's graph of an operator is from ONNX Runtime's own kernel, in value and derivative.

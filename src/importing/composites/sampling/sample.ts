@@ -41,8 +41,10 @@ export function sampled(g: Graph, image: Value, positions: readonly Value[], sam
 }
 
 function tapsOf(g: Graph, position: Value, size: number, sampling: Sampling): readonly Tap[] {
-  const one = g.scalar(1, position.dtype);
-  if (sampling.mode === "nearest") return [padded(g, g.apply("Round", [position])[0]!, one, size, sampling)];
+  if (sampling.mode === "nearest") {
+    const whole = g.expand(g.scalar(1, position.dtype), position.shape);
+    return [padded(g, g.apply("Round", [position])[0]!, whole, size, sampling)];
+  }
   const first = g.floor(position);
   const rest = g.sub(position, first);
   const weights =
