@@ -1,5 +1,5 @@
 import { mismatch } from "../graph/errors.ts";
-import { axisIn, broadcast, product, range } from "../graph/shapes.ts";
+import { axisIn, broadcast, product, range, sameShape } from "../graph/shapes.ts";
 import { OnnxError } from "../onnx/errors.ts";
 import type { Attributes } from "../onnx/model.ts";
 import { type DType, storageClass } from "../onnx/tensor.ts";
@@ -149,6 +149,8 @@ const slice: Evaluator = ([x], a) => {
 
 const concat: Evaluator = (x, a) => {
   const axis = axisIn(a.axis as number, x[0]!.shape.length);
+  const others = x.map((part) => part.shape.toSpliced(axis, 1));
+  if (others.some((sizes) => !sameShape(sizes, others[0]!))) mismatch(`shapes differ beside axis ${axis}`);
   const shape = x[0]!.shape.with(
     axis,
     x.reduce((sum, part) => sum + part.shape[axis]!, 0),

@@ -1,4 +1,5 @@
 import { mismatch } from "../graph/errors.ts";
+import type { Graph } from "../graph/index.ts";
 import { type DType, elementCount } from "../onnx/tensor.ts";
 
 /**
@@ -7,8 +8,11 @@ import { type DType, elementCount } from "../onnx/tensor.ts";
  */
 export const mostKnown = 65_536;
 
-/** Beyond so many elements no constant is made of what a file says: 64 MiB in float32. */
+/** So many elements may one constant have that is made of what a file says: 64 MiB in float32. */
 export const mostConstant = 2 ** 24;
+
+/** So many elements may all such constants of a graph have together. */
+const mostConstants = 2 ** 25;
 
 /** Beyond so many elements no value of a file's graph is taken: 8 GiB in float32. */
 export const mostOfValue = 2 ** 31;
@@ -30,14 +34,19 @@ export function small(shape: readonly number[]): readonly number[] {
   return shape;
 }
 
+const made = new WeakMap<Graph, number>();
+
 /**
- * A shape of which a constant may be made.
+ * A shape of which a constant may be made in a graph; it counts as one that was.
  *
- * @throws Mismatch when it has too many elements
+ * @throws Mismatch when it has too many elements, or all such constants together have
  */
-export function constantShape<Shape extends readonly number[]>(shape: Shape): Shape {
+export function constantShape<Shape extends readonly number[]>(g: Graph, shape: Shape): Shape {
   const count = elementCount(shape);
   if (!(count <= mostConstant)) mismatch(`would make a constant of ${count} elements, of at most ${mostConstant}`);
+  const total = (made.get(g) ?? 0) + count;
+  if (total > mostConstants) mismatch(`constants that the file asks for come to more than ${mostConstants} elements`);
+  made.set(g, total);
   return shape;
 }
 

@@ -1,4 +1,4 @@
-import { GraphError, Mismatch } from "../graph/errors.ts";
+import { GraphError, Mismatch, mismatch } from "../graph/errors.ts";
 import type { Graph, Value } from "../graph/index.ts";
 import { operators } from "../graph/operators/index.ts";
 import {
@@ -9,15 +9,16 @@ import {
   type OnnxGraph,
   type OnnxModel,
   type OnnxNode,
+  scalarTensor,
 } from "../onnx/index.ts";
-import { describeType, elementCount, type Tensor } from "../onnx/tensor.ts";
+import { elementCount, type Tensor } from "../onnx/tensor.ts";
 import { composites } from "./composites/index.ts";
 import { controls, type Runner } from "./control.ts";
 import { describe } from "./describe.ts";
 import { checkHonoured } from "./honoured/check.ts";
 import { type Item, knownItem, Scope, valueItem } from "./items.ts";
 import { evaluate, type Known, knownOf, tensorOf } from "./known.ts";
-import { isPacked, mostOfValue, mostUnrolled } from "./limits.ts";
+import { constantShape, isPacked, mostKnown, mostOfValue, mostUnrolled } from "./limits.ts";
 import { namesRead, neededNodes } from "./needed.ts";
 
 export interface Placement {
@@ -56,6 +57,8 @@ class Placer {
   readonly #weights = new Map<Item, Value | undefined>();
   /** Constants of known and held items that were made. */
   readonly #constants = new Map<Item, Value>();
+  /** Values that no input decides: ONNX Runtime computes them before it runs, whatever memory that takes. */
+  readonly #fixed = new Set<Value>();
   #unrolled = 0;
 
   constructor({ opsets }: OnnxModel, graph: Graph, { weight }: Placement, isRead: (name: string) => boolean) {
@@ -83,11 +86,12 @@ class Placer {
 
   #results(node: OnnxNode, scope: Scope): readonly (Item | undefined)[] {
     const constant = (name: string): Tensor | undefined => this.#tensorOf(scope.find(name));
-    const tensor = constantValue(node, constant);
+    const tensor = constantValue(node);
     if (tensor) return [{ kind: "held", name: node.outputs[0]!, tensor }];
     const items = node.inputs.map((name) => (name === "" ? undefined : this.#item(name, scope, describe(node))));
     const control = node.domain === "" && Object.hasOwn(controls, node.op) ? controls[node.op] : undefined;
     if (control) return control(node, items, this.#runner(scope));
+    if (node.op === "ConstantOfShape") return [this.#filled(node, items[0]!)];
     if (node.op === "Shape" || node.op === "Size") return [this.#sizes(node, items[0])];
     const canonical = canonicalize(node, this.#opset, constant);
     if (canonical.op === "Identity" && canonical.domain === "") return items;
@@ -105,7 +109,9 @@ class Placer {
     );
     if (known) return known.map(knownItem);
     const operands = items.map((item, i) => item && this.#valueOf(item, `Input ${i}`));
-    return this.#apply(node, operands).map((value) => valueItem(this.#limited(value)));
+    const results = this.#apply(node, operands);
+    this.#limit(results, operands);
+    return results.map(valueItem);
   }
 
   #apply({ op, domain, attributes }: CanonicalNode, x: readonly (Value | undefined)[]): readonly Value[] {
@@ -113,16 +119,24 @@ class Placer {
     const composite = Object.hasOwn(composites, name) ? composites[name] : undefined;
     if (composite) return composite({ g: this.#graph, x, a: attributes });
     if (domain !== "" || !Object.hasOwn(operators, op))
-      throw new Mismatch(`${op} is supported only where its operands are known, and few`);
-    if (x.includes(undefined)) throw new Mismatch("one of its inputs is left out");
+      mismatch(`${op} is supported only where its operands are known, and few`);
+    if (x.includes(undefined)) mismatch("one of its inputs is left out");
     return this.#graph.apply(op, x as readonly Value[], attributes);
   }
 
   /** A file can ask for values of any size in few bytes. */
-  #limited(value: Value): Value {
-    if (isPacked(value.dtype)) throw new Mismatch(`it gives ${value.dtype}, which is read in weights only`);
-    if (elementCount(value.shape) <= mostOfValue) return value;
-    throw new Mismatch(`it gives ${describeType(value.dtype, value.shape)}, more than ${mostOfValue} elements`);
+  #limit(values: readonly Value[], operands: readonly (Value | undefined)[]): void {
+    const isFixed = operands.every((x) => !x || x.origin.kind === "constant" || this.#fixed.has(x));
+    const largest = Math.max(0, ...operands.map((x) => (x ? elementCount(x.shape) : 0)));
+    for (const value of values) {
+      const count = elementCount(value.shape);
+      if (isPacked(value.dtype)) mismatch(`it gives ${value.dtype}, which is read in weights only`);
+      if (!(count <= mostOfValue)) mismatch(`it gives ${value}, more than ${mostOfValue} elements`);
+      if (isFixed && value.origin.kind === "node") {
+        this.#fixed.add(value);
+        if (count > Math.max(largest, mostKnown)) constantShape(this.#graph, value.shape);
+      }
+    }
   }
 
   #runner(scope: Scope): Runner {
@@ -145,7 +159,7 @@ class Placer {
     const wanted = graph.outputs.map(({ name }) => name);
     const nodes = neededNodes(graph, wanted);
     this.#unrolled += 1 + nodes.length;
-    if (this.#unrolled > mostUnrolled) throw new Mismatch(`loops and branches come to more than ${mostUnrolled} nodes`);
+    if (this.#unrolled > mostUnrolled) mismatch(`loops and branches come to more than ${mostUnrolled} nodes`);
     for (const node of nodes) this.add(node, scope);
     return wanted.map((name) => this.#item(name, scope, `The output ${name} of a subgraph`));
   }
@@ -165,6 +179,15 @@ class Placer {
     );
     const values = shape.slice(start, end);
     return knownItem({ dtype: "int64", shape: [values.length], values });
+  }
+
+  #filled({ attributes: { value } }: OnnxNode, shape: Item): Item {
+    const tensor = value?.kind === "tensor" ? { ...value.value, shape: [] } : scalarTensor("float32", 0);
+    const sizes = this.#knownOf(shape) ?? mismatch("its shape depends on the image, and must be known before");
+    const attributes = { shape: sizes.values };
+    return this.#computed({ op: "Expand", domain: "", inputs: [], outputs: [], attributes }, [
+      { kind: "held", name: "", tensor },
+    ])[0]!;
   }
 
   #shapeOf(item: Item): readonly number[] {

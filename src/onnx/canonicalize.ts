@@ -13,8 +13,8 @@ type Draft = { op: string; inputs: string[]; attributes: Record<string, Attribut
  * Brings a node of an opset from 5 to 26 into canonical form. (22 to 26 only widened element types of the operators here.)
  *
  * @param constant the value of an input that is known, undefined for one that is computed.
- * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant` and
- *   `ConstantOfShape` have no canonical form: ask `constantValue` for their tensor first.
+ * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant`
+ *   has no canonical form: ask `constantValue` for its tensor first.
  */
 export function canonicalize(
   given: OnnxNode,
@@ -27,7 +27,7 @@ export function canonicalize(
   // Before opset 11, Resize was Upsample under another name.
   const op = node.op === "Resize" && opset < 11 ? "Upsample" : node.op;
   const facts = factsOf(op, domain);
-  if (domain === "" && (node.op === "Constant" || node.op === "ConstantOfShape")) {
+  if (domain === "" && node.op === "Constant") {
     throw new OnnxError(`${describeNode(node)} is a constant and not an operation: use constantValue for its tensor`);
   }
   const draft: Draft = { op, inputs: [...node.inputs], attributes: {} };

@@ -90,27 +90,12 @@ export class ConstantPool {
   }
 }
 
-/**
- * The tensor that a `Constant` node, or a `ConstantOfShape` of a known shape, stands for; undefined for any other node.
- *
- * @param constant the value of an input that is known, undefined for one that is computed.
- */
-export function constantValue(node: OnnxNode, constant: (name: string) => Tensor | undefined): Tensor | undefined {
-  if (node.domain !== "") return undefined;
-  if (node.op === "Constant")
-    return Object.values(node.attributes)
-      .map(attributeTensor)
-      .find((tensor) => tensor !== undefined);
-  if (node.op !== "ConstantOfShape") return undefined;
-  const sizes = constant(node.inputs[0] ?? "");
-  if (sizes === undefined) return undefined;
-  const shape = numbersOf(sizes);
-  const { value } = node.attributes;
-  const fill = value?.kind === "tensor" ? value.value : float32Tensor([0]);
-  const data = allocate(fill.dtype, shape);
-  // TypeScript does not relate a tensor's element to its array, hence the cast; both come from the same dtype.
-  (data as Float32Array).fill(fill.data[0] as number);
-  return { dtype: fill.dtype, shape, data };
+/** The tensor that a `Constant` node stands for; undefined for any other node. */
+export function constantValue({ op, domain, attributes }: OnnxNode): Tensor | undefined {
+  if (op !== "Constant" || domain !== "") return undefined;
+  return Object.values(attributes)
+    .map(attributeTensor)
+    .find((tensor) => tensor !== undefined);
 }
 
 function attributeTensor(attribute: OnnxAttribute): Tensor | undefined {

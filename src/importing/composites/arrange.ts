@@ -72,7 +72,7 @@ export const arrangements: Composites = {
   Trilu: ({ g, x: [x], a }) => {
     const [rows, columns] = x!.shape.slice(-2) as [number, number];
     const k = number(a, "k", 0);
-    const kept = range(product(constantShape([rows, columns]))).map((at) => {
+    const kept = range(product(constantShape(g, [rows, columns]))).map((at) => {
       const above = (at % columns) - Math.floor(at / columns) - k;
       return Number(number(a, "upper", 1) ? above >= 0 : above <= 0);
     });

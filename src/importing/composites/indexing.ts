@@ -11,7 +11,7 @@ export const indexings: Composites = {
   OneHot: ({ g, x: [places, size, values], a }) => {
     const [depth] = known(size!, "its depth") as [number];
     const axis = axisIn(number(a, "axis", -1), places!.rank + 1);
-    const classes = range(constantShape([Math.trunc(depth)])[0]!);
+    const classes = range(constantShape(g, [Math.trunc(depth)])[0]!);
     const labels = g.reshape(
       g.indices(classes),
       range(places!.rank + 1).map((i) => (i === axis ? classes.length : 1)),
@@ -22,7 +22,7 @@ export const indexings: Composites = {
     return [select(g, g.equal(labels, counted), on!, off!)];
   },
   EyeLike: ({ g, x: [x], a }) => {
-    const [rows, columns] = constantShape(x!.shape) as readonly [number, number];
+    const [rows, columns] = constantShape(g, x!.shape) as readonly [number, number];
     const k = number(a, "k", 0);
     const data = Uint8Array.from({ length: rows * columns }, (_, at) =>
       Number((at % columns) - Math.floor(at / columns) === k),
@@ -32,9 +32,10 @@ export const indexings: Composites = {
   },
   Range: ({ g, x }) => {
     const [from, to, by] = ["its start", "its limit", "its step"].map((what, i) => known(x[i]!, what)[0]!);
-    const [count] = constantShape([Math.max(0, Math.ceil((to! - from!) / by!))]) as [number];
-    const places = g.cast(g.indices(range(count)), x[0]!.dtype);
-    return [g.add(g.mul(places, x[2]!), x[0]!)];
+    const [count] = constantShape(g, [Math.max(0, Math.ceil((to! - from!) / by!))]) as [number];
+    const { dtype } = x[0]!;
+    const data = Float64Array.from({ length: count }, (_, i) => from! + i * by!);
+    return [g.cast(g.constant({ dtype: "float64", shape: [count], data }), dtype)];
   },
   Compress: ({ g, x: [x, condition], a }) => {
     const kept = known(condition!, "what it keeps").flatMap((keeps, i) => (keeps ? [i] : []));

@@ -1,8 +1,6 @@
 import { mismatch } from "../../graph/errors.ts";
 import { range } from "../../graph/shapes.ts";
 import type { Attributes } from "../../onnx/model.ts";
-import { elementCount } from "../../onnx/tensor.ts";
-import { constantShape } from "../limits.ts";
 
 /** An axis before and after; `scale` is `to / from`, or what the file says it is. */
 export interface Axis {
@@ -22,7 +20,7 @@ export interface Axis {
  */
 export function interpolation(axis: Axis, a: Attributes): Float32Array {
   const { from, to, scale } = axis;
-  const matrix = new Float32Array(elementCount(constantShape([to, from])));
+  const matrix = new Float32Array(to * from);
   const mode = String(a.mode ?? "nearest");
   // Shrinking with antialiasing widens the filter, so that every element has its share.
   const width = a.antialias && mode !== "nearest" && scale < 1 ? 1 / scale : 1;

@@ -1,5 +1,5 @@
 import type { Graph, Value } from "../../graph/index.ts";
-import { axisIn, range } from "../../graph/shapes.ts";
+import { axisIn, product, range } from "../../graph/shapes.ts";
 import { constantShape } from "../limits.ts";
 import { type Composites, number, overChannels, type Use } from "./use.ts";
 
@@ -54,7 +54,7 @@ export const normalizations: Composites = {
   LRN: ({ g, x: [x], a }) => {
     const [size, channels] = [number(a, "size", 1), x!.shape[1]!];
     const before = Math.floor((size - 1) / 2);
-    const near = range(constantShape([channels, channels]).reduce((p, q) => p * q)).map((at) => {
+    const near = range(product(constantShape(g, [channels, channels]))).map((at) => {
       const distance = (at % channels) - Math.floor(at / channels);
       return Number(distance >= -before && distance <= size - 1 - before);
     });

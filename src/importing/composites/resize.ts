@@ -2,6 +2,7 @@ import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
 import { axisIn, range } from "../../graph/shapes.ts";
 import type { Attributes } from "../../onnx/model.ts";
+import { constantShape } from "../limits.ts";
 import { type Axis, beyond, interpolation } from "./interpolation.ts";
 import { type Composites, number } from "./use.ts";
 
@@ -10,16 +11,21 @@ export const resizes: Composites = {
   Resize: ({ g, x: [x], a }) => {
     const axes = ((a.axes as readonly number[] | undefined) ?? range(x!.rank)).map((axis) => axisIn(axis, x!.rank));
     const changes = changesOf(x!, axes, a);
+    const long = changes.find(({ to }) => !(to <= longest));
+    if (long) mismatch(`it makes an axis of ${long.to} elements, of at most ${longest}`);
     const resized = axes.reduce((value, axis, i) => {
       const change = changes[i]!;
       const stays = change.to === change.from && change.scale === 1 && !change.crop;
       if (stays) return value;
-      const data = interpolation(change, a);
-      return along(g, g.constant({ dtype: "float32", shape: [change.to, change.from], data }), value, axis);
+      const shape = constantShape(g, [change.to, change.from]);
+      return along(g, g.constant({ dtype: "float32", shape, data: interpolation(change, a) }), value, axis);
     }, x!);
     return [a.coordinate_transformation_mode === "tf_crop_and_resize" ? filled(g, resized, axes, changes, a) : resized];
   },
 };
+
+/** Every element of a resized axis has a row of its own in a matrix, which takes its time. */
+const longest = 65_536;
 
 /** What becomes of each of the axes. */
 function changesOf(x: Value, axes: readonly number[], a: Attributes): readonly Axis[] {

@@ -1,6 +1,7 @@
 import type { Graph, Value } from "../../../graph/index.ts";
-import { range } from "../../../graph/shapes.ts";
+import { product, range } from "../../../graph/shapes.ts";
 import type { Tensor } from "../../../onnx/tensor.ts";
+import { constantShape } from "../../limits.ts";
 
 /** Queries [N, H, S, D], keys [N, H, T, D] and values [N, H, T, E]; keys and values may have fewer heads. */
 export interface Heads {
@@ -80,7 +81,7 @@ export function window(
   [queries, keys]: readonly [queries: number, keys: number],
   { offset = 0, left, right }: { offset?: number; left?: number | undefined; right?: number | undefined },
 ): Value {
-  const seen = range(queries * keys).map((at) => {
+  const seen = range(product(constantShape(g, [queries, keys]))).map((at) => {
     const distance = (at % keys) - Math.floor(at / keys) - offset;
     return Number(!(left !== undefined && distance < -left) && !(right !== undefined && distance > right));
   });

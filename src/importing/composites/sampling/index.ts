@@ -30,7 +30,7 @@ const gridSample: Composite = ({ g, x: [image, grid], a }) => {
 const affineGrid: Composite = ({ g, x: [theta], a }) => {
   const [n, , ...sizes] = a.size as readonly number[];
   const rank = sizes.length;
-  const count = product(constantShape([...sizes, rank + 1])) / (rank + 1);
+  const count = product(constantShape(g, [...sizes, rank + 1])) / (rank + 1);
   const at = (i: number, size: number): number =>
     a.align_corners ? (size > 1 ? (2 * i) / (size - 1) - 1 : 0) : (2 * i + 1) / size - 1;
   const points = range(count).flatMap((flat) => {
