@@ -13,13 +13,25 @@ import { rules } from "./rules.ts";
 const seed = Number(process.env.LORE_SEED ?? 2024);
 const numRuns = Number(process.env.LORE_RUNS ?? 20);
 /** Operators with many attributes get more cases. */
-const many = new Set(["AveragePool", "Conv", "ConvTranspose", "Gather", "Gemm", "MatMul", "MaxPool", "Pad", "Slice"]);
+const many = new Set([
+  "AveragePool",
+  "Conv",
+  "ConvTranspose",
+  "Gather",
+  "Gemm",
+  "MatMul",
+  "MaxPool",
+  "Pad",
+  "ScatterElements",
+  "ScatterND",
+  "Slice",
+]);
 
 const groups: Readonly<Record<string, Checks>> = { elementwise, products, windowed, reductions, shape, indexing };
 const checks: Checks = { ...elementwise, ...products, ...windowed, ...reductions, ...shape, ...indexing };
 
 /** Graph operators without a rule: these take or give no floats, or are made by passes after differentiation. */
-const withoutRule = ["And", "MatMulInteger", "Not", "Or", "QuantizeLinear"];
+const withoutRule = ["And", "MatMulInteger", "Not", "Or", "QuantizeLinear", "Xor"];
 
 const summary = { cases: 0, float64: 0, float32: 0 };
 

@@ -1,5 +1,6 @@
 import type { Attributes, Graph, Value } from "../graph/index.ts";
 import { int, ints } from "../graph/operators/index.ts";
+import * as scatters from "./scatters.ts";
 import * as vjp from "./structured.ts";
 import * as windows from "./windows.ts";
 
@@ -49,6 +50,15 @@ export const rules: Readonly<Record<string, Rule>> = {
   Round: () => [null],
   Sin: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Cos", [x!])[0]!)],
   Cos: ({ g, x: [x], dy }) => [() => g.neg(g.mul(dy, g.apply("Sin", [x!])[0]!))],
+  Tan: ({ g, y, dy }) => [() => g.mul(dy, g.add(g.mul(y, y), 1))],
+  Asin: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.sub(1, g.mul(x!, x!))))],
+  Acos: ({ g, x: [x], dy }) => [() => g.neg(g.div(dy, g.sqrt(g.sub(1, g.mul(x!, x!)))))],
+  Atan: ({ g, x: [x], dy }) => [() => g.div(dy, g.add(g.mul(x!, x!), 1))],
+  Sinh: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Cosh", [x!])[0]!)],
+  Cosh: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Sinh", [x!])[0]!)],
+  Asinh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.add(g.mul(x!, x!), 1)))],
+  Acosh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.sub(g.mul(x!, x!), 1)))],
+  Atanh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sub(1, g.mul(x!, x!)))],
   // a - b quotient, whose quotient is a step.
   Mod: ({ g, x: [a, b], y, dy }) => [() => dy, () => g.neg(g.mul(dy, g.div(g.sub(a!, y), b!)))],
   Sqrt: ({ g, y, dy }) => [() => g.div(g.mul(dy, half), y)],
@@ -72,6 +82,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   ],
 
   // Comparison, logic, selection
+  IsNaN: () => [null],
+  IsInf: () => [null],
   Equal: () => [null, null],
   Greater: () => [null, null],
   GreaterOrEqual: () => [null, null],
@@ -153,20 +165,8 @@ export const rules: Readonly<Record<string, Rule>> = {
     () => g.apply("ScatterND", [g.zeros(dy.dtype, x!.shape), at!, dy], { reduction: "add" })[0]!,
     null,
   ],
-  // What is written over has no influence, unless updates are added to it.
-  ScatterElements: ({ g, x: [, at, updates], dy, a }) => [
-    () =>
-      a.reduction === "add"
-        ? dy
-        : g.apply("ScatterElements", [dy, at!, g.zeros(dy.dtype, updates!.shape)], { ...a, reduction: "none" })[0]!,
-    null,
-    () => g.apply("GatherElements", [dy, at!], { axis: int(a, "axis") })[0]!,
-  ],
-  ScatterND: ({ g, x: [, at, updates], dy, a }) => [
-    () => (a.reduction === "add" ? dy : g.apply("ScatterND", [dy, at!, g.zeros(dy.dtype, updates!.shape)])[0]!),
-    null,
-    () => g.apply("GatherND", [dy, at!])[0]!,
-  ],
+  ScatterElements: scatters.scatterElements,
+  ScatterND: scatters.scatterND,
   CumSum: ({ g, dy, a }) => [() => g.apply("CumSum", [dy], { ...a, reverse: 1 - int(a, "reverse") })[0]!],
   Expand: ({ dy }) => [() => dy],
   Pad: (step) => [() => vjp.unpad(step)],

@@ -1,4 +1,5 @@
-import { allocate, type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
+import { scalarTensor } from "../onnx/constants.ts";
+import { type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import { GraphError, Mismatch } from "./errors.ts";
 import { operators } from "./operators/index.ts";
 import { axisIn, range, sameShape } from "./shapes.ts";
@@ -88,10 +89,7 @@ export class Graph {
     const key = `${dtype} ${Object.is(number, -0) ? "-0" : number}`;
     let value = this.#scalars.get(key);
     if (value === undefined) {
-      const data = allocate(dtype, []);
-      if (data instanceof BigInt64Array) data[0] = BigInt(number);
-      else data[0] = number;
-      value = this.constant({ dtype, shape: [], data });
+      value = this.constant(scalarTensor(dtype, number));
       this.#scalars.set(key, value);
     }
     return value;

@@ -12,6 +12,9 @@ const i64 = (values: readonly number[], shape: readonly number[] = [values.lengt
 const f32 = (values: readonly number[], shape: readonly number[] = [values.length]): Tensor => ({
   ...{ dtype: "float32", shape, data: Float32Array.from(values) },
 });
+const i32 = (...values: readonly number[]): Tensor => ({
+  ...{ dtype: "int32", shape: [values.length], data: Int32Array.from(values) },
+});
 const truths = (...values: readonly number[]): Tensor => ({
   dtype: "bool",
   shape: [values.length],
@@ -58,6 +61,24 @@ const cases: readonly Case[] = [
     [op, [a, i64([1])], { keepdims: int(0) }],
     [op, [a]],
   ]),
+  // Lists without elements, whole and along an axis.
+  ...["ReduceProd", "ReduceSum"].flatMap((op): Case[] => [
+    [op, [i64([])]],
+    [op, [f32([])], { keepdims: int(0) }],
+    [op, [i64([], [2, 0]), i64([1])], { keepdims: int(0) }],
+    [op, [i64([], [2, 0]), i64([0])]],
+  ]),
+  ["ReduceMax", [f32([], [2, 0]), i64([1])]],
+  // Beyond what an element type holds.
+  ...[2, 3, 6].map((to): Case => ["Cast", [i64([300, -1, 2 ** 31 + 5, -129, 0])], { to: int(to) }]),
+  ["Cast", [i64([16_777_217, 2 ** 31 + 1])], { to: int(1) }],
+  ["Cast", [f32([-0.9, 0.2, 0])], { to: int(9) }],
+  ["Add", [i32(2 ** 31 - 1, -5), i32(1, -(2 ** 31))]],
+  ["Sub", [i32(-(2 ** 31)), i32(1)]],
+  ["Mul", [i32(65_536, 3), i32(65_536, 2 ** 30)]],
+  ["Neg", [i32(-(2 ** 31))]],
+  ["Pow", [i64([2, 1, -1]), i64([-1, -2, -1])]],
+  ["Add", [f32([16_777_216]), f32([1])]],
   ["Gather", [a, i64([-1, 0])], { axis: int(1) }],
   ["Gather", [b, i64([1], [])]],
   ["Slice", [a, i64([-1, 5]), i64([-9, 0]), i64([0, 1]), i64([-1, -2])]],
@@ -135,6 +156,16 @@ test.each(
   expect(
     found.map(({ shape, values }) => ({ dims: shape, data: values.map((value) => (value === 0 ? 0 : value)) })),
   ).toEqual(expected.map(({ dims, data }) => ({ dims, data: data.map((value) => (value === 0 ? 0 : value)) })));
+});
+
+test("integers divided by zero are refused: they end the process in ONNX Runtime", () => {
+  for (const op of ["Div", "Mod"]) expect(() => known([op, [a, i64([0])]])).toThrow(/divides integers by zero/);
+  expect(known(["Div", [f32([1]), f32([0])]])[0]!.values).toEqual([Number.POSITIVE_INFINITY]);
+});
+
+test("floats beyond an integer's range are left to ONNX Runtime", () => {
+  for (const value of [1e10, Number.NaN, Number.NEGATIVE_INFINITY])
+    expect(known(["Cast", [f32([value])], { to: int(6) }])).toBeUndefined();
 });
 
 test("every evaluator is tried, and large tensors are left to ONNX Runtime", () => {

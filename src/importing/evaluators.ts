@@ -1,7 +1,10 @@
-import { axisIn, broadcast, product, range } from "../graph/shapes.ts";
+import { mismatch } from "../graph/errors.ts";
+import { axisIn, broadcast, product, range, sameShape } from "../graph/shapes.ts";
+import { OnnxError } from "../onnx/errors.ts";
 import type { Attributes } from "../onnx/model.ts";
-import type { DType } from "../onnx/tensor.ts";
+import { type DType, storageClass } from "../onnx/tensor.ts";
 import type { Known } from "./known.ts";
+import { small } from "./limits.ts";
 
 type Evaluator = (x: readonly Known[], a: Attributes) => readonly Known[];
 
@@ -15,13 +18,13 @@ const isFloat = (dtype: DType): boolean => dtype.startsWith("float");
 /** The elements of a known tensor picked by their places: what slices, gathers, transposes and the like come to. */
 function picked(x: Known, shape: readonly number[], source: (index: readonly number[]) => number): readonly Known[] {
   const index = shape.map(() => 0);
-  const values = range(product(shape)).map((flat) => {
+  const values = range(product(small(shape))).map((flat) => {
     let rest = flat;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       index[axis] = rest % shape[axis]!;
       rest = Math.floor(rest / shape[axis]!);
     }
-    return x.values[source(index)]!;
+    return x.values[source(index)] ?? mismatch(`there is no element at ${source(index)} of ${x.values.length}`);
   });
   return [{ dtype: x.dtype, shape, values }];
 }
@@ -37,31 +40,44 @@ const repeated = (x: Known, shape: readonly number[]): readonly number[] =>
 
 function elementwise(f: (...x: readonly number[]) => number, dtype?: DType): Evaluator {
   return (x) => {
-    const shape = x.map((operand) => operand.shape).reduce(broadcast);
+    const shape = small(x.map((operand) => operand.shape).reduce(broadcast));
     const operands = x.map((operand) => repeated(operand, shape));
-    const type = dtype ?? x.at(-1)!.dtype;
-    const round = type === "float32" ? Math.fround : (value: number) => value;
-    const values = range(product(shape)).map((i) => round(f(...operands.map((operand) => operand[i]!))));
-    return [{ dtype: type, shape, values }];
+    const values = range(product(shape)).map((i) => f(...operands.map((operand) => operand[i]!)));
+    return [{ dtype: dtype ?? x.at(-1)!.dtype, shape, values }];
   };
 }
 
 /** Integers divide towards zero. */
-const div: Evaluator = (x, a) => elementwise((p, q) => (isFloat(x[0]!.dtype) ? p! / q! : Math.trunc(p! / q!)))(x, a);
+const div: Evaluator = (x, a) =>
+  elementwise((p, q) => (isFloat(x[0]!.dtype) ? p! / q! : Math.trunc(p! / notZero(q!))))(x, a);
 
 /** The sign of the divisor, or of the dividend (`fmod`). */
-const mod: Evaluator = (x, a) => elementwise((p, q) => (a.fmod ? p! % q! : ((p! % q!) + q!) % q!))(x, a);
+const mod: Evaluator = (x, a) => {
+  const divisor = isFloat(x[0]!.dtype) ? (q: number) => q : notZero;
+  return elementwise((p, q) => (a.fmod ? p! % divisor(q!) : ((p! % divisor(q!)) + q!) % q!))(x, a);
+};
+
+/** Processors end a program that divides integers by zero. */
+function notZero(divisor: number): number {
+  if (divisor === 0) throw new OnnxError("it divides integers by zero");
+  return divisor;
+}
 
 const comparison = (f: (p: number, q: number) => boolean): Evaluator =>
   elementwise((p, q) => Number(f(p!, q!)), "bool");
 
-const roundToEven = (value: number): number => {
+export const roundToEven = (value: number): number => {
   const rounded = Math.round(value);
   return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 };
 
+/** Of floats beyond an integer's range, processors make different integers. */
 function cast(x: Known, to: DType): Known {
-  const convert = to === "bool" ? (v: number) => Number(v !== 0) : isFloat(to) ? (v: number) => v : Math.trunc;
+  const fits = (value: number): boolean => Math.abs(value) < 2 ** (storageClass(to).BYTES_PER_ELEMENT * 8 - 1);
+  const isUnsure = isFloat(x.dtype) && !isFloat(to) && to !== "bool";
+  const convert = isUnsure
+    ? (value: number) => (fits(value) ? Math.trunc(value) : Number.NaN)
+    : (value: number) => value;
   return { dtype: to, shape: x.shape, values: x.values.map(convert) };
 }
 
@@ -82,16 +98,12 @@ function reduction(f: (values: readonly number[]) => number): Evaluator {
   return ([x], a) => {
     const { shape } = x!;
     const axes = ((a.axes as readonly number[]) ?? range(shape.length)).map((axis) => axisIn(axis, shape.length));
-    const groups = new Map<string, number[]>();
-    for (const flat of range(x!.values.length)) {
-      const index = indexOf(flat, shape).filter((_, axis) => !axes.includes(axis));
-      const group = groups.get(index.join()) ?? [];
-      groups.set(index.join(), group);
-      group.push(x!.values[flat]!);
-    }
     const kept = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    // Of an axis without elements, too, there is one result.
+    const groups = range(product(small(kept))).map((): number[] => []);
+    for (const flat of range(x!.values.length)) groups[place(indexOf(flat, shape), kept)]!.push(x!.values[flat]!);
     const out = a.keepdims === 0 ? shape.filter((_, axis) => !axes.includes(axis)) : kept;
-    return [{ dtype: x!.dtype, shape: out, values: [...groups.values()].map(f) }];
+    return [{ dtype: x!.dtype, shape: out, values: groups.map(f) }];
   };
 }
 
@@ -137,11 +149,13 @@ const slice: Evaluator = ([x], a) => {
 
 const concat: Evaluator = (x, a) => {
   const axis = axisIn(a.axis as number, x[0]!.shape.length);
+  const others = x.map((part) => part.shape.toSpliced(axis, 1));
+  if (others.some((sizes) => !sameShape(sizes, others[0]!))) mismatch(`shapes differ beside axis ${axis}`);
   const shape = x[0]!.shape.with(
     axis,
     x.reduce((sum, part) => sum + part.shape[axis]!, 0),
   );
-  const before = product(shape.slice(0, axis));
+  const before = product(small(shape).slice(0, axis));
   const values = range(before).flatMap((row) =>
     x.flatMap((part) => {
       const width = part.values.length / before;
@@ -199,8 +213,8 @@ const nonZero: Evaluator = ([x]) => {
 
 const rangeOf: Evaluator = ([start, limit, delta]) => {
   const [from, to, by] = [start!.values[0]!, limit!.values[0]!, delta!.values[0]!];
-  const values = range(Math.max(0, Math.ceil((to - from) / by))).map((i) => from + i * by);
-  return [{ dtype: start!.dtype, shape: [values.length], values }];
+  const shape = small([Math.max(0, Math.ceil((to - from) / by))]);
+  return [{ dtype: start!.dtype, shape, values: range(shape[0]!).map((i) => from + i * by) }];
 };
 
 const squeeze: Evaluator = ([x], a) => {

@@ -2,6 +2,7 @@ import { GraphError } from "../graph/errors.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { decodeModel, type OnnxModel, type ValueInfo } from "../onnx/index.ts";
 import { float32Model } from "./float32.ts";
+import { isPacked } from "./limits.ts";
 import { place } from "./place.ts";
 import { weightNames } from "./weights.ts";
 
@@ -55,7 +56,12 @@ export function importModel(model: Uint8Array | OnnxModel, options: ImportOption
   return { graph, inputs, outputs, weights };
 }
 
-function sizesOf({ name, shape, unranked }: ValueInfo, sizes: Readonly<Record<string, number>>): readonly number[] {
+function sizesOf(
+  { name, dtype, shape, unranked, untyped }: ValueInfo,
+  sizes: Readonly<Record<string, number>>,
+): readonly number[] {
+  if (untyped) throw new GraphError(`Input ${name}: the file states no type of a tensor.`);
+  if (isPacked(dtype)) throw new GraphError(`Input ${name}: ${dtype} is read in weights only.`);
   if (unranked) throw new GraphError(`Input ${name}: the file states no shape.`);
   return shape.map((size, axis) => {
     if (typeof size === "number") return size;

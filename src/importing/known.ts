@@ -1,7 +1,10 @@
+import { mismatch } from "../graph/errors.ts";
 import type { CanonicalNode } from "../onnx/canonical.ts";
-import { numbersOf } from "../onnx/constants.ts";
-import { allocate, type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
+import { numbersOf, tensorOfNumbers } from "../onnx/constants.ts";
+import { type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import { evaluators } from "./evaluators.ts";
+import { mostKnown, small, TooLarge } from "./limits.ts";
+import { stored } from "./stored.ts";
 
 /** A tensor whose elements are known before the model runs; integers and truth values as numbers. */
 export interface Known {
@@ -11,30 +14,35 @@ export interface Known {
 }
 
 /**
- * Beyond so many elements a tensor is no shape arithmetic but data (position grids, attention masks): its nodes stay in the
- * graph, where ONNX Runtime folds them.
+ * What a node over known operands gives; undefined when it is not for this room to say.
+ *
+ * @throws Mismatch when the operands do not fit
  */
-const mostElements = 65_536;
-
-/** What a node over known operands gives; undefined when it is not for this room to say. */
 export function evaluate(node: CanonicalNode, operands: readonly (Known | undefined)[]): readonly Known[] | undefined {
-  const evaluator = evaluators[node.op];
-  if (node.domain !== "" || !evaluator || !operands.every((operand) => operand !== undefined)) return undefined;
-  const results = evaluator(operands, node.attributes);
-  return results.every(({ values }) => values.length <= mostElements) ? results : undefined;
+  const evaluator = node.domain === "" && Object.hasOwn(evaluators, node.op) ? evaluators[node.op] : undefined;
+  if (!evaluator || !operands.every((operand) => operand !== undefined)) return undefined;
+  try {
+    const results = evaluator(operands, node.attributes).map(checked).map(stored);
+    return results.every((result) => result !== undefined) ? results : undefined;
+  } catch (error) {
+    if (error instanceof TooLarge) return undefined;
+    throw error;
+  }
+}
+
+/** A result whose elements are as many as its shape says. */
+function checked(result: Known): Known {
+  const { shape, values } = result;
+  if (elementCount(small(shape)) !== values.length) mismatch(`${values.length} elements do not fit [${shape}]`);
+  return result;
 }
 
 /** A tensor as a known one, unless it is too large. */
 export function knownOf(tensor: Tensor): Known | undefined {
-  if (elementCount(tensor.shape) > mostElements) return undefined;
+  if (elementCount(tensor.shape) > mostKnown) return undefined;
   return { dtype: tensor.dtype, shape: tensor.shape, values: numbersOf(tensor) };
 }
 
 export function tensorOf({ dtype, shape, values }: Known): Tensor {
-  const data = allocate(dtype, shape);
-  for (const [i, value] of values.entries()) {
-    if (data instanceof BigInt64Array) data[i] = BigInt(value);
-    else data[i] = value;
-  }
-  return { dtype, shape, data };
+  return tensorOfNumbers(dtype, shape, values);
 }

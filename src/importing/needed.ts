@@ -9,11 +9,25 @@ import { describe } from "./describe.ts";
  * @throws GraphError when nodes read each other in a circle
  */
 export function neededNodes({ nodes }: OnnxGraph, wanted: readonly string[]): readonly OnnxNode[] {
-  const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const producers = producersOf(nodes);
   const needed = closure(wanted, producers);
   const placed = new Set<OnnxNode>();
   for (const node of nodes) if (needed.has(node)) placeBehindItsSources(node, producers, placed);
   return [...placed];
+}
+
+/** The nodes by the names of the values that they give; an output that is left out has none. */
+export function producersOf(nodes: readonly OnnxNode[]): ReadonlyMap<string, OnnxNode> {
+  return new Map(nodes.flatMap((node) => node.outputs.flatMap((name) => (name === "" ? [] : [[name, node] as const]))));
+}
+
+/** Every name that one of the nodes reads, or a node of their subgraphs: values within those too. */
+export function namesRead(nodes: readonly OnnxNode[]): ReadonlySet<string> {
+  const within = (node: OnnxNode): readonly string[] => [
+    ...node.inputs,
+    ...subgraphs(node).flatMap((graph) => [...graph.nodes.flatMap(within), ...graph.outputs.map(({ name }) => name)]),
+  ];
+  return new Set(nodes.flatMap(within));
 }
 
 type Producers = ReadonlyMap<string, OnnxNode>;
@@ -61,14 +75,19 @@ function missing(node: OnnxNode, producers: Producers, placed: ReadonlySet<OnnxN
 
 const read = (node: OnnxNode): readonly string[] => [...node.inputs, ...captured(node)];
 
-/** What the branches of an `If` read; their own values are among the names, which no node outside bears. */
-function captured(node: OnnxNode): readonly string[] {
-  return Object.values(node.attributes).flatMap((attribute) =>
-    attribute.kind === "graph"
-      ? [
-          ...attribute.value.nodes.flatMap((inner) => [...inner.inputs, ...captured(inner)]),
-          ...attribute.value.outputs.map(({ name }) => name),
-        ]
-      : [],
-  );
+/** What a node's subgraphs read of the values around them. */
+const captured = (node: OnnxNode): readonly string[] => subgraphs(node).flatMap(readFromOutside);
+
+function subgraphs({ attributes }: OnnxNode): readonly OnnxGraph[] {
+  return Object.values(attributes).flatMap((attribute) => (attribute.kind === "graph" ? [attribute.value] : []));
+}
+
+/** Names that a graph reads and does not give itself: its own hide those of the graphs around it. */
+function readFromOutside({ nodes, inputs, outputs, initializers }: OnnxGraph): readonly string[] {
+  const own = new Set([
+    ...inputs.map(({ name }) => name),
+    ...initializers.keys(),
+    ...nodes.flatMap((node) => node.outputs),
+  ]);
+  return [...nodes.flatMap(read), ...outputs.map(({ name }) => name)].filter((name) => !own.has(name));
 }

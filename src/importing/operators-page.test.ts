@@ -2,9 +2,15 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Rule, rules, type Step } from "../autodiff/rules.ts";
 import { operators } from "../graph/operators/index.ts";
+import { NEWEST_OPSET, OLDEST_OPSET } from "../onnx/canonical.ts";
+import { alignedOperators } from "../onnx/legacy.ts";
 import { composites } from "./composites/index.ts";
+import { controls } from "./control.ts";
 import { evaluators } from "./evaluators.ts";
-import { rewrites } from "./quantized/float-graph.ts";
+import { rows } from "./honoured/index.ts";
+import { attributesIn, placesOf, type Row, words } from "./honoured/row.ts";
+import { mostUnrolled } from "./limits.ts";
+import { rewrites } from "./quantized/rewrites.ts";
 
 /** Whether a rule says, whatever the node, that there is nothing to differentiate: a step, a comparison, an index. */
 function isFlat(rule: Rule): boolean {
@@ -15,13 +21,12 @@ function isFlat(rule: Rule): boolean {
   }
 }
 
-function table(names: readonly string[], row: (name: string) => string): readonly string[] {
-  return names.toSorted().map((name) => `| \`${name}\` | ${row(name)} |`);
-}
-
 const ours = /^com\.microsoft:/;
 /** What other names stand for in here: forms of an operator in old opsets. */
-const oldForms = new Set(["FlatSoftmax", "FlatLogSoftmax", "GroupwiseGroupNormalization"]);
+const oldForms = new Set([
+  ...["FlatSoftmax", "FlatLogSoftmax", "FlatHardmax", "GroupwiseGroupNormalization"],
+  ...alignedOperators.map((op) => `Aligned${op}`),
+]);
 
 function gradientOf(name: string): string {
   const rule = rules[name];
@@ -29,61 +34,94 @@ function gradientOf(name: string): string {
   return isFlat(rule) ? "zero by definition" : "yes";
 }
 
+const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
+/** What the importer follows or leaves out, rather than compute. */
+const followed = ["Dropout", "Scatter", "Upsample", ...Object.keys(controls)];
+
+function derivativeOf(name: string): string {
+  if (Object.hasOwn(controls, name)) return "of what it comes to";
+  if (Object.hasOwn(rewrites, name)) return "as of the number that integers stand for";
+  if (Object.hasOwn(composites, name) || followed.includes(name))
+    return operators[name] ? gradientOf(name) : "yes, written out in other operators";
+  return operators[name] ? gradientOf(name) : "none: only where its operands are known";
+}
+
+const cell = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
+
+function places(names: string | undefined): string {
+  return cell(
+    placesOf(names ?? "output")
+      .filter(({ isHonoured }) => isHonoured)
+      .map(({ name, repeats, isOptional }) => (repeats ? `${name}...` : isOptional ? `${name}?` : name)),
+  );
+}
+
+function attributesOf({ attributes, before7, only = {}, ignored = {} }: Row): string {
+  const some = Object.entries(only).map(([name, values]) => `\`${name}\` (${values.join(", ")})`);
+  const old = words(before7).map((name) => `\`${name}\` (before opset 7)`);
+  const none = Object.entries(ignored).map(([name, why]) => `\`${name}\` (ignored: ${why})`);
+  return [cell([...attributesIn(attributes).keys()]), ...some, ...old, ...none].filter((text) => text).join(", ");
+}
+
+function table(names: readonly string[]): readonly string[] {
+  return [
+    "| operator | inputs | outputs | attributes | gradient |",
+    "|---|---|---|---|---|",
+    ...names.toSorted().map((name) => {
+      const row = rows[name]!;
+      const cells = [places(row.inputs), places(row.outputs), attributesOf(row), derivativeOf(name)];
+      return `| \`${name.replace(ours, "")}\` | ${cells.join(" | ")} |`;
+    }),
+  ];
+}
+
 function page(): string {
-  const written = Object.keys(composites).filter((name) => !oldForms.has(name));
-  // Of what the graph has itself, imported models cannot bring what is rewritten in float32.
-  const kept = Object.keys(operators).filter((name) => !Object.hasOwn(rewrites, name));
-  const standard = [...new Set([...kept, ...written.filter((name) => !ours.test(name))])];
-  const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
+  const names = Object.keys(rows);
+  const rewritten = names.filter((name) => Object.hasOwn(rewrites, name));
+  const others = names.filter((name) => !Object.hasOwn(rewrites, name));
   return [
     "# Operators",
     "",
-    "What can be imported and differentiated, of ONNX opsets 7 to 21. This page is made from the tables in `src/graph/operators/`,",
-    "`src/autodiff/rules.ts` and `src/importing/` by a test, which fails when it is out of date; `npx vitest run -u operators-page`",
-    "writes it anew. Every rule is checked against central differences, every operator that is written out in others against",
-    "ONNX Runtime's own kernel, value and derivative.",
+    `What can be imported and differentiated, of ONNX opsets ${OLDEST_OPSET} to ${NEWEST_OPSET}. This page is made from the tables in \`src/importing/\`,`,
+    "`src/graph/operators/` and `src/autodiff/rules.ts` by a test, which fails when it is out of date; `npx vitest run",
+    "operators-page -u` writes it anew. Every rule is checked against central differences, every operator that is written out in",
+    "others against ONNX Runtime's own kernel, value and derivative; `bench/onnx-conformance.ts` runs the ONNX project's own tests.",
+    "",
+    "The tables say what is honoured. Any other attribute, value of an attribute, input, or output that is read, is refused by an",
+    "error that names it.",
     "",
     "## Standard operators",
     "",
-    "| operator | gradient |",
-    "|---|---|",
-    ...table(standard, (name) =>
-      written.includes(name) && !operators[name] ? "yes, written out in other operators" : gradientOf(name),
-    ),
+    ...table(others.filter((name) => !ours.test(name))),
     "",
-    "`If` is followed where the condition is known before the model runs. `Dropout` is an identity. `Loop`, `Scan`, sequences, strings",
-    "and random numbers are refused.",
+    "Branches and loops are followed where it is known before the model runs which is taken and how often it runs, and sequences",
+    `where their lengths are: at most ${mostUnrolled} nodes in all. Functions that a model defines are written out. Nothing is dropped in`,
+    "`Dropout`: training is refused. So are strings and random numbers.",
     "",
     "## ONNX Runtime's own",
     "",
-    "Written out in standard operators, with gradients:",
-    "",
-    written
-      .filter((name) => ours.test(name))
-      .toSorted()
-      .map((name) => `\`${name.replace(ours, "")}\``)
-      .join(", "),
+    ...table(others.filter((name) => ours.test(name))),
     "",
     "## Quantised",
     "",
     "Weights become the float32 numbers that they stand for, activations are not rounded:",
     "",
-    Object.keys(rewrites)
-      .toSorted()
-      .map((name) => `\`${name.replace(ours, "")}\``)
-      .join(", "),
+    ...table(rewritten),
     "",
     "## Shape arithmetic",
     "",
     "On sizes and other known numbers these are done before the model runs:",
     "",
-    known
-      .toSorted()
-      .map((name) => `\`${name}\``)
-      .join(", "),
+    cell(known.toSorted()),
     "",
   ].join("\n");
 }
+
+test("what the tables honour is what can be computed", () => {
+  const computable = [...Object.keys(operators), ...Object.keys(composites), ...Object.keys(rewrites), ...known];
+  const names = new Set([...computable, ...followed].filter((name) => !oldForms.has(name)));
+  expect(Object.keys(rows).sort()).toEqual([...names].sort());
+});
 
 test("docs/OPERATORS.md is what the tables say", async () => {
   await expect(page()).toMatchFileSnapshot(join(import.meta.dirname, "../../docs/OPERATORS.md"));

@@ -29,6 +29,8 @@ const places: Readonly<Record<string, readonly number[]>> = {
   Resize: [1, 2, 3],
   Clip: [1, 2],
   Pad: [1, 2, 3],
+  Max: [1],
+  Min: [1],
   BatchNormalization: [3, 4],
   QuantizeLinear: [1, 2],
   DequantizeLinear: [1, 2],

@@ -27,13 +27,18 @@ const METADATA = "__metadata__";
 /** The format's reference implementation refuses longer ones, too. */
 const LONGEST_HEADER = 100_000_000;
 
-const names: Readonly<Record<DType, string>> = {
+/** The format has no 4-bit integers. */
+const names: Readonly<Record<Exclude<DType, "int4" | "uint4">, string>> = {
   float32: "F32",
   float64: "F64",
   float16: "F16",
   uint8: "U8",
   int8: "I8",
+  uint16: "U16",
+  int16: "I16",
+  uint32: "U32",
   int32: "I32",
+  uint64: "U64",
   int64: "I64",
   bool: "BOOL",
 };
@@ -147,6 +152,8 @@ export function safetensorsPieces(
         `tensor "${name}" has shape [${tensor.shape.join(", ")}] but ${tensor.data.length} elements`,
       );
     }
+    if (tensor.dtype === "int4" || tensor.dtype === "uint4")
+      throw new UsageError(`tensor "${name}" is of ${tensor.dtype}, which safetensors files do not hold`);
     const begin = end;
     end += tensor.data.byteLength;
     const entry = { dtype: names[tensor.dtype], shape: tensor.shape, data_offsets: [begin, end] };

@@ -20,6 +20,10 @@ export interface CanonicalNode {
 /** The opset whose meanings the canonical form has. */
 export const CANONICAL_OPSET = 21;
 
+/** The opsets that are read: older ones have other operators under the same names, newer ones nobody has seen. */
+export const OLDEST_OPSET = 5;
+export const NEWEST_OPSET = 26;
+
 /** `Reshape node "/visual/Reshape"`, as error messages name a node. */
 export function describeNode(node: {
   readonly op: string;

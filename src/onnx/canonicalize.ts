@@ -1,7 +1,8 @@
-import { type CanonicalNode, checkOpset, describeNode } from "./canonical.ts";
+import { type CanonicalNode, checkOpset, describeNode, NEWEST_OPSET, OLDEST_OPSET } from "./canonical.ts";
 import { numbersOf } from "./constants.ts";
 import { dtypeOfElementType } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
+import { modernized } from "./legacy.ts";
 import type { AttributeValue, OnnxAttribute, OnnxNode } from "./model.ts";
 import { factsOf, type OperatorFacts, type StaticOperand } from "./operators.ts";
 import type { Tensor } from "./tensor.ts";
@@ -9,23 +10,24 @@ import type { Tensor } from "./tensor.ts";
 type Draft = { op: string; inputs: string[]; attributes: Record<string, AttributeValue> };
 
 /**
- * Brings a node of an opset from 7 to 24 into canonical form. (22 to 24 only widened element types of the operators here.)
+ * Brings a node of an opset from 5 to 26 into canonical form. (22 to 26 only widened element types of the operators here.)
  *
  * @param constant the value of an input that is known, undefined for one that is computed.
- * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant` and
- *   `ConstantOfShape` have no canonical form: ask `constantValue` for their tensor first.
+ * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant`
+ *   has no canonical form: ask `constantValue` for its tensor first.
  */
 export function canonicalize(
-  node: OnnxNode,
+  given: OnnxNode,
   opset: number,
   constant: (name: string) => Tensor | undefined,
 ): CanonicalNode {
-  const domain = node.domain === "ai.onnx" ? "" : node.domain;
+  const domain = given.domain === "ai.onnx" ? "" : given.domain;
+  if (domain === "") checkOpset(opset, OLDEST_OPSET, NEWEST_OPSET);
+  const node = domain === "" ? modernized(given, opset) : given;
   // Before opset 11, Resize was Upsample under another name.
   const op = node.op === "Resize" && opset < 11 ? "Upsample" : node.op;
   const facts = factsOf(op, domain);
-  if (domain === "") checkOpset(opset, 7, 24);
-  if (domain === "" && (node.op === "Constant" || node.op === "ConstantOfShape")) {
+  if (domain === "" && node.op === "Constant") {
     throw new OnnxError(`${describeNode(node)} is a constant and not an operation: use constantValue for its tensor`);
   }
   const draft: Draft = { op, inputs: [...node.inputs], attributes: {} };
@@ -71,6 +73,8 @@ function plainValue(
     case "floats":
       return attribute.value;
     case "strings":
+      if (facts.words?.includes(name)) return attribute.value.join(",");
+      throw new OnnxError(`${where} holds strings, which ${node.op} is not understood with`);
     case "tensor":
     case "graph":
       throw new OnnxError(
@@ -140,17 +144,26 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
       ...{ coordinate_transformation_mode: "asymmetric", nearest_mode: shrinks ? "ceil" : "floor" },
     };
   },
-  BatchNormalization: ({ attributes }, node) => {
-    if (attributes.spatial === 0) throw new OnnxError(`${describeNode(node)} normalises every pixel by itself`);
+  // Before opset 14, training was said by having the outputs that only training has.
+  BatchNormalization: ({ attributes }, { outputs }, opset) => {
     delete attributes.spatial;
+    if (opset < 14) attributes.training_mode = Number(outputs.slice(1).some((name) => name !== ""));
   },
   Softmax: flattenedBefore13,
   LogSoftmax: flattenedBefore13,
+  Hardmax: flattenedBefore13,
+  RoiAlign: ({ attributes }, _, opset) => {
+    if (opset < 16) attributes.coordinate_transformation_mode = "output_half_pixel";
+  },
+  Scatter: (draft) => {
+    draft.op = "ScatterElements";
+    draft.attributes = { ...factsOf("ScatterElements", "").defaults, ...draft.attributes };
+  },
   Dropout: (draft, node) => {
-    if (draft.attributes.training_mode || node.outputs[1]) {
+    const { training_mode, ratio = 0.5 } = draft.attributes;
+    if (training_mode && ratio !== 0)
       throw new OnnxError(`${describeNode(node)} drops values at random: export the model in evaluation mode`);
-    }
-    draft.op = "Identity";
+    if (!node.outputs[1]) draft.op = "Identity";
     draft.attributes = {};
   },
   // Before opset 21, it scaled groups and not channels.

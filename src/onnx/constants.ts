@@ -1,7 +1,7 @@
 import { OnnxError } from "./errors.ts";
 import { fromHalf, toHalf } from "./half.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";
-import { allocate, type DType, describeType, elementCount, storageClass, type Tensor } from "./tensor.ts";
+import { allocate, type DType, describeType, elementCount, type Tensor } from "./tensor.ts";
 import { bytesOf } from "./views.ts";
 
 /** A one-dimensional int64 tensor. */
@@ -18,14 +18,29 @@ export function float32Tensor(values: readonly number[]): Tensor<"float32"> {
 
 /** A zero-dimensional tensor of this type. */
 export function scalarTensor(dtype: DType, value: number): Tensor {
-  switch (dtype) {
-    case "int64":
-      return int64Tensor([value], []);
-    case "float16":
-      return { dtype, shape: [], data: Uint16Array.of(toHalf(value)) };
-    default:
-      return { dtype, shape: [], data: storageClass(dtype).of(value) } as Tensor;
+  return tensorOfNumbers(dtype, [], [value]);
+}
+
+/**
+ * A tensor of this type with these elements.
+ *
+ * @throws OnnxError when a 64-bit integer would not be whole
+ */
+export function tensorOfNumbers<D extends DType>(
+  dtype: D,
+  shape: readonly number[],
+  values: readonly number[],
+): Tensor<D> {
+  const data = allocate(dtype, [values.length]);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    const fraction = values.find((value) => !Number.isInteger(value));
+    if (fraction !== undefined) throw new OnnxError(`an ${dtype} constant cannot hold ${fraction}`);
+    for (const [i, value] of values.entries()) data[i] = BigInt(value);
+  } else {
+    const convert = dtype === "float16" ? toHalf : (value: number) => value;
+    for (const [i, value] of values.entries()) (data as Float64Array)[i] = convert(value);
   }
+  return { dtype, shape, data };
 }
 
 /** The nearest number that JavaScript counts exactly: ONNX writes INT64_MAX for "to the end", and 2^53 - 1 does as well. */
@@ -75,27 +90,12 @@ export class ConstantPool {
   }
 }
 
-/**
- * The tensor that a `Constant` node, or a `ConstantOfShape` of a known shape, stands for; undefined for any other node.
- *
- * @param constant the value of an input that is known, undefined for one that is computed.
- */
-export function constantValue(node: OnnxNode, constant: (name: string) => Tensor | undefined): Tensor | undefined {
-  if (node.domain !== "") return undefined;
-  if (node.op === "Constant")
-    return Object.values(node.attributes)
-      .map(attributeTensor)
-      .find((tensor) => tensor !== undefined);
-  if (node.op !== "ConstantOfShape") return undefined;
-  const sizes = constant(node.inputs[0] ?? "");
-  if (sizes === undefined) return undefined;
-  const shape = numbersOf(sizes);
-  const { value } = node.attributes;
-  const fill = value?.kind === "tensor" ? value.value : float32Tensor([0]);
-  const data = allocate(fill.dtype, shape);
-  // TypeScript does not relate a tensor's element to its array, hence the cast; both come from the same dtype.
-  (data as Float32Array).fill(fill.data[0] as number);
-  return { dtype: fill.dtype, shape, data };
+/** The tensor that a `Constant` node stands for; undefined for any other node. */
+export function constantValue({ op, domain, attributes }: OnnxNode): Tensor | undefined {
+  if (op !== "Constant" || domain !== "") return undefined;
+  return Object.values(attributes)
+    .map(attributeTensor)
+    .find((tensor) => tensor !== undefined);
 }
 
 function attributeTensor(attribute: OnnxAttribute): Tensor | undefined {

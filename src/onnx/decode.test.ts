@@ -121,6 +121,36 @@ describe("tensors as other writers store them", () => {
       { dtype: "float32", shape: [2], data: Float32Array.of(1, -2) },
     ],
     [
+      "int16 in int32_data",
+      5,
+      packed(5, [-300, 7], (w, v) => w.int32(v)),
+      { dtype: "int16", shape: [2], data: Int16Array.of(-300, 7) },
+    ],
+    [
+      "uint32 in uint64_data",
+      12,
+      packed(11, [2 ** 32 - 1, 7], (w, v) => w.uint64(v)),
+      { dtype: "uint32", shape: [2], data: Uint32Array.of(2 ** 32 - 1, 7) },
+    ],
+    [
+      "uint64 in uint64_data",
+      13,
+      packed(11, [2 ** 40, 7], (w, v) => w.uint64(v)),
+      { dtype: "uint64", shape: [2], data: BigUint64Array.of(2n ** 40n, 7n) },
+    ],
+    [
+      "int4 in raw_data, two a byte",
+      22,
+      field(9, (w) => w.raw(Uint8Array.of(0x8f))),
+      { dtype: "int4", shape: [2], data: Int8Array.of(-1, -8) },
+    ],
+    [
+      "uint4 in int32_data, two an entry",
+      21,
+      packed(5, [0x8f], (w, v) => w.int32(v)),
+      { dtype: "uint4", shape: [2], data: Uint8Array.of(15, 8) },
+    ],
+    [
       "bfloat16 in raw_data",
       16,
       field(9, (w) => w.raw(Uint8Array.of(0x80, 0x3f, 0x00, 0xc0))),

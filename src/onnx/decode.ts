@@ -1,6 +1,7 @@
 import { safeInteger } from "./constants.ts";
-import { dtypeOfElementType } from "./dtype.ts";
+import { BFLOAT16, dtypeOfElementType, elementTypeAttributes, elementTypeOf } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
+import { inlined } from "./functions.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
 import {
   type AttributeProto,
@@ -10,6 +11,7 @@ import {
   type NodeProto,
   type ValueInfoProto,
 } from "./proto.ts";
+import type { DType } from "./tensor.ts";
 import { decodeTensor, type ExternalFiles } from "./tensor-proto.ts";
 import { readMessage } from "./wire.ts";
 
@@ -17,32 +19,35 @@ import { readMessage } from "./wire.ts";
  * Reads an ONNX file.
  *
  * Tensors are views of `bytes` (or of the external file) where their alignment allows it, so `bytes` must not change
- * afterwards. bfloat16 tensors are widened to float32.
+ * afterwards. bfloat16 is read as float32, tensors and what is stated of values. Functions that the model
+ * defines are written out where they are called.
  *
  * @param external the content of an external data file that the model names, by the name it gives.
  * @throws OnnxError when the bytes are not a whole ONNX model, or hold something this project does not carry.
  */
 export function decodeModel(bytes: Uint8Array, external?: ExternalFiles): OnnxModel {
   const proto = parse(bytes);
-  if (proto.functions.length > 0) {
-    throw new OnnxError(
-      `the model defines ${proto.functions.length} functions of its own: inline them first (onnx.inliner.inline_local_functions)`,
-    );
-  }
   return {
     irVersion: safeInteger(proto.irVersion ?? 0n),
-    opsets: new Map(
-      proto.opsetImport.map(({ domain, version }) => [
-        domain === undefined || domain === "ai.onnx" ? "" : domain,
-        safeInteger(version ?? 0n),
-      ]),
-    ),
+    opsets: opsetsOf(proto),
     producerName: proto.producerName ?? "",
     producerVersion: proto.producerVersion ?? "",
     ...(proto.docString === undefined ? {} : { docString: proto.docString }),
     metadata: new Map(proto.metadataProps.map(({ key, value }) => [key ?? "", value ?? ""])),
-    graph: decodeGraph(proto.graph, external),
+    graph: decodeGraph(inlined(proto.graph, proto.functions), external),
+    ...(proto.functions.length > 0 && { inlined: true as const }),
   };
+}
+
+/** Those of the model, and of functions what the model does not say: as ONNX Runtime, which reads functions in the model's own opset. */
+function opsetsOf({ opsetImport, functions }: ModelProto): ReadonlyMap<string, number> {
+  const imports = [...functions.flatMap((one) => one.opsetImport), ...opsetImport];
+  return new Map(
+    imports.map(({ domain, version }) => [
+      domain === undefined || domain === "ai.onnx" ? "" : domain,
+      safeInteger(version ?? 0n),
+    ]),
+  );
 }
 
 function parse(bytes: Uint8Array): ModelProto & { readonly graph: GraphProto } {
@@ -119,7 +124,7 @@ function decodeAttribute(proto: AttributeProto, where: string, external: Externa
     case AttributeType.float:
       return { kind: "float", value: proto.f ?? 0 };
     case AttributeType.int:
-      return { kind: "int", value: safeInteger(proto.i ?? 0n) };
+      return { kind: "int", value: withoutBfloat16(proto.name ?? "", safeInteger(proto.i ?? 0n)) };
     case AttributeType.string:
       return { kind: "string", value: text(proto.s) };
     case AttributeType.floats:
@@ -138,6 +143,11 @@ function decodeAttribute(proto: AttributeProto, where: string, external: Externa
   throw new OnnxError(`${where} has type ${proto.type}, which is not supported`);
 }
 
+/** Where an attribute names the element type that we read as float32, float32's number. */
+function withoutBfloat16(name: string, value: number): number {
+  return elementTypeAttributes.has(name) && value === BFLOAT16 ? elementTypeOf("float32") : value;
+}
+
 /** Files of the first format versions do not state an attribute's type. */
 function guessType(proto: AttributeProto): number | undefined {
   if (proto.f !== undefined) return AttributeType.float;
@@ -150,18 +160,19 @@ function guessType(proto: AttributeProto): number | undefined {
   return proto.strings.length > 0 ? AttributeType.strings : undefined;
 }
 
-const dtypeOf = ({ type }: ValueInfoProto) => dtypeOfElementType(type?.tensorType?.elemType ?? 0);
+function dtypeOf({ type }: ValueInfoProto): DType | undefined {
+  const number = type?.tensorType?.elemType ?? 0;
+  return number === BFLOAT16 ? "float32" : dtypeOfElementType(number);
+}
 
 function valueInfo(proto: ValueInfoProto): ValueInfo {
   const name = proto.name ?? "";
+  const type = proto.type?.tensorType;
+  if (!type?.elemType) return { name, dtype: "float32", shape: [], unranked: true, untyped: true };
   const dtype = dtypeOf(proto);
-  if (dtype === undefined) {
-    const type = proto.type?.tensorType;
-    throw new OnnxError(
-      `"${name}" is ${type ? `a tensor of element type ${type.elemType}` : "not a tensor"}, which is not supported`,
-    );
-  }
-  const shape = proto.type?.tensorType?.shape;
+  if (dtype === undefined)
+    throw new OnnxError(`"${name}" is a tensor of element type ${type.elemType}, which is not supported`);
+  const { shape } = type;
   if (shape === undefined) return { name, dtype, shape: [], unranked: true };
   return {
     name,

@@ -5,11 +5,17 @@ const numbers: Readonly<Record<DType, number>> = {
   float32: 1,
   uint8: 2,
   int8: 3,
+  uint16: 4,
+  int16: 5,
   int32: 6,
   int64: 7,
   bool: 9,
   float16: 10,
   float64: 11,
+  uint32: 12,
+  uint64: 13,
+  uint4: 21,
+  int4: 22,
 };
 
 /** ONNX's number for bfloat16, which is read as float32. */
@@ -25,3 +31,6 @@ export const dtypeOfElementType = (number: number): DType | undefined => dtypes.
 
 /** Is this the name of an element type? */
 export const isDType = (name: unknown): name is DType => typeof name === "string" && Object.hasOwn(numbers, name);
+
+/** Attributes that name an element type: what a Cast or a random node gives. */
+export const elementTypeAttributes: ReadonlySet<string> = new Set(["to", "dtype", "output_dtype"]);

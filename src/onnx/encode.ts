@@ -1,6 +1,7 @@
 import { elementTypeOf } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
+import { packNibbles } from "./nibbles.ts";
 import {
   type AttributeProto,
   AttributeType,
@@ -116,6 +117,7 @@ function nodeProto(node: OnnxNode): NodeProto {
     opType: node.op,
     attribute: Object.entries(node.attributes).map(([name, attribute]) => encodeAttribute(name, attribute)),
     domain: node.domain,
+    overload: undefined,
   };
 }
 
@@ -151,7 +153,7 @@ function encodeTensor(name: string, tensor: Tensor, external: ExternalData | und
   if (data.length !== elementCount(shape)) {
     throw new OnnxError(`tensor ${name} has shape [${shape.join(", ")}] but ${data.length} elements`);
   }
-  const bytes = bytesOf(data);
+  const bytes = dtype === "int4" || dtype === "uint4" ? packNibbles(data as Int8Array | Uint8Array) : bytesOf(data);
   return tensorProto({
     name,
     dims: shape.map(BigInt),
@@ -160,7 +162,8 @@ function encodeTensor(name: string, tensor: Tensor, external: ExternalData | und
   });
 }
 
-function valueInfoProto({ name, dtype, shape, unranked }: ValueInfo): ValueInfoProto {
+function valueInfoProto({ name, dtype, shape, unranked, untyped }: ValueInfo): ValueInfoProto {
+  if (untyped) return { name, type: undefined };
   const dim = shape.map((size) =>
     typeof size === "number"
       ? { dimValue: BigInt(size), dimParam: undefined }

@@ -39,6 +39,8 @@ export interface ValueInfo {
   readonly shape: readonly (number | string)[];
   /** The file says nothing about the number of dimensions; `shape` is then empty and means nothing. */
   readonly unranked?: true;
+  /** The file says nothing about the type, or that it is none of a tensor (but a sequence): `dtype` then means nothing. */
+  readonly untyped?: true;
 }
 
 /** A graph, or a subgraph held by an attribute. */
@@ -65,6 +67,8 @@ export interface OnnxModel {
   readonly docString?: string;
   readonly metadata: ReadonlyMap<string, string>;
   readonly graph: OnnxGraph;
+  /** The file has another graph: this one has the functions written out that the file defines. */
+  readonly inlined?: true;
 }
 
 /** The file-format version that ONNX released together with this opset (13 to 21), which every runtime that knows the opset reads. */

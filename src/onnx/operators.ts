@@ -21,6 +21,8 @@ export interface OperatorFacts {
   readonly operands?: readonly StaticOperand[];
   /** The attribute that is an element type: a name in the canonical form, ONNX's number in a file. */
   readonly elementType?: string;
+  /** Attributes that are lists of words: joined by commas in the canonical form. */
+  readonly words?: readonly string[];
   /** What ONNX says a missing attribute means; canonical nodes always carry these. */
   readonly defaults?: Attributes;
   /** Attributes that came after opset 13, and the opset: an older one gets the node if the attribute has its default. */
@@ -95,6 +97,16 @@ export const operators: Readonly<Record<string, OperatorFacts>> = {
       { attribute: "training_mode", input: 2, type: "bool", since: 12 },
     ],
   },
+  CenterCropPad: { operands: [{ attribute: "shape", input: 1, type: "int64s" }] },
+  Col2Im: {
+    operands: [
+      { attribute: "image_shape", input: 1, type: "int64s" },
+      { attribute: "block_shape", input: 2, type: "int64s" },
+    ],
+  },
+  CumProd: { operands: [{ attribute: "axis", input: 1, type: "int64" }], defaults: { exclusive: 0, reverse: 0 } },
+  MaxUnpool: { operands: [{ attribute: "output_shape", input: 2, type: "int64s" }] },
+  AffineGrid: { operands: [{ attribute: "size", input: 1, type: "int64s" }], defaults: { align_corners: 0 } },
   Resize: {
     operands: [
       { attribute: "roi", input: 1, type: "float32s" },
@@ -155,12 +167,17 @@ export const operators: Readonly<Record<string, OperatorFacts>> = {
   },
 
   Cast: { elementType: "to" },
+  RNN: { words: ["activations"] },
+  LSTM: { words: ["activations"] },
+  GRU: { words: ["activations"] },
+  EyeLike: { elementType: "dtype", defaults: { k: 0 } },
 
   // The same in every opset; only the defaults are spelled out.
   Gather: { defaults: { axis: 0 } },
   GatherElements: { defaults: { axis: 0 } },
   GatherND: { defaults: { batch_dims: 0 } },
   Softmax: { defaults: { axis: -1 } },
+  Hardmax: { defaults: { axis: -1 } },
   LogSoftmax: { defaults: { axis: -1 } },
   Gemm: { defaults: { alpha: 1, beta: 1, transA: 0, transB: 0 } },
   LayerNormalization: { defaults: { axis: -1, epsilon: 1e-5 } },

@@ -77,7 +77,7 @@ export interface TensorProto {
   externalData: readonly StringStringEntryProto[];
   dataLocation: number | undefined;
 }
-const TensorProto: Schema<TensorProto> = {
+export const TensorProto: Schema<TensorProto> = {
   dims: int64s(1),
   dataType: int32(2),
   floatData: floats(4),
@@ -103,6 +103,8 @@ export interface AttributeProto {
   ints: readonly bigint[];
   strings: readonly Uint8Array[];
   type: number | undefined;
+  /** In a function's body: the attribute of the call that this one's value is. */
+  refAttrName: string | undefined;
 }
 const AttributeProto: Schema<AttributeProto> = {
   name: string(1),
@@ -115,6 +117,7 @@ const AttributeProto: Schema<AttributeProto> = {
   ints: int64s(8),
   strings: bytesList(9),
   type: int32(20),
+  refAttrName: string(21),
 };
 
 /** Values of `AttributeProto.type`. */
@@ -136,6 +139,8 @@ export interface NodeProto {
   opType: string | undefined;
   attribute: readonly AttributeProto[];
   domain: string | undefined;
+  /** Which of several functions of one name is called. */
+  overload: string | undefined;
 }
 const NodeProto: Schema<NodeProto> = {
   input: strings(1),
@@ -144,6 +149,7 @@ const NodeProto: Schema<NodeProto> = {
   opType: string(4),
   attribute: messages(5, () => AttributeProto),
   domain: string(7),
+  overload: string(8),
 };
 
 export interface GraphProto {
@@ -165,6 +171,29 @@ const GraphProto: Schema<GraphProto> = {
   sparseInitializer: bytesList(15),
 };
 
+/** An operator that a model defines by others. */
+export interface FunctionProto {
+  name: string | undefined;
+  input: readonly string[];
+  output: readonly string[];
+  node: readonly NodeProto[];
+  opsetImport: readonly OperatorSetIdProto[];
+  domain: string | undefined;
+  /** Attributes with defaults. */
+  attributeProto: readonly AttributeProto[];
+  overload: string | undefined;
+}
+const FunctionProto: Schema<FunctionProto> = {
+  name: string(1),
+  input: strings(4),
+  output: strings(5),
+  node: messages(7, () => NodeProto),
+  opsetImport: messages(9, () => OperatorSetIdProto),
+  domain: string(10),
+  attributeProto: messages(11, () => AttributeProto),
+  overload: string(13),
+};
+
 export interface ModelProto {
   irVersion: bigint | undefined;
   producerName: string | undefined;
@@ -173,7 +202,7 @@ export interface ModelProto {
   graph: GraphProto | undefined;
   opsetImport: readonly OperatorSetIdProto[];
   metadataProps: readonly StringStringEntryProto[];
-  functions: readonly Uint8Array[];
+  functions: readonly FunctionProto[];
 }
 export const ModelProto: Schema<ModelProto> = {
   irVersion: int64(1),
@@ -183,11 +212,18 @@ export const ModelProto: Schema<ModelProto> = {
   graph: message(7, () => GraphProto),
   opsetImport: messages(8, () => OperatorSetIdProto),
   metadataProps: messages(14, () => StringStringEntryProto),
-  functions: bytesList(25),
+  functions: messages(25, () => FunctionProto),
 };
 
 /** A tensor message with nothing but these fields. */
 export const tensorProto = (fields: Partial<TensorProto>): TensorProto => ({ ...emptyMessage(TensorProto), ...fields });
+
+/** A node, and a function, with nothing but these fields. */
+export const nodeProto = (fields: Partial<NodeProto>): NodeProto => ({ ...emptyMessage(NodeProto), ...fields });
+export const functionProto = (fields: Partial<FunctionProto>): FunctionProto => ({
+  ...emptyMessage(FunctionProto),
+  ...fields,
+});
 
 /** An attribute message with nothing but these fields. */
 export const attributeProto = (fields: Partial<AttributeProto>): AttributeProto => ({

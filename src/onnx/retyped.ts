@@ -1,4 +1,4 @@
-import { elementTypeOf } from "./dtype.ts";
+import { elementTypeAttributes, elementTypeOf } from "./dtype.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxNode, ValueInfo } from "./model.ts";
 import type { DType, Tensor } from "./tensor.ts";
 
@@ -21,7 +21,7 @@ export function retyped(graph: OnnxGraph, retyping: Retyping): OnnxGraph {
       case "graph":
         return { kind: "graph", value: retyped(old.value, retyping) };
       case "int":
-        if (!elementTypes.has(name) || old.value !== elementTypeOf(retyping.from)) return old;
+        if (!elementTypeAttributes.has(name) || old.value !== elementTypeOf(retyping.from)) return old;
         return { kind: "int", value: elementTypeOf(retyping.to) };
       default:
         return old;
@@ -42,6 +42,3 @@ export function retyped(graph: OnnxGraph, retyping: Retyping): OnnxGraph {
     ...(graph.valueInfo && { valueInfo: graph.valueInfo.map(info) }),
   };
 }
-
-/** Attributes that name an element type: what a Cast or a random node gives. */
-const elementTypes: ReadonlySet<string> = new Set(["to", "dtype", "output_dtype"]);

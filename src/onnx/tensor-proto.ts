@@ -1,6 +1,7 @@
 import { BFLOAT16, dtypeOfElementType } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import { widenBfloat16 } from "./half.ts";
+import { unpackNibbles } from "./nibbles.ts";
 import type { TensorProto } from "./proto.ts";
 import { type DType, elementCount, type Storage, storageClass, type Tensor } from "./tensor.ts";
 import { viewAs } from "./views.ts";
@@ -23,6 +24,8 @@ export function decodeTensor(proto: TensorProto, where: string, external: Extern
     throw new OnnxError(`${where} has ONNX element type ${type}, which is not supported: cast it in the model`);
   }
   const raw = proto.dataLocation === 1 ? externalBytes(proto, where, external) : proto.rawData;
+  if (dtype === "int4" || dtype === "uint4")
+    return nibbles(dtype, shape, raw ?? Uint8Array.from(proto.int32Data), where);
   const size = storageClass(dtype).BYTES_PER_ELEMENT;
   if (raw !== undefined && raw.length % size !== 0) {
     throw new OnnxError(`${where} holds ${raw.length} bytes, which is not a multiple of the ${size} of a ${dtype}`);
@@ -38,6 +41,16 @@ export function decodeTensor(proto: TensorProto, where: string, external: Extern
   return { dtype, shape, data };
 }
 
+function nibbles(dtype: "int4" | "uint4", shape: readonly number[], bytes: Uint8Array, where: string): Tensor {
+  const count = elementCount(shape);
+  if (bytes.length !== Math.ceil(count / 2)) {
+    throw new OnnxError(
+      `${where} has shape [${shape.join(", ")}] (${count} elements, two a byte) but holds ${bytes.length} bytes`,
+    );
+  }
+  return { dtype, shape, data: unpackNibbles(dtype, bytes, count) } as Tensor;
+}
+
 /** The elements from the field that ONNX gives this element type; float16 and bfloat16 are patterns in `int32_data`. */
 function typedData(proto: TensorProto, dtype: DType): Storage[DType] {
   switch (dtype) {
@@ -47,6 +60,10 @@ function typedData(proto: TensorProto, dtype: DType): Storage[DType] {
       return Float64Array.from(proto.doubleData);
     case "int64":
       return BigInt64Array.from(proto.int64Data);
+    case "uint64":
+      return BigUint64Array.from(proto.uint64Data);
+    case "uint32":
+      return Uint32Array.from(proto.uint64Data, Number);
     default:
       return storageClass(dtype).from(proto.int32Data);
   }

@@ -1,14 +1,20 @@
 /** Element types that this project computes with or passes through. Names follow ONNX Runtime's JavaScript API. */
-export type DType = "float32" | "float64" | "float16" | "uint8" | "int8" | "int32" | "int64" | "bool";
+export type DType = keyof Storage;
 
-/** How each element type is stored. float16 is carried as raw 16-bit patterns, bool as one byte an element. */
+/** How each element type is stored. float16 is carried as raw 16-bit patterns; bool and 4-bit integers as one byte an element. */
 export interface Storage {
   readonly float32: Float32Array;
   readonly float64: Float64Array;
   readonly float16: Uint16Array;
+  readonly uint4: Uint8Array;
+  readonly int4: Int8Array;
   readonly uint8: Uint8Array;
   readonly int8: Int8Array;
+  readonly uint16: Uint16Array;
+  readonly int16: Int16Array;
+  readonly uint32: Uint32Array;
   readonly int32: Int32Array;
+  readonly uint64: BigUint64Array;
   readonly int64: BigInt64Array;
   readonly bool: Uint8Array;
 }
@@ -26,9 +32,15 @@ const constructors = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,
+  uint4: Uint8Array,
+  int4: Int8Array,
   uint8: Uint8Array,
   int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
   int32: Int32Array,
+  uint64: BigUint64Array,
   int64: BigInt64Array,
   bool: Uint8Array,
 } as const;

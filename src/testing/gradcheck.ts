@@ -1,7 +1,8 @@
 /** Derivative rules against central differences: how one case is measured. */
 import { gradients } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
-import { allocate, type DType, elementCount, type TypedArray } from "../onnx/tensor.ts";
+import { tensorOfNumbers } from "../onnx/constants.ts";
+import { type DType, elementCount, type TypedArray } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import { type CaseInput, GRID } from "./draw.ts";
@@ -139,10 +140,7 @@ function feeds({ inputs }: GradientCase, float: DType): Readonly<Record<string, 
 
 /** A typed array of plain numbers. */
 export function numbers(dtype: DType, data: readonly number[]): TypedArray {
-  const array = allocate(dtype, [data.length]);
-  if (array instanceof BigInt64Array) array.set(data.map(BigInt));
-  else array.set(data);
-  return array;
+  return tensorOfNumbers(dtype, [data.length], data).data;
 }
 
 /** The operators behind a value with their inputs and attributes, first to last, for error messages. */

@@ -31,6 +31,15 @@ export const softplus = map((x) => Math.log1p(Math.exp(x)));
 export const erfs = map(erf);
 export const sin = map(Math.sin);
 export const cos = map(Math.cos);
+export const tan = map(Math.tan);
+export const asin = map(Math.asin);
+export const acos = map(Math.acos);
+export const atan = map(Math.atan);
+export const sinh = map(Math.sinh);
+export const cosh = map(Math.cosh);
+export const asinh = map(Math.asinh);
+export const acosh = map(Math.acosh);
+export const atanh = map(Math.atanh);
 export const gelu = map((x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)));
 /** ONNX Runtime has this one in float64, but with sqrt(2/pi) rounded to float32. */
 export const geluTanh = map((x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));

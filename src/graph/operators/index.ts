@@ -11,6 +11,7 @@ export { int, ints, type Operator } from "./operator.ts";
 
 const numeric: Operator = { infer: (x) => one(sameDType([first(x)]), x[0]!.shape) };
 const float: Operator = { infer: (x) => one(floatDType([first(x)]), x[0]!.shape) };
+const question: Operator = { infer: (x) => [{ ...float.infer(x, {})[0]!, dtype: "bool" }] };
 const logical: Operator = {
   infer: (x) => (x.some((value) => value.dtype !== "bool") ? mismatch("needs bool inputs") : broadcastInfer(x)),
 };
@@ -107,6 +108,15 @@ export const operators: Readonly<Record<string, Operator>> = {
   Round: float,
   Sin: float,
   Cos: float,
+  Tan: float,
+  Asin: float,
+  Acos: float,
+  Atan: float,
+  Sinh: float,
+  Cosh: float,
+  Asinh: float,
+  Acosh: float,
+  Atanh: float,
   Sqrt: float,
   Mod: { complete: (a) => ({ fmod: 0, ...a }), infer: binary.infer },
   Reciprocal: float,
@@ -130,8 +140,11 @@ export const operators: Readonly<Record<string, Operator>> = {
   GreaterOrEqual: comparison,
   Less: comparison,
   LessOrEqual: comparison,
+  IsNaN: question,
+  IsInf: { complete: (a) => ({ detect_negative: 1, detect_positive: 1, ...a }), infer: question.infer },
   And: logical,
   Or: logical,
+  Xor: logical,
   Not: logical,
   Where: {
     infer: (x) => {

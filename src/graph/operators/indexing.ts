@@ -1,6 +1,6 @@
 import { mismatch } from "../errors.ts";
 import { axesIn, axisIn, range, sameShape } from "../shapes.ts";
-import type { Value } from "../value.ts";
+import type { Attributes, Value } from "../value.ts";
 import { first, int, ints, type Operator, one, sameDType, sameLength } from "./operator.ts";
 
 export const slice: Operator = {
@@ -60,17 +60,20 @@ export const gatherElements: Operator = {
 };
 
 export const gatherND: Operator = {
-  complete: (a) => (a.batch_dims ? mismatch(`batch_dims ${a.batch_dims} is not supported`) : {}),
+  complete: (a) => (a.batch_dims ? mismatch(`batch_dims ${a.batch_dims} must be written out`) : {}),
   infer: (x) => {
     const [{ dtype, shape }, at] = [first(x, 2), integers(x[1]!)];
     return one(dtype, [...at.shape.slice(0, -1), ...shape.slice(at.shape.at(-1))]);
   },
 };
 
-const reduced = (a: Readonly<Record<string, unknown>>): "none" | "add" =>
-  a.reduction === undefined || a.reduction === "none" || a.reduction === "add"
-    ? ((a.reduction as "add" | undefined) ?? "none")
-    : mismatch(`the reduction ${a.reduction} is not supported`);
+const reductions: readonly string[] = ["none", "add", "mul", "min", "max"];
+
+function reduced({ reduction = "none" }: Attributes): string {
+  return reductions.includes(String(reduction))
+    ? String(reduction)
+    : mismatch(`the reduction ${reduction} is not supported`);
+}
 
 export const scatterElements: Operator = {
   complete: (a, x) => ({ axis: axisIn((a.axis as number) ?? 0, first(x).rank), reduction: reduced(a) }),

@@ -18,7 +18,7 @@ function windowAttributes(a: Attributes, size: readonly number[], kernel: readon
 }
 
 /** How far a window reaches. */
-function reachOf(a: Attributes, axis: number): number {
+export function windowReach(a: Attributes, axis: number): number {
   return ints(a, "dilations")[axis]! * (ints(a, "kernel_shape")[axis]! - 1) + 1;
 }
 
@@ -26,7 +26,7 @@ function reachOf(a: Attributes, axis: number): number {
 function samePads(a: Attributes, size: readonly number[], auto: "SAME_UPPER" | "SAME_LOWER"): readonly number[] {
   const totals = size.map((length, axis) => {
     const stride = ints(a, "strides")[axis]!;
-    return Math.max(0, (Math.ceil(length / stride) - 1) * stride + reachOf(a, axis) - length);
+    return Math.max(0, (Math.ceil(length / stride) - 1) * stride + windowReach(a, axis) - length);
   });
   return halves(totals, auto === "SAME_LOWER");
 }
@@ -37,11 +37,11 @@ function halves(totals: readonly number[], moreBefore: boolean): readonly number
 }
 
 /** Windows that fit along each axis; under `ceil_mode` also one that hangs over the end, if it begins before it. */
-function windowCounts({ shape }: Value, a: Attributes): readonly number[] {
+export function windowCounts({ shape }: Value, a: Attributes): readonly number[] {
   const size = shape.slice(2);
   return size.map((length, axis) => {
     const [before, after] = [ints(a, "pads")[axis]!, ints(a, "pads")[axis + size.length]!];
-    const [reach, stride] = [reachOf(a, axis), ints(a, "strides")[axis]!];
+    const [reach, stride] = [windowReach(a, axis), ints(a, "strides")[axis]!];
     const padded = length + before + after;
     if (padded < reach) mismatch(`kernel reaches ${reach} pixels, the padded image has ${padded}`);
     const strides = (padded - reach) / stride;
@@ -98,7 +98,7 @@ export const convTranspose: Operator = {
 
 /** What a transposed convolution covers before its pads are cut off. */
 function transposedSize(a: Attributes, size: readonly number[], axis: number): number {
-  return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + reachOf(a, axis);
+  return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + windowReach(a, axis);
 }
 
 function pooled(x: readonly Value[], a: Attributes): ValueType {
@@ -111,7 +111,7 @@ function pooled(x: readonly Value[], a: Attributes): ValueType {
 export const maxPool: Operator = {
   complete: ({ storage_order: _, ...a }, x) => ({
     ceil_mode: 0,
-    ...windowAttributes(a, first(x).shape.slice(2), ints(a, "kernel_shape")),
+    ...poolAttributes(a, first(x)),
   }),
   infer: (x, a) => {
     const { dtype, shape } = pooled(x, a);
@@ -122,10 +122,11 @@ export const maxPool: Operator = {
   },
 };
 
+/** A pool's attributes over an image [N, C, ...], written out. */
+export const poolAttributes = (a: Attributes, image: Value): Attributes =>
+  windowAttributes(a, image.shape.slice(2), ints(a, "kernel_shape"));
+
 export const averagePool: Operator = {
-  complete: (a, x) => ({
-    ...{ ceil_mode: 0, count_include_pad: 0 },
-    ...windowAttributes(a, first(x).shape.slice(2), ints(a, "kernel_shape")),
-  }),
+  complete: (a, x) => ({ ceil_mode: 0, count_include_pad: 0, ...poolAttributes(a, first(x)) }),
   infer: (x, a) => [pooled(x, a)],
 };

@@ -1,3 +1,5 @@
+import type { Graph, Value } from "../../graph/index.ts";
+import { axisIn, range } from "../../graph/shapes.ts";
 import { type Composites, number } from "./use.ts";
 
 /** Element-wise functions. */
@@ -22,5 +24,26 @@ export const activations: Composites = {
   HardSwish: ({ g, x: [x] }) => [g.mul(x!, g.clip(g.add(g.div(x!, 6), 0.5), 0, 1))],
   Mish: ({ g, x: [x] }) => [g.mul(x!, g.tanh(g.softplus(x!)))],
   Softsign: ({ g, x: [x] }) => [g.div(x!, g.add(g.abs(x!), 1))],
+  Swish: ({ g, x: [x], a }) => [g.mul(x!, g.sigmoid(g.mul(x!, number(a, "alpha", 1))))],
+  Shrink: ({ g, x: [x], a }) => {
+    const [bias, lambda] = [number(a, "bias", 0), number(a, "lambd", 0.5)];
+    const above = g.where(g.greater(x!, lambda), g.sub(x!, bias), 0);
+    return [g.where(g.apply("Less", [x!, g.scalar(-lambda, x!.dtype)])[0]!, g.add(x!, bias), above)];
+  },
+  Hardmax: ({ g, x: [x], a }) => [hardmax(g, x!, number(a, "axis", -1))],
+  FlatHardmax: ({ g, x: [x], a }) => {
+    const rows = g.flatten(x!, number(a, "axis", 1));
+    return [g.reshape(hardmax(g, rows, 1), x!.shape)];
+  },
   ThresholdedRelu: ({ g, x: [x], a }) => [g.where(g.greater(x!, number(a, "alpha", 1)), x!, 0)],
 };
+
+/** 1 at the first of the largest elements along an axis, 0 elsewhere. */
+function hardmax(g: Graph, x: Value, axis: number): Value {
+  const along = axisIn(axis, x.rank);
+  const places = g.reshape(
+    g.indices(range(x.shape[along]!)),
+    x.shape.map((size, i) => (i === along ? size : 1)),
+  );
+  return g.cast(g.equal(places, g.unsqueeze(g.argMax(x, along), [along])), x.dtype);
+}

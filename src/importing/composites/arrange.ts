@@ -1,7 +1,9 @@
 import { mismatch } from "../../graph/errors.ts";
-import { axisIn, range } from "../../graph/shapes.ts";
+import { axisIn, product, range } from "../../graph/shapes.ts";
 import { numbersOf } from "../../onnx/constants.ts";
+import { constantShape } from "../limits.ts";
 import { einsum } from "./einsum.ts";
+import { select } from "./indexing.ts";
 import { type Composites, number } from "./use.ts";
 
 /** Operators that only move elements, and `Einsum`. */
@@ -24,6 +26,8 @@ export const arrangements: Composites = {
     const split = range(parts as number).map((i) => Math.max(0, Math.min(most, size - i * most)));
     return g.apply("Split", [x!], { ...a, split });
   },
+  // In training it is refused (see canonicalize): nothing is dropped.
+  Dropout: ({ g, x: [x] }) => [x!, g.expand(g.scalar(1, "bool"), x!.shape)],
   CastLike: ({ g, x: [x, like] }) => [g.cast(x!, like!.dtype)],
   Tile: ({ g, x: [x], a }) => {
     const repeats = a.repeats as readonly number[];
@@ -68,13 +72,14 @@ export const arrangements: Composites = {
   Trilu: ({ g, x: [x], a }) => {
     const [rows, columns] = x!.shape.slice(-2) as [number, number];
     const k = number(a, "k", 0);
-    const kept = range(rows * columns).map((at) => {
+    const kept = range(product(constantShape(g, [rows, columns]))).map((at) => {
       const above = (at % columns) - Math.floor(at / columns) - k;
       return Number(number(a, "upper", 1) ? above >= 0 : above <= 0);
     });
     const mask = g.constant({ dtype: "bool", shape: [rows, columns], data: Uint8Array.from(kept) });
-    return [g.where(mask, x!, 0)];
+    return [select(g, mask, x!, g.scalar(0, x!.dtype))];
   },
+  Where: ({ g, x: [condition, a, b] }) => [select(g, condition!, a!, b!)],
   Einsum: ({ g, x, a }) => {
     const operands = x.map((value) => value ?? mismatch("an operand is left out"));
     return [einsum(g, String(a.equation), operands)];

@@ -2,7 +2,6 @@ import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
 import type { Attributes } from "../../onnx/model.ts";
 import { activations } from "./activations.ts";
-import { attention, multiHeadAttention } from "./attention.ts";
 import { rootMeanSquareNormalized } from "./normalization.ts";
 import { type Composites, number, type Use } from "./use.ts";
 
@@ -46,8 +45,6 @@ export const contrib: Composites = {
     const normalized = rootMeanSquareNormalized(g, sum, -1, number(a, "epsilon", 1e-12));
     return [g.mul(normalized, x[2]!), sum, sum, sum];
   },
-  "com.microsoft:Attention": attention,
-  "com.microsoft:MultiHeadAttention": multiHeadAttention,
 };
 
 /** Input, skip connection and bias together; statistics between the outputs are not made, as only training reads them. */

@@ -3,10 +3,12 @@ import { range } from "../../graph/shapes.ts";
 import type { Attributes } from "../../onnx/model.ts";
 
 /** An axis before and after; `scale` is `to / from`, or what the file says it is. */
-interface Axis {
+export interface Axis {
   readonly from: number;
   readonly to: number;
   readonly scale: number;
+  /** The part of the axis that is resized, of `tf_crop_and_resize`: from and to, as fractions of what lies between its ends. */
+  readonly crop?: readonly [start: number, end: number];
 }
 
 /**
@@ -37,9 +39,23 @@ export function interpolation(axis: Axis, a: Attributes): Float32Array {
   return matrix;
 }
 
+/** Which elements of a resized axis come from beyond the axis, where `tf_crop_and_resize` crops more than there is. */
+export function beyond(axis: Axis): readonly boolean[] {
+  return range(axis.to).map((row) => {
+    const at = positionOf(row, axis, "tf_crop_and_resize");
+    return at < 0 || at > axis.from - 1;
+  });
+}
+
 /** Where an element comes from. */
-function positionOf(x: number, { from, to, scale }: Axis, mode: string): number {
+function positionOf(x: number, { from, to, scale, crop: [start, end] = [0, 1] }: Axis, mode: string): number {
   switch (mode) {
+    case "tf_crop_and_resize": {
+      const last = from - 1;
+      return to > 1 ? start * last + (x * (end - start) * last) / (to - 1) : 0.5 * (start + end) * last;
+    }
+    case "tf_half_pixel_for_nn":
+      return (x + 0.5) / scale;
     case "half_pixel":
       return (x + 0.5) / scale - 0.5;
     case "pytorch_half_pixel":

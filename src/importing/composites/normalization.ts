@@ -1,14 +1,25 @@
 import type { Graph, Value } from "../../graph/index.ts";
-import { range } from "../../graph/shapes.ts";
+import { axisIn, product, range } from "../../graph/shapes.ts";
+import { constantShape } from "../limits.ts";
 import { type Composites, number, overChannels, type Use } from "./use.ts";
 
 /** Normalisations, and softmax as opsets before 13 meant it. */
 export const normalizations: Composites = {
-  // With the statistics of training, which are constants.
+  // With the statistics that training left, which are constants; or, in training mode, with those of the batch.
   BatchNormalization: ({ g, x: [x, scale, bias, mean, variance], a }) => {
-    const factor = g.div(scale!, g.sqrt(g.add(variance!, number(a, "epsilon", 1e-5))));
-    const shift = g.sub(bias!, g.mul(mean!, factor));
-    return [g.add(g.mul(x!, overChannels(factor, x!.rank)), overChannels(shift, x!.rank))];
+    const apply = (m: Value, v: Value): Value => {
+      const factor = g.div(scale!, g.sqrt(g.add(v, number(a, "epsilon", 1e-5))));
+      const shift = g.sub(bias!, g.mul(m, factor));
+      return g.add(g.mul(x!, overChannels(factor, x!.rank)), overChannels(shift, x!.rank));
+    };
+    if (!a.training_mode) return [apply(mean!, variance!)];
+    const over = range(x!.rank).filter((axis) => axis !== 1);
+    const ofBatch = g.reduceMean(x!, { axes: over });
+    const centred = g.sub(x!, overChannels(ofBatch, x!.rank));
+    const spread = g.reduceMean(g.mul(centred, centred), { axes: over });
+    const momentum = number(a, "momentum", 0.9);
+    const running = (old: Value, batch: Value): Value => g.add(g.mul(old, momentum), g.mul(batch, 1 - momentum));
+    return [apply(ofBatch, spread), running(mean!, ofBatch), running(variance!, spread)];
   },
   InstanceNormalization: ({ g, x: [x, scale, bias], a }) => {
     const normalized = standardized(g, x!, range(x!.rank).slice(2), number(a, "epsilon", 1e-5));
@@ -36,6 +47,29 @@ export const normalizations: Composites = {
   SimplifiedLayerNormalization: ({ g, x: [x, scale], a }) => [
     g.mul(rootMeanSquareNormalized(g, x!, number(a, "axis", -1), number(a, "epsilon", 1e-5)), scale!),
   ],
+  RMSNormalization: ({ g, x: [x, scale], a }) => [
+    g.mul(rootMeanSquareNormalized(g, x!, axisIn(number(a, "axis", -1), x!.rank), number(a, "epsilon", 1e-5)), scale!),
+  ],
+  // Over `size` neighbouring channels, one more behind than before where that is even.
+  LRN: ({ g, x: [x], a }) => {
+    const [size, channels] = [number(a, "size", 1), x!.shape[1]!];
+    const before = Math.floor((size - 1) / 2);
+    const near = range(product(constantShape(g, [channels, channels]))).map((at) => {
+      const distance = (at % channels) - Math.floor(at / channels);
+      return Number(distance >= -before && distance <= size - 1 - before);
+    });
+    const band = g.constant({ dtype: "float32", shape: [channels, channels], data: Float32Array.from(near) });
+    const squares = g.reshape(g.mul(x!, x!), [x!.shape[0]!, channels, -1]);
+    const sums = g.reshape(g.matMul(g.cast(band, x!.dtype), squares), x!.shape);
+    const base = g.add(g.mul(sums, number(a, "alpha", 1e-4) / size), number(a, "bias", 1));
+    return [g.div(x!, g.pow(base, number(a, "beta", 0.75)))];
+  },
+  MeanVarianceNormalization: ({ g, x: [x], a }) => {
+    const over = { axes: (a.axes as readonly number[] | undefined) ?? [0, 2, 3], keepDims: true };
+    const centred = g.sub(x!, g.reduceMean(x!, over));
+    const variance = g.reduceMean(g.mul(centred, centred), over);
+    return [g.div(centred, g.add(g.sqrt(variance), 1e-9))];
+  },
   FlatSoftmax: (use) => overFlattened(use, (rows) => use.g.softmax(rows)),
   FlatLogSoftmax: (use) => overFlattened(use, (rows) => use.g.logSoftmax(rows)),
 };

@@ -1,5 +1,6 @@
 import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
+import { numbersOf } from "../../onnx/constants.ts";
 import type { Attributes } from "../../onnx/model.ts";
 
 /** One use of an operator that is written out in others. */
@@ -19,6 +20,16 @@ export type Composites = Readonly<Record<string, Composite>>;
 
 export const number = (a: Attributes, name: string, fallback: number): number =>
   (a[name] as number | undefined) ?? fallback;
+
+/**
+ * The numbers of an operand that must be known before the model runs.
+ *
+ * @param what it says, as the error calls it
+ */
+export function known({ origin }: Value, what: string): readonly number[] {
+  if (origin.kind === "constant") return numbersOf(origin.tensor);
+  return mismatch(`${what} is computed while the model runs, and must be known before`);
+}
 
 /** Refuses inputs that only caches, masks of texts and the like use. */
 export function without(x: readonly (Value | undefined)[], places: readonly number[], what: string): void {

@@ -1,127 +1,93 @@
-import { scalarTensor } from "../../onnx/constants.ts";
-import { OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import { NEWEST_OPSET } from "../../onnx/canonical.ts";
+import { OnnxError, type OnnxGraph, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import { describe } from "../describe.ts";
-import { dequantized } from "./dequantize.ts";
-import { Writer } from "./writer.ts";
+import { checkHonoured, operatorName } from "../honoured/check.ts";
+import { namesRead, neededNodes } from "../needed.ts";
+import { integerProducts } from "./dynamic.ts";
+import { isMoved, moveRewrites } from "./moves.ts";
+import { type Rewrite, rewrites } from "./rewrites.ts";
+import { type Knows, Writer } from "./writer.ts";
 
 /**
- * A quantised model as one of float32: weights as the numbers that their integers stand for, activations not rounded. Of
- * graphs with `QuantizeLinear` and `DequantizeLinear`, with `QLinear...` operators, and of those that quantise activations as
- * they come (`DynamicQuantizeLinear`, `MatMulInteger`, `ConvInteger`).
+ * A quantised model as one of float32: weights as the numbers that their integers stand for, activations not rounded, but
+ * saturated where the integers end (quantisers leave out Relu and Clip for that). Of graphs with `QuantizeLinear` and
+ * `DequantizeLinear`, with `QLinear...` operators, and of those that quantise activations as they come (`DynamicQuantizeLinear`,
+ * `MatMulInteger`, `ConvInteger`). Integers that the model takes, gives, or computes with otherwise, are integers here, too.
  *
  * @returns undefined for a model that is not quantised
- * @throws OnnxError when weights are computed, or quantised in a way that is not known here
+ * @throws OnnxError when it is quantised in a way that is not known here
  */
 export function floatModel(model: OnnxModel): OnnxModel | undefined {
-  if (!model.graph.nodes.some(({ op, domain }) => key(op, domain) in rewrites)) return undefined;
-  const writer = new Writer(model);
-  const nodes = model.graph.nodes.flatMap((node) => rewritten(node, writer));
-  const added = new Map([...model.graph.initializers, ...writer.added]);
-  const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...model.graph.outputs.map(({ name }) => name)]);
-  const initializers = new Map([...added].filter(([name]) => used.has(name) || !model.graph.initializers.has(name)));
-  return { ...model, graph: { ...model.graph, nodes, initializers, valueInfo: [] } };
+  const { graph, opsets } = model;
+  const opset = opsets.get("") ?? NEWEST_OPSET;
+  refuseWithin(graph);
+  if (!graph.nodes.some(isQuantized)) return undefined;
+  const writer = new Writer(model, knows);
+  const read = namesRead(graph.nodes);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  // In an order in which what a value stands for is known before anybody reads it.
+  for (const node of neededNodes(graph, [...writer.file.producers.keys()])) {
+    if (isQuantized(node)) checkHonoured(node, (name) => read.has(name) || outputs.has(name), opset);
+    rewrite(node, writer);
+  }
+  const { nodes, tensors } = writer.emit;
+  const added = new Map([...graph.initializers, ...tensors]);
+  const used = new Set([...namesRead(nodes), ...outputs]);
+  const initializers = new Map([...added].filter(([name]) => used.has(name)));
+  return { ...model, graph: { ...graph, nodes, initializers, valueInfo: [] } };
 }
 
-function rewritten(node: OnnxNode, writer: Writer): readonly OnnxNode[] {
-  const product = writer.absorbs(node);
-  if (product !== undefined) return [standard(node, "Identity", [product])];
-  return rewrites[key(node.op, node.domain)]?.(node, writer) ?? [node];
+const isQuantized = (node: OnnxNode): boolean => rewriteOf(node) !== undefined;
+
+function rewriteOf(node: OnnxNode): Rewrite | undefined {
+  const name = operatorName(node);
+  return Object.hasOwn(rewrites, name) ? rewrites[name] : undefined;
 }
 
-const key = (op: string, domain: string): string => (domain === "" ? op : `${domain}:${op}`);
+function rewrite(node: OnnxNode, writer: Writer): void {
+  const { emit } = writer;
+  const scaled = writer.absorbed.operandOf(node);
+  const product = castProduct(node, writer);
+  if (scaled !== undefined) emit.node("Identity", [scaled], {}, node.outputs[0]);
+  else if (product) emit.node("Identity", [product], {}, node.outputs[0]);
+  else (rewriteOf(node) ?? moveOf(node) ?? keep)(node, writer);
+}
 
-type Rewrite = (node: OnnxNode, writer: Writer) => readonly OnnxNode[];
+const moveOf = ({ op, domain }: OnnxNode): Rewrite | undefined =>
+  domain === "" && Object.hasOwn(moveRewrites, op) ? moveRewrites[op] : undefined;
 
-const standard = (node: OnnxNode, op: string, inputs: readonly string[], outputs = node.outputs): OnnxNode => ({
-  ...node,
-  ...{ op, domain: "", inputs, outputs },
-});
-
-const unchanged: Rewrite = (node) => [standard({ ...node, attributes: {} }, "Identity", [node.inputs[0]!])];
-
-/** Operators of two quantised operands, each with its scale and zero point behind it. */
-const binary =
-  (op: string): Rewrite =>
-  (node, writer) => [standard(node, op, [writer.operand(node, 0), writer.operand(node, 3)])];
-
-/** Of one quantised operand; what follows are its scales and the result's. */
-const unary =
-  (op: string): Rewrite =>
-  (node) => [standard(node, op, [node.inputs[0]!])];
-
-/** Products of integers, whose result is an integer that is scaled behind them. */
-const dynamic =
-  (op: string, axis: number): Rewrite =>
-  (node, writer) => {
-    const weight = writer.held(node.inputs[1]);
-    if (!weight) throw new OnnxError(`${describe(node)}: its weights are computed and must be constant`);
-    const scale = writer.absorbedScale(node) ?? scalarTensor("float32", 1);
-    const zeroPoint = node.inputs[3] ? writer.setting(node, 3) : undefined;
-    const name = writer.add(node.inputs[1]!, dequantized(weight, { scale, zeroPoint, axis }));
-    return [standard(node, op, [node.inputs[0]!, name])];
-  };
-
-export const rewrites: Readonly<Record<string, Rewrite>> = {
-  QuantizeLinear: unchanged,
-  DequantizeLinear: (node, writer) => {
-    const tensor = writer.held(node.inputs[0]);
-    if (!tensor && writer.isInput(node.inputs[0]!))
-      throw new OnnxError(
-        `${describe(node)}: the model takes quantised numbers, and derivatives need floating-point ones`,
-      );
-    if (!tensor) return unchanged(node, writer);
-    const axis = node.attributes.axis?.kind === "int" ? node.attributes.axis.value : 1;
-    writer.added.set(node.outputs[0]!, dequantized(tensor, writer.quantization(node, 1, axis)));
-    return [];
-  },
-  DynamicQuantizeLinear: (node, writer) => {
-    writer.added.set(node.outputs[1]!, scalarTensor("float32", 1));
-    writer.added.set(node.outputs[2]!, scalarTensor("uint8", 0));
-    return [standard(node, "Identity", node.inputs, node.outputs.slice(0, 1))];
-  },
-  MatMulInteger: dynamic("MatMul", -1),
-  ConvInteger: dynamic("Conv", 0),
-  QLinearMatMul: binary("MatMul"),
-  QLinearConv: (node, writer) => {
-    const inputs = [writer.operand(node, 0), writer.operand(node, 3, 4, 0)];
-    const bias = writer.held(node.inputs[8]);
-    if (bias) {
-      const scale = scaledBy(writer.setting(node, 4), writer.setting(node, 1));
-      inputs.push(writer.add(node.inputs[8]!, dequantized(bias, { scale, axis: 0 })));
-    }
-    return [standard(node, "Conv", inputs)];
-  },
-  "com.microsoft:QGemm": (node, writer) => {
-    const inputs = [writer.operand(node, 0), writer.operand(node, 3, 4, node.attributes.transB?.value ? 0 : 1)];
-    const bias = writer.held(node.inputs[6]);
-    if (bias) {
-      const scale = scaledBy(writer.setting(node, 4), writer.setting(node, 1));
-      inputs.push(writer.add(node.inputs[6]!, dequantized(bias, { scale, axis: -1 })));
-    }
-    return [standard(node, "Gemm", inputs)];
-  },
-  "com.microsoft:QLinearAdd": binary("Add"),
-  "com.microsoft:QLinearMul": binary("Mul"),
-  "com.microsoft:QLinearSigmoid": unary("Sigmoid"),
-  "com.microsoft:QLinearLeakyRelu": unary("LeakyRelu"),
-  "com.microsoft:QLinearGlobalAveragePool": (node) => {
-    if (node.attributes.channels_last?.value) throw new OnnxError(`${describe(node)}: channels last are not supported`);
-    return [standard({ ...node, attributes: {} }, "GlobalAveragePool", [node.inputs[0]!])];
-  },
-  "com.microsoft:QLinearConcat": (node, writer) => {
-    const places = node.inputs.flatMap((_, i) => (i >= 2 && (i - 2) % 3 === 0 ? [i] : []));
-    return [
-      standard(
-        node,
-        "Concat",
-        places.map((place) => writer.operand(node, place)),
-      ),
-    ];
-  },
+const keep: Rewrite = (node, writer) => {
+  writer.emit.nodes.push(node);
 };
 
-function scaledBy(scales: Tensor, factor: Tensor): Tensor<"float32"> {
-  const data = Float32Array.from(scales.data as Float32Array, (scale) => scale * Number(factor.data[0]));
-  return { dtype: "float32", shape: scales.shape, data };
+/** The float of a product of integers that a node casts to a float: it is one already. */
+function castProduct(node: OnnxNode, writer: Writer): string | undefined {
+  return castsToFloat(node) && isProduct(node.inputs[0]!, writer.file.producers)
+    ? writer.meaning(node.inputs[0])?.float
+    : undefined;
+}
+
+const isProduct = (name: string, producers: ReadonlyMap<string, OnnxNode>): boolean =>
+  integerProducts.has(producers.get(name)?.op ?? "");
+
+/** ONNX's numbers for float, float16 and double. */
+const castsToFloat = ({ op, attributes: { to } }: OnnxNode): boolean =>
+  op === "Cast" && to?.kind === "int" && [1, 10, 11].includes(to.value);
+
+/** Quantised operators take their operands' meanings; so do moves, and casts of what products of integers give. */
+const knows: Knows = (node, place, file) => {
+  if (isQuantized(node)) return true;
+  if (moveOf(node)) return isMoved(node, place);
+  return castsToFloat(node) && isProduct(node.inputs[0]!, file.producers);
+};
+
+/** Branches and loops may read what is quantised outside of them: its integers; but they may not quantise themselves. */
+function refuseWithin({ nodes }: OnnxGraph): void {
+  for (const node of nodes)
+    for (const attribute of Object.values(node.attributes)) {
+      if (attribute.kind !== "graph") continue;
+      const inner = attribute.value.nodes.find(isQuantized);
+      if (inner) throw new OnnxError(`${describe(inner)}: quantised within a branch or loop, which is not supported`);
+      refuseWithin(attribute.value);
+    }
 }

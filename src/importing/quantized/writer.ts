@@ -1,38 +1,40 @@
 import { OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import type { DType, Tensor } from "../../onnx/tensor.ts";
 import { describe } from "../describe.ts";
-import { heldTensors } from "../weights.ts";
-import { dequantized, type Quantization } from "./dequantize.ts";
+import { AbsorbedScales } from "./absorbed.ts";
+import type { Quantization } from "./dequantize.ts";
+import { Emitter } from "./emitter.ts";
+import { QuantizedFile } from "./file.ts";
+import type { Meaning } from "./meaning.ts";
+import { Numbers } from "./numbers.ts";
 
-/** What rewriting needs to know of the model, and the tensors that it makes. */
+/** Whether a node reads a value, at one of its inputs' places, as the number that its integers stand for. */
+export type Knows = (node: OnnxNode, place: number, file: QuantizedFile) => boolean;
+
+/** Writes the float graph of a quantised one: what each quantised value stands for, and its integers where those are read. */
 export class Writer {
-  readonly added = new Map<string, Tensor>();
-  readonly #held: ReadonlyMap<string, Tensor>;
-  readonly #readers: ReadonlyMap<string, readonly OnnxNode[]>;
-  readonly #producers: ReadonlyMap<string, OnnxNode>;
-  /** Products with scales that weights have taken in: they become identities. */
-  readonly #absorbed = new Set<OnnxNode>();
+  readonly file: QuantizedFile;
+  readonly emit: Emitter;
+  readonly numbers: Numbers;
+  readonly absorbed: AbsorbedScales;
+  readonly #knows: Knows;
+  readonly #meanings = new Map<string, Meaning>();
 
-  constructor(model: OnnxModel) {
-    const { nodes } = model.graph;
-    this.#held = heldTensors(model);
-    this.#producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
-    const readers = new Map<string, OnnxNode[]>();
-    for (const node of nodes) for (const name of node.inputs) readers.set(name, [...(readers.get(name) ?? []), node]);
-    this.#readers = readers;
+  constructor(model: OnnxModel, knows: Knows) {
+    this.file = new QuantizedFile(model);
+    this.emit = new Emitter(this.file.names);
+    this.numbers = new Numbers(this.file, this.emit);
+    this.absorbed = new AbsorbedScales(this.file);
+    this.#knows = knows;
   }
 
-  isInput(name: string): boolean {
-    return !this.#producers.has(name) && !this.#held.has(name);
+  meaning(name: string | undefined): Meaning | undefined {
+    return name ? this.#meanings.get(name) : undefined;
   }
 
-  held(name: string | undefined): Tensor | undefined {
-    return name ? this.#held.get(name) : undefined;
-  }
-
-  /** A setting of quantisation, which must be known. */
+  /** A setting of quantisation that must be known. */
   setting(node: OnnxNode, place: number): Tensor {
-    const found = this.held(node.inputs[place]);
+    const found = this.numbers.held(node.inputs[place]);
     if (found) return found;
     throw new OnnxError(`${describe(node)}: its scale or zero point (input ${place}) is computed and must be constant`);
   }
@@ -42,40 +44,52 @@ export class Writer {
     return { scale: this.setting(node, scale), zeroPoint, axis };
   }
 
-  /** The name of an operand in float32: of a held tensor made anew, of an activation its own. */
+  /**
+   * An operand as the float that it stands for.
+   *
+   * @param scale the place of its scale, with the zero point behind it
+   * @param axis which one scales are along, where they are several
+   */
   operand(node: OnnxNode, place: number, scale = place + 1, axis = 1): string {
     const name = node.inputs[place]!;
-    const tensor = this.held(name);
-    if (!tensor || tensor.dtype.startsWith("float")) return name;
-    return this.add(name, dequantized(tensor, this.quantization(node, scale, axis)));
+    const [step, zeroPoint] = [node.inputs[scale]!, node.inputs[scale + 1] || undefined];
+    const tensor = this.file.held(name);
+    if (tensor?.dtype.startsWith("float")) return name;
+    if (tensor && this.numbers.held(step) && (!zeroPoint || this.numbers.held(zeroPoint)))
+      return this.numbers.weight(name, this.quantization(node, scale, axis));
+    const meaning = this.#meanings.get(name);
+    if (meaning && this.numbers.isSame(meaning.scale, step) && this.numbers.isSame(meaning.zeroPoint, zeroPoint))
+      return meaning.float;
+    return this.numbers.scaled(node, this.centred(node, place, scale + 1, axis), step, axis, name);
   }
 
-  add(name: string, tensor: Tensor): string {
-    const fresh = `${name}_float32`;
-    this.added.set(fresh, tensor);
-    return fresh;
+  /** An operand's integers less its zero point, as floats. */
+  centred(node: OnnxNode, place: number, zeroPoint: number, axis: number): string {
+    const name = node.inputs[place]!;
+    return this.numbers.centred(node, name, node.inputs[zeroPoint] || undefined, axis, this.#meanings.get(name));
   }
 
   /**
-   * The scale of a dynamically quantised product's weights: behind the product come a `Cast` and a product with the scales of
-   * both operands, of which that of the activations is 1 here.
+   * Says what the first output stands for: a float, saturated where its integers end.
+   *
+   * @param scale the place of its scale among the inputs, with the zero point behind it
    */
-  absorbedScale(product: OnnxNode): Tensor | undefined {
-    const [cast] = this.#readers.get(product.outputs[0]!) ?? [];
-    const [scaled] = (cast?.op === "Cast" && this.#readers.get(cast.outputs[0]!)) || [];
-    const other = scaled?.inputs.find((name) => name !== cast?.outputs[0]);
-    const scales = other === undefined ? undefined : this.#producers.get(other);
-    if (scaled?.op !== "Mul" || scales?.op !== "Mul") return undefined;
-    const scale = scales.inputs.map((name) => this.held(name)).find((tensor) => tensor);
-    const isOurs = scales.inputs.some((name) => this.#producers.get(name)?.op === "DynamicQuantizeLinear");
-    if (!scale || !isOurs) return undefined;
-    this.#absorbed.add(scaled);
-    return scale;
+  quantized(node: OnnxNode, float: string, scale: number, { dtype = "uint8" as DType, axis = 1 } = {}): void {
+    const zeroPoint = node.inputs[scale + 1] || undefined;
+    const type = this.file.dtypeOf(zeroPoint) ?? dtype;
+    const settings = { scale: node.inputs[scale]!, zeroPoint, axis, dtype: type };
+    const output = node.outputs[0]!;
+    const saturated = this.numbers.saturated(node, float, settings, this.emit.fresh(`${output}_float32`));
+    this.mean(node, output, { ...settings, float: saturated });
   }
 
-  /** Of a product that only applies scales which weights have taken in already, the operand that is scaled. */
-  absorbs(node: OnnxNode): string | undefined {
-    if (!this.#absorbed.has(node)) return undefined;
-    return node.inputs.find((name) => this.#producers.get(name)?.op === "Cast");
+  /** Says what an output stands for, and computes its integers where they are read. */
+  mean(node: OnnxNode, output: string, meaning: Meaning): void {
+    this.#meanings.set(output, meaning);
+    if (this.isReadAsIntegers(output)) this.numbers.integers(node, meaning, node.inputs[0]!, output);
+  }
+
+  isReadAsIntegers(name: string): boolean {
+    return this.file.isReadAsIs(name, (node, place) => this.#knows(node, place, this.file));
   }
 }

@@ -27,7 +27,7 @@ export class Producers {
     const held = this.#held.get(name);
     const node = this.#nodes.get(name);
     if (held || !node || node.domain !== "") return held;
-    const known = constantValue(node, (input) => this.constant(input, farthest - 1));
+    const known = constantValue(node);
     if (known) return known;
     const arrange = arrangements[node.op];
     const given = arrange && this.constant(node.inputs[0], farthest - 1);

@@ -1,3 +1,4 @@
+import type { Graph, Value } from "../../graph/index.ts";
 import type { Draw, RealOptions } from "../draw.ts";
 import type { GradientCase } from "../gradcheck.ts";
 import * as reference from "../reference.ts";
@@ -67,6 +68,19 @@ const remainder = (draw: Draw): GradientCase => {
   });
 };
 
+/** A function that ONNX Runtime has in float32 only. */
+const single =
+  (op: string, f: NonNullable<GradientCase["reference"]>, values?: RealOptions) =>
+  (draw: Draw): GradientCase => ({ ...unary(op, values)(draw), reference: f, rule64: false });
+
+/** Selects between two functions of x by whether something made of x is a number. */
+const question =
+  (ask: (g: Graph, x: Value) => Value) =>
+  (draw: Draw): GradientCase => ({
+    inputs: [draw.real(draw.shape(), { not: Number.isInteger })],
+    build: (g, [x]) => g.where(ask(g, x!), g.mul(x!, x!), g.mul(x!, 3)),
+  });
+
 const isZero = (x: number) => x === 0;
 
 export const elementwise: Checks = {
@@ -83,8 +97,17 @@ export const elementwise: Checks = {
   Floor: flat({ not: Number.isInteger }, (g, x) => g.floor(x)),
   Ceil: flat({ not: Number.isInteger }, (g, x) => g.apply("Ceil", [x])[0]!),
   Round: flat({ not: (x) => Number.isInteger(2 * x) }, (g, x) => g.apply("Round", [x])[0]!),
-  Sin: (draw) => ({ ...unary("Sin")(draw), reference: reference.sin, rule64: false }),
-  Cos: (draw) => ({ ...unary("Cos")(draw), reference: reference.cos, rule64: false }),
+  Sin: single("Sin", reference.sin),
+  Cos: single("Cos", reference.cos),
+  Tan: single("Tan", reference.tan, { low: -1.25, high: 1.25 }),
+  Asin: single("Asin", reference.asin, { low: -0.75, high: 0.75 }),
+  Acos: single("Acos", reference.acos, { low: -0.75, high: 0.75 }),
+  Atan: single("Atan", reference.atan),
+  Sinh: single("Sinh", reference.sinh),
+  Cosh: single("Cosh", reference.cosh),
+  Asinh: single("Asinh", reference.asinh),
+  Acosh: single("Acosh", reference.acosh, { low: 1.25, high: 4 }),
+  Atanh: single("Atanh", reference.atanh, { low: -0.75, high: 0.75 }),
   Mod: remainder,
   Sqrt: unary("Sqrt", { low: 0.25, high: 4 }),
   Reciprocal: unary("Reciprocal", { not: (x) => Math.abs(x) < 0.5 }),
@@ -101,6 +124,9 @@ export const elementwise: Checks = {
   Softmax: alongAxis("Softmax"),
   LogSoftmax: alongAxis("LogSoftmax"),
 
+  // Of negative numbers there is no logarithm; below 1 the divisor is 0.
+  IsNaN: question((g, x) => g.apply("IsNaN", [g.log(x)])[0]!),
+  IsInf: question((g, x) => g.apply("IsInf", [g.div(x, g.floor(x))], { detect_negative: 0 })[0]!),
   Equal: comparison("Equal"),
   Greater: comparison("Greater"),
   GreaterOrEqual: comparison("GreaterOrEqual"),

@@ -43,21 +43,29 @@ const gatherElements = (draw: Draw): GradientCase => {
   return apply("GatherElements", [draw.real(shape), elementIndices(draw, shape, axis)], { axis });
 };
 
-/** Each place is written at most once, unless updates are added: which of two is written last is nobody's promise. */
+/** What becomes of several writes to one place; of "none", which is last is nobody's promise. */
+const reductions = ["none", "add", "mul", "min", "max"] as const;
+
+/** Numbers of which no two are equal, for extremes; for products, some are 0. */
+function written(draw: Draw, shapes: readonly (readonly number[])[], reduction: string): readonly CaseInput[] {
+  if (reduction === "min" || reduction === "max") return draw.distinct(shapes);
+  const inputs = shapes.map((shape) => draw.real(shape));
+  if (reduction !== "mul") return inputs;
+  return inputs.map((input) => ({ ...input, data: input.data.map((x) => (draw.int(0, 3) === 0 ? 0 : x)) }));
+}
+
 const scatterElements = (draw: Draw): GradientCase => {
   const shape = draw.shape({ minRank: 1, maxRank: 3, maxElements: 24 });
   const axis = draw.int(0, shape.length - 1);
-  const adds = draw.bool();
+  const reduction = draw.pick(reductions);
   const once: CaseInput = {
     dtype: "int64",
     shape: shape.with(axis, 1),
     data: range(product(shape) / shape[axis]!).map(() => -1),
   };
-  const at = adds ? elementIndices(draw, shape, axis) : once;
-  return apply("ScatterElements", [draw.real(shape), at, draw.real(at.shape)], {
-    axis,
-    reduction: adds ? "add" : "none",
-  });
+  const at = reduction === "none" ? once : elementIndices(draw, shape, axis);
+  const [data, updates] = written(draw, [shape, at.shape], reduction) as [CaseInput, CaseInput];
+  return apply("ScatterElements", [data, at, updates], { axis, reduction });
 };
 
 /** Index vectors of one to all axes. */
@@ -74,12 +82,13 @@ const gatherND = (draw: Draw): GradientCase => {
 
 const scatterND = (draw: Draw): GradientCase => {
   const shape = draw.shape({ minRank: 1, maxRank: 3, maxElements: 24 });
-  const adds = draw.bool();
+  const reduction = draw.pick(reductions);
   const drawn = vectors(draw, shape);
   const depth = drawn.shape[1]!;
-  const at = adds ? drawn : { ...drawn, shape: [1, depth], data: drawn.data.slice(0, depth) };
-  const updates = draw.real([at.shape[0]!, ...shape.slice(depth)]);
-  return apply("ScatterND", [draw.real(shape), at, updates], { reduction: adds ? "add" : "none" });
+  const at = reduction === "none" ? { ...drawn, shape: [1, depth], data: drawn.data.slice(0, depth) } : drawn;
+  const sizes = [shape, [at.shape[0]!, ...shape.slice(depth)]];
+  const [data, updates] = written(draw, sizes, reduction) as [CaseInput, CaseInput];
+  return apply("ScatterND", [data, at, updates], { reduction });
 };
 
 const cumSum = (draw: Draw, { length }: readonly number[]): Attributes => ({

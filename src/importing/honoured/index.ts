@@ -1,0 +1,9 @@
+import { contribRows } from "./contrib.ts";
+import { controlRows } from "./control.ts";
+import { quantizedRows } from "./quantized.ts";
+import { recurrentRows } from "./recurrent.ts";
+import type { Rows } from "./row.ts";
+import { standardRows } from "./standard.ts";
+
+/** Every operator that a file may have, and what of it is honoured. */
+export const rows: Rows = { ...standardRows, ...controlRows, ...recurrentRows, ...contribRows, ...quantizedRows };

@@ -1,0 +1,97 @@
+import { OnnxError, type OnnxNode } from "../../onnx/index.ts";
+import type { DType, Tensor } from "../../onnx/tensor.ts";
+import { dequantized, numbersIn, requantized } from "./dequantize.ts";
+import { dynamicQuantizeLinear, integerProduct } from "./dynamic.ts";
+import { rangeOf } from "./meaning.ts";
+import type { Writer } from "./writer.ts";
+
+/** Writes what a quantised node computes on floats. */
+export type Rewrite = (node: OnnxNode, writer: Writer) => void;
+
+/** Operators of two quantised operands, each with its scale and zero point behind it, then those of the result. */
+const binary =
+  (op: string): Rewrite =>
+  (node, writer) => {
+    const result = writer.emit.node(op, [writer.operand(node, 0), writer.operand(node, 3)]);
+    writer.quantized(node, result, 6);
+  };
+
+/** Of one quantised operand; what follows are its scale and zero point and the result's. */
+const unary =
+  (op: string, attributes: readonly string[] = []): Rewrite =>
+  (node, writer) => {
+    const kept = Object.entries(node.attributes).filter(([name]) => attributes.includes(name));
+    const result = writer.emit.node(op, [writer.operand(node, 0)], Object.fromEntries(kept));
+    writer.quantized(node, result, 3);
+  };
+
+/** A product with a bias of int32, whose scale is that of both operands together. */
+function product(op: string, node: OnnxNode, writer: Writer, weightAxis: number, bias: number, factor = 1): string {
+  const inputs = [writer.operand(node, 0), writer.operand(node, 3, 4, weightAxis)];
+  const name = node.inputs[bias];
+  if (name) {
+    const scale = scaledBy(writer.setting(node, 4), Number(writer.setting(node, 1).data[0]) * factor);
+    const tensor = writer.file.held(name);
+    if (!tensor) throw new OnnxError(`${op}: a bias (input ${bias}) that is computed and must be constant`);
+    inputs.push(writer.numbers.weight(name, { scale, zeroPoint: undefined, axis: -1 }));
+  }
+  return writer.emit.node(op, inputs, node.attributes);
+}
+
+export const rewrites: Readonly<Record<string, Rewrite>> = {
+  QuantizeLinear: (node, writer) => {
+    const [x, scale, zeroPoint] = node.inputs as [string, string, string?];
+    const { axis, output_dtype } = node.attributes;
+    const along = axis?.kind === "int" ? axis.value : 1;
+    const dtype = (output_dtype ? undefined : writer.file.dtypeOf(zeroPoint)) ?? ("uint8" as DType);
+    const tensor = writer.file.held(x);
+    const range = rangeOf(dtype);
+    if (!tensor || !range || !writer.file.held(scale) || (zeroPoint && !writer.file.held(zeroPoint)))
+      return writer.quantized(node, x, 1, { axis: along });
+    // Weights, which the file rounds as it runs.
+    const rounded = requantized(tensor, writer.quantization(node, 1, along), range);
+    const float = writer.emit.tensor(`${node.outputs[0]}_float32`, rounded);
+    writer.mean(node, node.outputs[0]!, { float, scale, zeroPoint: zeroPoint || undefined, axis: along, dtype });
+  },
+  DequantizeLinear: (node, writer) => {
+    const { axis } = node.attributes;
+    const along = axis?.kind === "int" ? axis.value : 1;
+    const [y] = node.outputs as [string];
+    const tensor = writer.file.held(node.inputs[0]);
+    if (tensor && writer.file.held(node.inputs[1]))
+      writer.emit.tensors.set(y, dequantized(tensor, writer.quantization(node, 1, along)));
+    else writer.emit.node("Identity", [writer.operand(node, 0, 1, along)], {}, y);
+  },
+  DynamicQuantizeLinear: dynamicQuantizeLinear,
+  MatMulInteger: integerProduct("MatMul", [-2, -1]),
+  ConvInteger: integerProduct("Conv", [1, 0]),
+  QLinearMatMul: (node, writer) => {
+    const result = writer.emit.node("MatMul", [writer.operand(node, 0, 1, -2), writer.operand(node, 3, 4, -1)]);
+    writer.quantized(node, result, 6);
+  },
+  QLinearConv: (node, writer) => writer.quantized(node, product("Conv", node, writer, 0, 8), 6),
+  "com.microsoft:QGemm": (node, writer) => {
+    const { alpha, transB } = node.attributes;
+    const result = product("Gemm", node, writer, transB?.value ? 0 : 1, 6, Number(alpha?.value ?? 1));
+    if (node.inputs[7]) writer.quantized(node, result, 7);
+    else writer.emit.node("Identity", [result], {}, node.outputs[0]);
+  },
+  "com.microsoft:QLinearAdd": binary("Add"),
+  "com.microsoft:QLinearMul": binary("Mul"),
+  "com.microsoft:QLinearSigmoid": unary("Sigmoid"),
+  "com.microsoft:QLinearLeakyRelu": unary("LeakyRelu", ["alpha"]),
+  "com.microsoft:QLinearGlobalAveragePool": unary("GlobalAveragePool"),
+  "com.microsoft:QLinearConcat": (node, writer) => {
+    const places = node.inputs.flatMap((_, i) => (i >= 2 && (i - 2) % 3 === 0 ? [i] : []));
+    const operands = places.map((place) => writer.operand(node, place));
+    writer.quantized(node, writer.emit.node("Concat", operands, node.attributes), 0);
+  },
+};
+
+function scaledBy(scales: Tensor, factor: number): Tensor<"float32"> {
+  return {
+    dtype: "float32",
+    shape: scales.shape,
+    data: Float32Array.from(numbersIn(scales), (scale) => scale * factor),
+  };
+}

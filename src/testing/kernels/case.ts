@@ -1,0 +1,51 @@
+import type { OnnxAttribute } from "../../onnx/index.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
+
+export { bool, f32, i8, i32, i64, int, ints, u8, word } from "../small-model.ts";
+
+/** Sizes of an input whose elements are drawn: "2 3", or "" for one number. */
+export type Drawn = string;
+
+/** A tensor that is fed when the model runs, rather than held by the file. */
+export interface Fed {
+  readonly fed: Tensor;
+}
+
+/** What takes a place among an operator's inputs: numbers to be drawn, a tensor of the file, one that is fed, or nothing. */
+export type Operand = Drawn | Tensor | Fed | undefined;
+
+/** One use of an operator. */
+export interface KernelCase {
+  /** That of another domain than the standard one has it in front: `com.microsoft:Gelu`. */
+  readonly op: string;
+  /** Default 21. */
+  readonly opset?: number;
+  readonly operands: readonly Operand[];
+  readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+  /** Which outputs are looked at, by their places. Default: the first. */
+  readonly outputs?: readonly number[];
+  /** Range of the numbers that are drawn. Default -2 to 2. */
+  readonly low?: number;
+  readonly high?: number;
+  /** Whether drawn numbers stay away from a value: kinks, poles. "inside" where kinks cannot be kept away from. */
+  readonly not?: ((x: number) => boolean) | "inside";
+  /** How far results may be apart, of 1 or of themselves. Default 3e-5: orders of float32 operations on values up to 10. */
+  readonly tolerance?: number;
+  /** Where ONNX Runtime has no kernel on CPU: the outputs by the operator's definition. */
+  readonly reference?: (inputs: readonly Float64Array[]) => readonly (readonly number[])[];
+}
+
+/** A use of an operator, with whatever else there is to say of it. */
+export const use = (
+  op: string,
+  operands: readonly Operand[],
+  attributes: KernelCase["attributes"] = {},
+  more: Partial<KernelCase> = {},
+): KernelCase => ({ op, operands, attributes, ...more });
+
+export const float = (value: number): OnnxAttribute => ({ kind: "float", value });
+export const floats = (...value: readonly number[]): OnnxAttribute => ({ kind: "floats", value });
+export const wordList = (...value: readonly string[]): OnnxAttribute => ({ kind: "strings", value });
+export const fed = (tensor: Tensor): Fed => ({ fed: tensor });
+
+export const shapeOf = (drawn: Drawn): readonly number[] => (drawn === "" ? [] : drawn.split(" ").map(Number));
