@@ -24,6 +24,7 @@ export {
   square,
   type ThreatModel,
 } from "./attacks/index.ts";
+export { blend, type FrontOptions, type FrontPoint, front, HeldOutImages } from "./blending/index.ts";
 export {
   type BenchmarkedEncoder,
   type BenchmarkOptions,
@@ -132,12 +133,16 @@ export {
 export {
   type ClassMargin,
   type Constraint,
+  type Distance,
   type Dual,
+  distanceOf,
   fare,
   lore,
   type Margin,
   naive,
   type Objective,
+  type RobustOptions,
+  robust,
   type TecoaOptions,
   tecoa,
 } from "./objectives/index.ts";
