@@ -2,7 +2,7 @@ import { type ImageSource, nativeSize } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type EvaluateOptions, type EvaluationProgress, evaluate, type ResultsFolder } from "../evaluation/index.ts";
 import type { Benchmark, MissingResult, SetResult } from "../findings/index.ts";
-import { resizing } from "../models/architectures/resized.ts";
+import { atNativeResolution } from "../models/architectures/resized.ts";
 import type { DownloadOptions, DownloadProgress } from "../models/hub/download.ts";
 import type { Encoder } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
@@ -144,7 +144,7 @@ async function measure(
 ): Promise<SetResult> {
   const { limit: _, results: __, onProgress, dataRoot, published, onDownload, onWarning, ...rest } = options;
   const { images, classes, clean, attacks, warnings } = await evaluate(
-    native === undefined ? encoder : resizing(encoder, native),
+    native === undefined ? encoder : atNativeResolution(encoder, native),
     source,
     {
       ...rest,

@@ -75,7 +75,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const naming = await openNaming(encoder, flags, compute);
   const clean = await readImages(
     files.map(({ path }) => path),
-    encoder.imageSize,
+    encoder.framing,
   );
   const goal = await goalOf(encoder, towards, compute);
   const folder = new AttackFolder(out, float ? "float" : "png");

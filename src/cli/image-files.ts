@@ -3,6 +3,7 @@ import { basename, extname, join, sep } from "node:path";
 import { imageExtensions, isImageName } from "../data/decode.ts";
 import { DecodeError, readImage, writePlanes } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import type { Framing } from "../framing.ts";
 
 /** An image file on the command line. */
 export interface ImageFile {
@@ -53,20 +54,20 @@ function namesUnder(folder: string): readonly string[] {
 }
 
 /**
- * Pixels [files, 3, size, size] in [0, 1]: each image resized and cut as for the encoder.
+ * Pixels [files, 3, size, size] in [0, 1]: each image framed as the encoder takes it.
  *
  * @throws UsageError naming the first file that is no image
  */
-export async function readImages(paths: readonly string[], size: number): Promise<Float32Array> {
-  const length = 3 * size * size;
+export async function readImages(paths: readonly string[], framing: Framing): Promise<Float32Array> {
+  const length = 3 * framing.size ** 2;
   const pixels = new Float32Array(paths.length * length);
-  for (const [i, path] of paths.entries()) writePlanes(await readOne(path, size), pixels, i * length);
+  for (const [i, path] of paths.entries()) writePlanes(await readOne(path, framing), pixels, i * length);
   return pixels;
 }
 
-async function readOne(path: string, size: number) {
+async function readOne(path: string, framing: Framing) {
   try {
-    return await readImage({ kind: "file", path }, { size });
+    return await readImage({ kind: "file", path }, { framing });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const what = cause instanceof DecodeError ? "is no image that can be read" : "cannot be read";

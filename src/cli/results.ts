@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import type { ImageSource } from "../data/index.ts";
 import { ResultsFolder } from "../evaluation/index.ts";
+import { sameFraming, usualFraming } from "../framing.ts";
 import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
 
@@ -83,6 +84,8 @@ export function dataSettings(
     limit,
     seed,
     imageSize: encoder.imageSize,
+    // Left out where it is the usual one, as in folders from before there were others.
+    framing: sameFraming(encoder.framing, usualFraming(encoder.imageSize)) ? undefined : encoder.framing,
     activation,
   };
 }

@@ -56,7 +56,7 @@ export async function embedSource(
     options.onSkip?.(skip);
   };
   const cache = new EmbeddingCache(folder ?? defaultEmbeddingCache(), keyOf(encoder, options), encoder.embeddingSize);
-  const batches = openBatches(source, { order, batch, size: encoder.imageSize, strict, onSkip });
+  const batches = openBatches(source, { order, batch, framing: encoder.framing, strict, onSkip });
   const parts: (ImageBatch & { readonly embeddings: Float32Array })[] = [];
   let forward: Forward<"embeddings"> | undefined;
   const embed = async (pixels: Float32Array): Promise<Float32Array> => {

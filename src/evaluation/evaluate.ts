@@ -1,6 +1,7 @@
 import type { Attack, AutoAttack, Norm } from "../attacks/index.ts";
 import { balancedSubset, type ImageBatch, type ImageSource, openBatches, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { describeFraming, sameFraming } from "../framing.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { Attacker } from "./attacker.ts";
@@ -27,7 +28,7 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Compile
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
-  /** Take images as they are; those of another size than the encoder's count as unreadable. See `resizing`. */
+  /** Take images as they are; those of another size than the encoder's count as unreadable. See `atNativeResolution`. */
   readonly exact?: boolean;
   readonly strict?: boolean;
   /** Keeps a record of every image, and goes on where an earlier call with the same settings stopped. */
@@ -128,12 +129,12 @@ export async function evaluate(
     for (const measurement of measurements) await measurement.add(chunk);
     chunk = [];
   };
-  const warnings: string[] = [];
+  const warnings: string[] = surrogate && !options.exact ? framingWarnings(encoder, surrogate) : [];
   try {
     for await (const loaded of openBatches(source, {
-      ...readOptions(options),
+      ...(options.strict && { strict: true }),
+      ...(options.exact ? { size: victim.imageSize, exact: true } : { framing: encoder.framing }),
       onSkip,
-      size: victim.imageSize,
       batch,
       order,
     })) {
@@ -173,8 +174,13 @@ export async function evaluate(
   };
 }
 
-function readOptions({ strict, exact }: EvaluateOptions) {
-  return { ...(strict && { strict }), ...(exact && { exact }) };
+/** Both see the same pixels, which are framed as the attacked encoder takes them. */
+function framingWarnings(encoder: Encoder, surrogate: Encoder): string[] {
+  if (sameFraming(encoder.framing, surrogate.framing)) return [];
+  const [own, other] = [encoder.framing, surrogate.framing].map(describeFraming);
+  return [
+    `${surrogate.name} is made for images that are framed otherwise (${other}) than for ${encoder.name} (${own}).`,
+  ];
 }
 
 function cleanRecords(images: ImageBatch, { classes, margins }: Predictions): readonly ImageRecord[] {

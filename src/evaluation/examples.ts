@@ -34,7 +34,7 @@ export async function attackedExamples(
 ): Promise<readonly AttackedExample[]> {
   const victim = await victimOf(encoder, source, options);
   const batch = indices.length;
-  const { pixels, labels: codes, ids } = await readAll(source, victim.imageSize, indices);
+  const { pixels, labels: codes, ids } = await readAll(source, encoder, indices);
   const labels = Array.from(codes);
 
   const predictor = await Predictor.compile(victim, { ...options, batch });
@@ -68,7 +68,7 @@ export async function attackedExamples(
   }
 }
 
-async function readAll(source: ImageSource, size: number, order: readonly number[]): Promise<ImageBatch> {
-  for await (const images of openBatches(source, { size, batch: order.length, order, strict: true })) return images;
+async function readAll(source: ImageSource, { framing }: Encoder, order: readonly number[]): Promise<ImageBatch> {
+  for await (const images of openBatches(source, { framing, batch: order.length, order, strict: true })) return images;
   throw new UsageError(`${source.name}: no images were asked for.`);
 }

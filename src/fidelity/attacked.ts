@@ -44,7 +44,7 @@ export async function attackedEmbeddings(
   const forward = await compileEmbedder(encoder, order.length, options);
   let done = 0;
   try {
-    for await (const { pixels, count } of openBatches(source, { order, size: encoder.imageSize, batch: chunkSize })) {
+    for await (const { pixels, count } of openBatches(source, { order, framing: encoder.framing, batch: chunkSize })) {
       signal?.throwIfAborted();
       const digests = Array.from({ length: count }, (_, i) => pixelsDigest(rowOf(pixels, i, count)));
       const known = digests.map((digest) => cache.find(digest));

@@ -83,7 +83,7 @@ export async function lookAtImages(
       skipped ??= skip;
       options.onSkip?.(skip);
     };
-    const read = { size: imageSize, batch: chunkSize, order, onSkip, ...(strict && { strict }) };
+    const read = { framing: encoder.framing, batch: chunkSize, order, onSkip, ...(strict && { strict }) };
     for await (const images of openBatches(source, read)) {
       signal?.throwIfAborted();
       await look(images);
