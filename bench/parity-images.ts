@@ -42,7 +42,7 @@ export async function readImages(
   const parts: Float32Array[] = [];
   const labels: number[] = [];
   const right: CorrectImage[] = [];
-  for await (const images of openBatches(source, { size: encoder.imageSize, batch: compileOptions.batch, order })) {
+  for await (const images of openBatches(source, { framing: encoder.framing, batch: compileOptions.batch, order })) {
     const some = Array.from(images.labels);
     const indices = some.map((_, i) => labels.length + i);
     right.push(...correctImages({ ...images, indices }, await predictor.predict(images.pixels, some)));

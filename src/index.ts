@@ -24,7 +24,6 @@ export {
   square,
   type ThreatModel,
 } from "./attacks/index.ts";
-export { blend, type FrontOptions, type FrontPoint, front, HeldOutImages } from "./blending/index.ts";
 export {
   type BenchmarkedEncoder,
   type BenchmarkOptions,
@@ -35,6 +34,7 @@ export {
   type Suite,
   type SuiteData,
 } from "./benchmark/index.ts";
+export { blend, type FrontOptions, type FrontPoint, front, HeldOutImages } from "./blending/index.ts";
 export {
   allCorruptions,
   type Corruption,

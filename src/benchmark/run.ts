@@ -2,7 +2,7 @@ import { type ImageSource, nativeSize } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type EvaluateOptions, type EvaluationProgress, evaluate, type ResultsFolder } from "../evaluation/index.ts";
 import type { Benchmark, MissingResult, SetResult } from "../findings/index.ts";
-import { resizing } from "../models/architectures/resized.ts";
+import { atNativeResolution } from "../models/architectures/resized.ts";
 import type { DownloadOptions, DownloadProgress } from "../models/hub/download.ts";
 import type { Encoder } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
@@ -151,7 +151,7 @@ async function measure(
     encoder: _encoder,
     dataset: _dataset,
     ...result
-  } = await evaluate(native === undefined ? encoder : resizing(encoder, native), source, {
+  } = await evaluate(native === undefined ? encoder : atNativeResolution(encoder, native), source, {
     ...rest,
     ...{ attacks: set.attacks, seed },
     // "At most so many", of a set that may have fewer.

@@ -72,7 +72,7 @@ export class HeldOutImages {
     // In 8 bits, which is what files hold: a quarter of the memory.
     const pixels = new Uint8Array(indices.length * 3 * size ** 2);
     let filled = 0;
-    for await (const read of openBatches(source, { order: indices, size, batch })) {
+    for await (const read of openBatches(source, { order: indices, framing: original.framing, batch })) {
       for (const [i, x] of read.pixels.entries()) pixels[filled + i] = Math.round(255 * x);
       filled += read.pixels.length;
     }

@@ -27,7 +27,7 @@ export async function goalOf(
 ): Promise<EmbeddingGoal> {
   if (target === undefined) return { kind: "away" };
   if (existsSync(target)) {
-    const pixels = await readImageFile(target, encoder.imageSize);
+    const pixels = await readImageFile(target, encoder.framing);
     return { kind: "towards", reference: await embedImages(encoder, pixels, compute) };
   }
   const { text, name } = encoder;

@@ -86,7 +86,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const encoder = await openEncoder(flags.encoder, flags, progress);
   const naming = await openNaming(encoder, flags, { ...compute, ...telling });
   const skips = new SkipList();
-  const { files, pixels: clean } = await readImages(found.files, encoder.imageSize, { strict, onSkip: skips.add });
+  const { files, pixels: clean } = await readImages(found.files, encoder.framing, { strict, onSkip: skips.add });
   const goal = await goalOf(encoder, towards, { ...compute, ...telling });
   const folder = new AttackFolder(out, float ? "float" : "png");
   folder.prepare(files);

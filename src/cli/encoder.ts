@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { type Encoder, loadEncoder } from "../models/index.ts";
 import { normalizations } from "../models/normalizations.ts";
+import { describePreprocessing } from "../models/preprocessing/index.ts";
 import type { ProgressLine } from "./progress.ts";
 
 /** What `--encoder` takes, for the help. */
@@ -63,7 +64,7 @@ export async function openEncoder(
       progress.update(`downloading ${spec}`, megabytes(bytes), megabytes(totalBytes), `MB  ${file}`),
     onWarning: (message) => progress.note(`Warning: ${message}`),
   });
-  progress.end();
+  progress.note(`Images for ${spec}: ${describePreprocessing(encoder)}.`);
   return encoder;
 }
 

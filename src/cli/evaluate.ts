@@ -11,7 +11,7 @@ import {
   type ResultsFolder,
 } from "../evaluation/index.ts";
 import { type Evaluations, keepFinding, type PicturedExample } from "../findings/index.ts";
-import { resizing } from "../models/architectures/resized.ts";
+import { atNativeResolution } from "../models/architectures/resized.ts";
 import type { Encoder } from "../models/index.ts";
 import { encoderFolder } from "../models/load.ts";
 import { recordEvaluation } from "../models/saving/card-file.ts";
@@ -107,7 +107,7 @@ async function run(flags: Flags): Promise<void> {
     const encoder = await openEncoder(spec, flags, progress);
     return { spec, encoder: head ? withHead(encoder, head) : encoder };
   };
-  const sized = (encoder: Encoder): Encoder => (native === undefined ? encoder : resizing(encoder, native));
+  const sized = (encoder: Encoder): Encoder => (native === undefined ? encoder : atNativeResolution(encoder, native));
   const surrogate = flags.surrogate === undefined ? undefined : await open(flags.surrogate);
   const encoders: NamedEncoder[] = [];
   for (const spec of specs) encoders.push(await open(spec));

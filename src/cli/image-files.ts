@@ -4,6 +4,7 @@ import { imageExtensions, isImageName } from "../data/decode.ts";
 import { DecodeError, type RawImage, type Remark, readImage, type SkippedImage, writePlanes } from "../data/index.ts";
 import { leftOutByName, mayBeImage } from "../data/left-out.ts";
 import { UsageError } from "../errors.ts";
+import type { Framing } from "../framing.ts";
 
 /** An image file on the command line. */
 export interface ImageFile {
@@ -76,23 +77,23 @@ export interface Pixels {
 }
 
 /**
- * Each image resized and cut as for the encoder; those that cannot be read are left out.
+ * Each image framed as the encoder takes it; those that cannot be read are left out.
  *
  * @param onSkip is told of each that is left out
  * @throws UsageError naming the first file that is no image, where none can be read, or one under `strict`
  */
 export async function readImages(
   files: readonly ImageFile[],
-  size: number,
+  framing: Framing,
   { strict, onSkip }: { readonly strict?: true | undefined; readonly onSkip?: (skip: SkippedImage) => void } = {},
 ): Promise<Pixels> {
-  const length = 3 * size * size;
+  const length = 3 * framing.size ** 2;
   const pixels = new Float32Array(files.length * length);
   const read: ImageFile[] = [];
   let first: UsageError | undefined;
   for (const file of files) {
     try {
-      writePlanes(await readOne(file.path, size), pixels, read.length * length);
+      writePlanes(await readOne(file.path, framing), pixels, read.length * length);
       read.push(file);
     } catch (error) {
       if (strict || !(error instanceof UsageError)) throw error;
@@ -105,15 +106,15 @@ export async function readImages(
 }
 
 /** The pixels [3, size, size] of one image file. @throws UsageError when it is no image */
-export async function readImageFile(path: string, size: number): Promise<Float32Array> {
-  const pixels = new Float32Array(3 * size * size);
-  writePlanes(await readOne(path, size), pixels, 0);
+export async function readImageFile(path: string, framing: Framing): Promise<Float32Array> {
+  const pixels = new Float32Array(3 * framing.size ** 2);
+  writePlanes(await readOne(path, framing), pixels, 0);
   return pixels;
 }
 
-async function readOne(path: string, size: number): Promise<RawImage> {
+async function readOne(path: string, framing: Framing): Promise<RawImage> {
   try {
-    return await readImage({ kind: "file", path }, { size });
+    return await readImage({ kind: "file", path }, { framing });
   } catch (cause) {
     const what = cause instanceof DecodeError ? "is no image that can be read" : "cannot be read";
     throw new UsageError(`${path} ${what}: ${reasonOf(cause)}`, { cause });

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { type ImageSource, sourceFingerprint } from "../data/index.ts";
 import { ResultsFolder } from "../evaluation/index.ts";
+import { sameFraming, usualFraming } from "../framing.ts";
 import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
 
@@ -90,6 +91,8 @@ export function dataSettings(
     ...(offset && { offset }),
     seed,
     imageSize: encoder.imageSize,
+    // Left out where it is the usual one, as in folders from before there were others.
+    framing: sameFraming(encoder.framing, usualFraming(encoder.imageSize)) ? undefined : encoder.framing,
     activation,
   };
 }

@@ -64,7 +64,7 @@ export async function embedSource(
   tellRemarks(source, "fault", options);
   const skips = new Skips(options.onSkip);
   const cache = new EmbeddingCache(folder ?? defaultEmbeddingCache(), keyOf(encoder, options), encoder.embeddingSize);
-  const batches = openBatches(source, { order, batch, size: encoder.imageSize, strict, onSkip: skips.add });
+  const batches = openBatches(source, { order, batch, framing: encoder.framing, strict, onSkip: skips.add });
   const parts: (ImageBatch & { readonly embeddings: Float32Array })[] = [];
   let forward: Forward<"embeddings"> | undefined;
   const embed = async (pixels: Float32Array, ids: readonly string[]): Promise<Float32Array> => {

@@ -10,6 +10,7 @@ import {
   type Telling,
 } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { describeFraming, sameFraming } from "../framing.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { Attacker } from "./attacker.ts";
@@ -38,7 +39,7 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Telling
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
-  /** Take images as they are; those of another size than the encoder's count as unreadable. See `resizing`. */
+  /** Take images as they are; those of another size than the encoder's count as unreadable. See `atNativeResolution`. */
   readonly exact?: boolean;
   /** Whatever was asked for and is left out is an error, as is what the numbers would not mean what they seem to for. */
   readonly strict?: boolean;
@@ -141,13 +142,13 @@ export async function evaluate(
     for (const measurement of measurements) await measurement.add(chunk);
     chunk = [];
   };
-  const warnings: string[] = [];
+  const warnings: string[] = surrogate && !options.exact ? framingWarnings(encoder, surrogate) : [];
   const skips = new Skips(options.onSkip);
   try {
     for await (const loaded of openBatches(source, {
-      ...readOptions(options),
+      ...(options.strict && { strict: true }),
+      ...(options.exact ? { size: victim.imageSize, exact: true } : { framing: encoder.framing }),
       onSkip: skips.add,
-      size: victim.imageSize,
       batch,
       order,
     })) {
@@ -186,8 +187,13 @@ export async function evaluate(
   };
 }
 
-function readOptions({ strict, exact }: EvaluateOptions) {
-  return { ...(strict && { strict }), ...(exact && { exact }) };
+/** Both see the same pixels, which are framed as the attacked encoder takes them. */
+function framingWarnings(encoder: Encoder, surrogate: Encoder): string[] {
+  if (sameFraming(encoder.framing, surrogate.framing)) return [];
+  const [own, other] = [encoder.framing, surrogate.framing].map(describeFraming);
+  return [
+    `${surrogate.name} is made for images that are framed otherwise (${other}) than for ${encoder.name} (${own}).`,
+  ];
 }
 
 function cleanRecords(images: ImageBatch, { classes, margins }: Predictions): readonly ImageRecord[] {

@@ -34,7 +34,7 @@ export async function attackedExamples(
   options: ClassifierOptions & { readonly seed?: number } = {},
 ): Promise<readonly AttackedExample[]> {
   const victim = await victimOf(encoder, source, options);
-  const { pixels, labels: codes, ids, indices: keys, count: batch } = await readAll(source, victim.imageSize, indices);
+  const { pixels, labels: codes, ids, indices: keys, count: batch } = await readAll(source, encoder, indices);
   const labels = Array.from(codes);
 
   const predictor = await Predictor.compile(victim, { ...options, batch });
@@ -69,10 +69,10 @@ export async function attackedExamples(
   }
 }
 
-async function readAll(source: ImageSource, size: number, order: readonly number[]): Promise<ImageBatch> {
+async function readAll(source: ImageSource, { framing }: Encoder, order: readonly number[]): Promise<ImageBatch> {
   if (order.length === 0) throw new UsageError(`${source.name}: no images were asked for.`);
   const skips = new Skips();
-  for await (const images of openBatches(source, { size, batch: order.length, order, onSkip: skips.add }))
+  for await (const images of openBatches(source, { framing, batch: order.length, order, onSkip: skips.add }))
     return images;
   throw skips.nothingRead(source);
 }

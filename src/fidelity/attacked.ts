@@ -45,7 +45,7 @@ export async function attackedEmbeddings(
   let done = 0;
   try {
     // What was read once must be read again, or rows would be of other images.
-    const read = { order, size: encoder.imageSize, batch: chunkSize, strict: true };
+    const read = { order, framing: encoder.framing, batch: chunkSize, strict: true };
     for await (const { pixels, count, ids } of openBatches(source, read)) {
       signal?.throwIfAborted();
       const digests = Array.from({ length: count }, (_, i) => pixelsDigest(rowOf(pixels, i, count)));

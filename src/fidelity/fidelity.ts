@@ -11,6 +11,7 @@ import { embedSource } from "../embeddings/index.ts";
 import { UsageError } from "../errors.ts";
 import { zeroShotClassifier } from "../evaluation/index.ts";
 import type { FidelityOf } from "../findings/index.ts";
+import { describeFraming, sameFraming } from "../framing.ts";
 import { checkFinite, checkNonZero } from "../models/finite.ts";
 import type { Encoder } from "../models/index.ts";
 import { thresholds } from "../objectives/constraint.ts";
@@ -106,7 +107,11 @@ export async function measureFidelity(
 }
 
 function checkSame(original: Encoder, encoder: Encoder): void {
-  if (original.embeddingSize === encoder.embeddingSize && original.imageSize === encoder.imageSize) return;
+  if (original.embeddingSize === encoder.embeddingSize && original.imageSize === encoder.imageSize) {
+    if (sameFraming(original.framing, encoder.framing)) return;
+    const framed = ({ name, framing }: Encoder): string => `${name} is made for images so: ${describeFraming(framing)}`;
+    throw new UsageError(`${framed(encoder)}; ${framed(original)}: embeddings of different pixels do not compare.`);
+  }
   const sizes = ({ name, imageSize, embeddingSize }: Encoder): string =>
     `${name} embeds ${imageSize}-pixel images into ${embeddingSize} numbers`;
   throw new UsageError(`${sizes(encoder)}, ${sizes(original)}: embeddings of different sizes do not compare.`);

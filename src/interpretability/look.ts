@@ -84,7 +84,7 @@ export async function lookAtImages(
     seen.flips.push(...(await flips.find({ pixels, predictions, keys: indices, seed, signal, onDone })));
   };
   try {
-    const read = { size: imageSize, batch: chunkSize, order, onSkip: skips.add, ...(strict && { strict }) };
+    const read = { framing: encoder.framing, batch: chunkSize, order, onSkip: skips.add, ...(strict && { strict }) };
     for await (const images of openBatches(source, read)) {
       signal?.throwIfAborted();
       await look(images);

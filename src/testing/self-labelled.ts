@@ -6,14 +6,14 @@ import { compile } from "../runtime/index.ts";
 
 /** The images with the labels that the encoder's head gives them, so that an untrained encoder is right about them all. */
 export async function selfLabelled(encoder: Encoder, source: ImageSource): Promise<ImageSource> {
-  const { imageSize: size, head, parameters } = encoder;
+  const { framing, imageSize: size, head, parameters } = encoder;
   const { items } = source;
   const batch = items.length;
   const pixels = new Graph().input("pixels", "float32", [batch, 3, size, size]);
   const logits = classify(encoder.headFeatures(pixels, frozenWeights(pixels.graph, parameters)), head!);
   const program = await compile({ label: pixels.graph.argMax(logits, 1) }, { threads: 1 });
   const labels: number[] = [];
-  for await (const images of openBatches(source, { size, batch, order: items.map((_, i) => i), strict: true })) {
+  for await (const images of openBatches(source, { framing, batch, order: items.map((_, i) => i), strict: true })) {
     const { label } = await program.run({ pixels: images.pixels });
     labels.push(...[...(label as BigInt64Array)].map(Number));
   }

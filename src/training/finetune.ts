@@ -175,7 +175,7 @@ export async function finetune(
       subset,
       epochs,
       batch,
-      size: encoder.imageSize,
+      framing: encoder.framing,
       seed,
       ...(onSkip && { onSkip }),
       ...(strict && { strict }),

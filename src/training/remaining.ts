@@ -1,5 +1,6 @@
 import { type ImageBatch, type ImageSource, openBatches, type SkippedImage, shuffled } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import type { Framing } from "../framing.ts";
 import type { Progress } from "./checkpoint.ts";
 
 export interface RemainingOptions {
@@ -7,8 +8,8 @@ export interface RemainingOptions {
   readonly subset: readonly number[];
   readonly epochs: number;
   readonly batch: number;
-  /** Side of the images in pixels. */
-  readonly size: number;
+  /** The encoder's. */
+  readonly framing: Framing;
   readonly seed: number;
   readonly strict?: boolean;
   readonly onSkip?: (skip: SkippedImage) => void;
@@ -25,7 +26,7 @@ export async function* remainingBatches(
   options: RemainingOptions,
   from: Progress,
 ): AsyncGenerator<{ readonly images: ImageBatch; readonly after: Progress }, void, undefined> {
-  const { subset, epochs, batch, size, seed, strict, onSkip } = options;
+  const { subset, epochs, batch, framing, seed, strict, onSkip } = options;
   let at = from;
   while (at.epoch < epochs) {
     const { epoch } = at;
@@ -33,7 +34,7 @@ export async function* remainingBatches(
     const rest = order.slice(at.cursor);
     const offset = at.cursor;
     let last = -1;
-    const open = { size, batch, order: rest, ...(onSkip && { onSkip }), ...(strict && { strict }) };
+    const open = { framing, batch, order: rest, ...(onSkip && { onSkip }), ...(strict && { strict }) };
     for await (const images of openBatches(source, open)) {
       last = rest.indexOf(images.indices.at(-1)!, last + 1);
       const done = { ...at, step: at.step + 1, images: at.images + images.count, cursor: offset + last + 1 };

@@ -49,7 +49,7 @@ export const usualNoise: readonly number[] = [0, 8, 16, 32, 64, 128].map((levels
 
 /**
  * Accuracy of encoders, with their fixed heads or zero-shot classifiers, under common corruptions and Gaussian noise made
- * at each encoder's own image size; encoders of one size see the same images. Images that
+ * on images framed for each encoder; encoders of one framing see the same images. Images that
  * fit in a gigabyte are read once, more of them once a condition. The same images, options and seed give the same numbers.
  *
  * @param encoders the first is what mean corruption errors are relative to
@@ -76,8 +76,11 @@ export async function evaluateCorruptions(
   const telling = collecting(options);
   const order = chooseImages(source, { limit: options.limit, seed: options.seed ?? 0, ...telling });
   const sizes = [...new Set(encoders.map(({ imageSize }) => imageSize))];
-  const perSize = sizes.map((size) => subjects.filter(({ encoder }) => encoder.imageSize === size));
-  const open = perSize.map((same) => conditions.filter((what) => same.some(({ counts }) => !counts.find(what))));
+  const framings = [...new Map(encoders.map(({ framing }) => [JSON.stringify(framing), framing])).values()];
+  const perFraming = framings.map((framing) =>
+    subjects.filter(({ encoder }) => JSON.stringify(encoder.framing) === JSON.stringify(framing)),
+  );
+  const open = perFraming.map((same) => conditions.filter((what) => same.some(({ counts }) => !counts.find(what))));
   const total = order.length * open.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
   const onImages = (phase: string, images: number): void => {
@@ -86,7 +89,7 @@ export async function evaluateCorruptions(
   };
   const onPrompts = (done: number, total: number): void => options.onProgress?.({ phase: "prompts", done, total });
   const work = { ...options, ...telling, order, onImages, onProgress: onPrompts };
-  for (const [i, same] of perSize.entries())
+  for (const [i, same] of perFraming.entries())
     if (open[i]!.length > 0) await measure(same, source, { ...work, conditions: open[i]! });
   const results = summarised(
     subjects.map(({ encoder: { name }, counts }) => ({ name, counts })),

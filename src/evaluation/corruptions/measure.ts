@@ -30,16 +30,16 @@ export interface Work extends Omit<ZeroShotOptions, keyof CompileOptions>, Compi
   readonly onImages: (phase: string, images: number) => void;
 }
 
-/** Counts for encoders of one image size under conditions that not all of them know. */
+/** Counts for encoders of one framing under conditions that not all of them know. */
 export async function measure(subjects: readonly Subject[], source: ImageSource, work: Work): Promise<void> {
   const { conditions, order, seed = 0, signal, onImages } = work;
-  const size = subjects[0]!.encoder.imageSize;
+  const { framing, imageSize: size } = subjects[0]!.encoder;
   const frosty = conditions.some((what) => what.kind === "corruption" && what.corruption === "frost");
   const frost = work.frost === undefined || !frosty ? undefined : await openFrost(work.frost, size);
   const batch = Math.min(work.batch ?? usualBatch, order.length);
   const skips = new Skips(work.onSkip);
   const read = repeatedBatches(source, {
-    ...{ size, batch, order },
+    ...{ framing, batch, order },
     ...(work.strict && { strict: true }),
     onSkip: skips.add,
   });

@@ -40,6 +40,7 @@ export function atNativeResolution(encoder: Encoder, size: number): Encoder {
     );
   };
   const [height, width] = sidesOf(framing, size);
+  if (height === size && width === size && size === imageSize) return encoder;
   // One constant of the graph where both are the same.
   const rows = matrix(height);
   return behind(encoder, size, { rows, columns: width === height ? rows : matrix(width) });

@@ -68,8 +68,10 @@ export function timmPreprocessing(framing: Framing, { mean, std }: Normalization
 /** The shortest number that timm makes this edge of. */
 function shareOf(size: number, edge: number): number {
   for (let digits = 0; digits < 16; digits++) {
-    const share = Number((size / edge).toFixed(digits));
-    if (share > 0 && Math.floor(size / share) === edge) return share;
+    const unit = 10 ** digits;
+    const shares = [Math.round((size / edge) * unit) / unit, Math.floor((size / edge) * unit) / unit];
+    const share = shares.find((value) => value > 0 && Math.floor(size / value) === edge);
+    if (share !== undefined) return share;
   }
   return size / (edge + 0.5);
 }
