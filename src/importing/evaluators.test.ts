@@ -96,6 +96,21 @@ const cases: readonly Case[] = [
   ["Range", [i64([2], []), i64([11], []), i64([3], [])]],
   ["Range", [f32([1], []), f32([-1], []), f32([-0.5], [])]],
   ["NonZero", [a]],
+  ["Relu", [x]],
+  ["Clip", [x, f32([-1], []), f32([2], [])]],
+  ["Clip", [a, i64([2], [])]],
+  ["Xor", [truths(1, 0, 1, 0), truths(1, 1, 0, 0)]],
+  ["IsNaN", [f32([1, Number.NaN, Number.POSITIVE_INFINITY])]],
+  ["IsInf", [f32([Number.NEGATIVE_INFINITY, Number.NaN, Number.POSITIVE_INFINITY])], { detect_negative: int(0) }],
+  ["ReduceMean", [x, i64([1])], { keepdims: int(0) }],
+  ["ArgMax", [i64([1, 5, 5, 2, 0, 2], [2, 3])], { axis: int(1) }],
+  ["ArgMax", [i64([1, 5, 5, 2, 0, 2], [2, 3])], { axis: int(-1), select_last_index: int(1), keepdims: int(0) }],
+  ["ArgMin", [x], { axis: int(0) }],
+  ["CumSum", [a, i64([1], [])]],
+  ["CumSum", [a, i64([0], [])], { exclusive: int(1), reverse: int(1) }],
+  ["Flatten", [i64([1, 2, 3, 4, 5, 6, 7, 8], [2, 2, 2])], { axis: int(2) }],
+  ["Trilu", [a, i64([1], [])]],
+  ["Trilu", [a], { upper: int(0) }],
 ];
 
 /** As ONNX Runtime evaluates it. */

@@ -123,6 +123,7 @@ const gather: Evaluator = ([x, at], a) => {
   return picked(x!, shape, (index) => {
     const where = at!.values[place(index.slice(axis, axis + at!.shape.length), at!.shape)]!;
     const row = where < 0 ? where + size : where;
+    if (!(row >= 0 && row < size)) mismatch(`index ${where} is not among ${size}`);
     return place([...index.slice(0, axis), row, ...index.slice(axis + at!.shape.length)], x!.shape);
   });
 };
@@ -173,6 +174,7 @@ const split: Evaluator = ([x], a) => {
   const sizes =
     (a.split as readonly number[] | undefined) ??
     range(a.parts as number).map((i) => Math.min(most, length - i * most));
+  if (sizes.reduce((p, q) => p + q, 0) !== length) mismatch(`parts of ${sizes.join(", ")} do not make ${length}`);
   return sizes.flatMap((size) => {
     const part = slice([x!], { starts: [start], ends: [start + size], axes: [axis] });
     start += size;
@@ -233,6 +235,50 @@ const unsqueeze: Evaluator = ([x], a) => {
   return reshaped(x!, shape);
 };
 
+const isInfinite: Evaluator = (x, a) =>
+  elementwise((p) => {
+    const detected = p! > 0 ? a.detect_positive : a.detect_negative;
+    return Number(!Number.isFinite(p) && !Number.isNaN(p) && detected !== 0);
+  }, "bool")(x, a);
+
+const clip: Evaluator = (x, a) =>
+  elementwise((p) => {
+    const [low, high] = [(a.min as number) ?? Number.NEGATIVE_INFINITY, (a.max as number) ?? Number.POSITIVE_INFINITY];
+    return Math.min(Math.max(p!, low), high);
+  })(x, a);
+
+/** Where the first, or the last, of the best stands along an axis. */
+function argument(isBetter: (p: number, q: number) => boolean): Evaluator {
+  return ([x], a) => {
+    const { select_last_index: last, axis, keepdims } = a;
+    const best = reduction((values) =>
+      values.reduce((at, value, i) => (isBetter(value, values[at]!) || (last && value === values[at]) ? i : at), 0),
+    );
+    return best([x!], { axes: [axis as number], keepdims: keepdims! }).map((result) => ({ ...result, dtype: "int64" }));
+  };
+}
+
+const cumSum: Evaluator = ([x], a) => {
+  const axis = axisIn(a.axis as number, x!.shape.length);
+  const values = x!.values.map((value, flat) => {
+    const index = indexOf(flat, x!.shape);
+    const at = index[axis]!;
+    const own = a.exclusive ? 0 : value;
+    const before = a.reverse ? range(x!.shape[axis]! - at - 1).map((i) => at + 1 + i) : range(at);
+    return before.reduce((sum, i) => sum + x!.values[place(index.with(axis, i), x!.shape)]!, own);
+  });
+  return [{ ...x!, values }];
+};
+
+const trilu: Evaluator = ([x], a) => {
+  const values = x!.values.map((value, flat) => {
+    const [row, column] = indexOf(flat, x!.shape).slice(-2) as [number, number];
+    const above = column - row - ((a.k as number) ?? 0);
+    return (a.upper === 0 ? above <= 0 : above >= 0) ? value : 0;
+  });
+  return [{ ...x!, values }];
+};
+
 /** By ONNX name. */
 export const evaluators: Readonly<Record<string, Evaluator>> = {
   Identity: ([x]) => [x!],
@@ -253,11 +299,16 @@ export const evaluators: Readonly<Record<string, Evaluator>> = {
   Floor: elementwise((p) => Math.floor(p!)),
   Ceil: elementwise((p) => Math.ceil(p!)),
   Round: elementwise((p) => roundToEven(p!)),
+  Relu: elementwise((p) => Math.max(p!, 0)),
+  Clip: clip,
   Equal: comparison((p, q) => p === q),
   Greater: comparison((p, q) => p > q),
   GreaterOrEqual: comparison((p, q) => p >= q),
   Less: comparison((p, q) => p < q),
   LessOrEqual: comparison((p, q) => p <= q),
+  Xor: comparison((p, q) => (p !== 0) !== (q !== 0)),
+  IsNaN: (x, a) => elementwise((p) => Number(Number.isNaN(p)), "bool")(x, a),
+  IsInf: isInfinite,
   And: comparison((p, q) => p !== 0 && q !== 0),
   Or: comparison((p, q) => p !== 0 || q !== 0),
   Not: elementwise((p) => Number(p === 0)),
@@ -266,6 +317,10 @@ export const evaluators: Readonly<Record<string, Evaluator>> = {
   ReduceSum: reduction((values) => values.reduce((p, q) => p + q, 0)),
   ReduceMax: reduction((values) => Math.max(...values)),
   ReduceMin: reduction((values) => Math.min(...values)),
+  ReduceMean: reduction((values) => values.reduce((p, q) => p + q, 0) / values.length),
+  ArgMax: argument((p, q) => p > q),
+  ArgMin: argument((p, q) => p < q),
+  CumSum: cumSum,
   Gather: gather,
   Slice: slice,
   Concat: concat,
@@ -277,8 +332,13 @@ export const evaluators: Readonly<Record<string, Evaluator>> = {
     return [{ dtype: x!.dtype, shape, values: repeated(x!, shape) }];
   },
   Reshape: ([x], a) => reshape(x!, a),
+  Flatten: ([x], a) => {
+    const at = a.axis === x!.shape.length ? x!.shape.length : axisIn(a.axis as number, x!.shape.length);
+    return reshaped(x!, [product(x!.shape.slice(0, at)), product(x!.shape.slice(at))]);
+  },
   Squeeze: squeeze,
   Unsqueeze: unsqueeze,
   Range: rangeOf,
   NonZero: nonZero,
+  Trilu: trilu,
 };

@@ -36,7 +36,7 @@ function gradientOf(name: string): string {
 
 const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
 /** What the importer follows or leaves out, rather than compute. */
-const followed = ["Dropout", "Scatter", "Upsample", ...Object.keys(controls)];
+const followed = ["CastLike", "Dropout", "Scatter", "Upsample", ...Object.keys(controls)];
 
 function derivativeOf(name: string): string {
   if (Object.hasOwn(controls, name)) return "of what it comes to";

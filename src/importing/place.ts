@@ -11,7 +11,7 @@ import {
   type OnnxNode,
   scalarTensor,
 } from "../onnx/index.ts";
-import { elementCount, type Tensor } from "../onnx/tensor.ts";
+import { type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
 import { composites } from "./composites/index.ts";
 import { controls, type Runner } from "./control.ts";
 import { describe } from "./describe.ts";
@@ -92,6 +92,7 @@ class Placer {
     const control = node.domain === "" && Object.hasOwn(controls, node.op) ? controls[node.op] : undefined;
     if (control) return control(node, items, this.#runner(scope));
     if (node.op === "ConstantOfShape") return [this.#filled(node, items[0]!)];
+    if (node.op === "CastLike") return [this.#castLike(items[0]!, items[1]!)];
     if (node.op === "Shape" || node.op === "Size") return [this.#sizes(node, items[0])];
     const canonical = canonicalize(node, this.#opset, constant);
     if (canonical.op === "Identity" && canonical.domain === "") return items;
@@ -179,6 +180,17 @@ class Placer {
     );
     const values = shape.slice(start, end);
     return knownItem({ dtype: "int64", shape: [values.length], values });
+  }
+
+  /** Of the other operand the type is known, whatever its elements are. */
+  #castLike(item: Item, like: Item): Item {
+    const attributes = { to: this.#dtypeOf(like) };
+    return this.#computed({ op: "Cast", domain: "", inputs: [], outputs: [], attributes }, [item])[0]!;
+  }
+
+  #dtypeOf(item: Item): DType {
+    if (item.kind === "known") return item.known.dtype;
+    return item.kind === "held" ? item.tensor.dtype : this.#valueOf(item, "An operand").dtype;
   }
 
   #filled({ attributes: { value } }: OnnxNode, shape: Item): Item {

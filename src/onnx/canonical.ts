@@ -20,8 +20,8 @@ export interface CanonicalNode {
 /** The opset whose meanings the canonical form has. */
 export const CANONICAL_OPSET = 21;
 
-/** The opsets that are read: older ones have other operators under the same names, newer ones nobody has seen. */
-export const OLDEST_OPSET = 5;
+/** The opsets that are read; what the first of them had in other forms is brought up to opset 7. */
+export const OLDEST_OPSET = 1;
 export const NEWEST_OPSET = 26;
 
 /** `Reshape node "/visual/Reshape"`, as error messages name a node. */

@@ -10,7 +10,7 @@ import type { Tensor } from "./tensor.ts";
 type Draft = { op: string; inputs: string[]; attributes: Record<string, AttributeValue> };
 
 /**
- * Brings a node of an opset from 5 to 26 into canonical form. (22 to 26 only widened element types of the operators here.)
+ * Brings a node of an opset from 1 to 26 into canonical form. (22 to 26 only widened element types of the operators here.)
  *
  * @param constant the value of an input that is known, undefined for one that is computed.
  * @throws OnnxError when an operand that must be static is computed, or an attribute has no plain value. `Constant`

@@ -4,7 +4,7 @@ import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";
 
 /**
- * A standard node of opset 5 or 6 as opset 7 has it, where broadcasting is NumPy's and inference is what is meant. Operands
+ * A standard node of an opset before 7 as opset 7 has it, where broadcasting is NumPy's and inference is what is meant. Operands
  * that are aligned with axes other than the last keep their `axis`, under the name `Aligned...`.
  *
  * @throws OnnxError for a node that trains, or that takes operands which opset 7 does not
@@ -41,7 +41,21 @@ function without(name: string): (node: OnnxNode) => OnnxNode {
   });
 }
 
+const withDefault = (node: OnnxNode, name: string, value: number): OnnxNode => ({
+  ...node,
+  attributes: { [name]: { kind: "int", value }, ...node.attributes },
+});
+
 const rewrites: Readonly<Record<string, (node: OnnxNode, opset: number) => OnnxNode>> = {
+  Pad: ({ attributes: { paddings, ...attributes }, ...node }) => ({
+    ...node,
+    attributes: { ...attributes, ...(paddings && { pads: paddings }) },
+  }),
+  Concat: (node, opset) => (opset >= 4 ? node : withDefault(node, "axis", 1)),
+  Split: (node, opset) => {
+    if (opset >= 2 || node.inputs.length < 2) return node;
+    throw new OnnxError(`${describeNode(node)}: before opset 2 its sizes are an operand, which is not supported`);
+  },
   Gemm: without("broadcast"),
   RNN: without("output_sequence"),
   LSTM: without("output_sequence"),

@@ -1,6 +1,6 @@
 import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { product } from "../../graph/shapes.ts";
+import { product, range } from "../../graph/shapes.ts";
 
 /** An operand and the label of each of its axes. */
 interface Term {
@@ -20,10 +20,8 @@ export function einsum(g: Graph, equation: string, operands: readonly Value[]): 
     mismatch(`${equation} has ${inputs.length} operands, ${operands.length} are given`);
   const terms = inputs.map((text, i): Term => {
     const value = operands[i]!;
-    return { value, labels: labelsOf(text, value.rank) };
+    return diagonal(g, { value, labels: labelsOf(text, value.rank) });
   });
-  const twice = terms.find(({ labels }) => new Set(labels).size < labels.length);
-  if (twice) mismatch(`${equation}: a label twice in one operand is not supported`);
   const all = terms.flatMap(({ labels }) => labels);
   const ellipsis = [...new Set(all.filter((label) => label.startsWith(".")))].sort().reverse();
   const output = right === undefined ? implicit(all, ellipsis) : outputLabels(right, ellipsis);
@@ -37,6 +35,21 @@ export function einsum(g: Graph, equation: string, operands: readonly Value[]): 
     summed.value,
     output.map((label) => summed.labels.indexOf(label)),
   );
+}
+
+/** An operand with a label twice, of which only what lies on the diagonal of both axes counts, as one with it once. */
+function diagonal(g: Graph, { value, labels }: Term): Term {
+  const second = labels.findIndex((label, axis) => labels.indexOf(label) < axis);
+  if (second < 0) return { value, labels };
+  const first = labels.indexOf(labels[second]!);
+  const along = (axis: number): Value =>
+    g.reshape(
+      g.indices(range(value.shape[axis]!)),
+      value.shape.map((size, i) => (i === axis ? size : 1)),
+    );
+  const onDiagonal = g.where(g.equal(along(first), along(second)), value, 0);
+  const summed = g.reduceSum(onDiagonal, { axes: [second] });
+  return diagonal(g, { value: summed, labels: labels.toSpliced(second, 1) });
 }
 
 /** `...` becomes `.2`, `.1`, `.0`: labels counted from the last of its axes. */

@@ -13,6 +13,9 @@ export const opsets: readonly KernelCase[] = [
   use("Clip", ["2 3"], { min: float(-1), max: float(1) }, { ...six, not: (x) => Math.abs(Math.abs(x) - 1) < 0.1 }),
   use("Pad", ["1 3"], { pads: ints(0, 1, 0, 2) }, { opset: 5 }),
   use("Softmax", ["2 3 2"], {}, { opset: 5 }),
+  use("Softplus", ["2 3"], {}, { opset: 1 }),
+  use("Reshape", ["2 3"], { shape: ints(3, -1) }, { opset: 1 }),
+  use("Concat", ["2 3", "2 3"], { axis: int(1) }, { opset: 4 }),
   use("Max", ["2 3", "2 3"], {}, { ...six, not: "inside" }),
   use("Conv", ["1 2 5 5", "3 2 3 3"], { strides: ints(2, 2) }, { opset: 5 }),
   // Kernels for these begin with opset 7.

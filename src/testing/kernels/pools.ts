@@ -13,6 +13,13 @@ export const pools: readonly KernelCase[] = [
   pool({ strides: ints(2, 3), ceil_mode: int(1) }),
   pool({ strides: ints(2, 2), auto_pad: word("SAME_UPPER") }),
   use("GlobalLpPool", ["2 3 4 2"]),
+  use("MaxPool", ["2 2 4 5"], { kernel_shape: ints(2, 2), storage_order: int(1) }, { outputs: [0, 1], not: "inside" }),
+  use(
+    "MaxPool",
+    ["1 2 3 4 5"],
+    { kernel_shape: ints(2, 2, 2), strides: ints(1, 2, 2), storage_order: int(1) },
+    { outputs: [0, 1], not: "inside" },
+  ),
   use("GlobalLpPool", ["2 3 4 2"], { p: int(3) }, { not: (x) => Math.abs(x) < 0.05 }),
   use("MaxUnpool", ["1 1 2 2", picked], { kernel_shape: ints(2, 2), strides: ints(2, 2) }),
   use("MaxUnpool", ["1 1 2 2", picked, i64([1, 1, 5, 4])], { kernel_shape: ints(2, 2), strides: ints(2, 2) }),
@@ -34,5 +41,7 @@ export const pools: readonly KernelCase[] = [
   use("Det", ["2 3 3"]),
   use("Det", ["1 1"]),
   use("Det", ["5 5"]),
+  use("Einsum", ["2 3 3"], { equation: word("...ii->...i") }),
+  use("Einsum", ["3 3", "3 2"], { equation: word("ii,ij->j") }),
   use("Where", [bool([1, 0, 1]), "2 3", "2 3"]),
 ];
