@@ -297,8 +297,8 @@ describeWithData("DeiT-Tiny at 96 pixels", () => {
           adversarial: now,
           clean,
           z0,
-          epsilon: Float32Array.of(attack.epsilon),
-          stepSize: Float32Array.of(attack.stepSize),
+          epsilon: new Float32Array(4).fill(attack.epsilon),
+          stepSize: new Float32Array(4).fill(attack.stepSize),
         });
         const loss = (result.loss as Float32Array).reduce((sum, x) => sum + x, 0) / 4;
         expect(relative(loss, wantedLoss)).toBeLessThan(0.03);
