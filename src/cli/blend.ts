@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
-import { blend, type FrontPoint, front, HeldOutImages, largestBlend } from "../blending/index.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { blend, type FrontPoint, front, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { balancedSubset, openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { openTemplates } from "../evaluation/index.ts";
@@ -11,18 +11,19 @@ import { frontChart } from "../report/charts/front.ts";
 import { chartFile } from "../report/charts/svg.ts";
 import { attackTitle } from "../report/evaluation.ts";
 import { percent, textTable } from "../report/table.ts";
-import { trainedEncoder } from "../training/index.ts";
+import { readRun, trainedEncoder } from "../training/index.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
-import { type ComputeFlags, compileFlags, parseCount, parseShare, withComputeFlags } from "./options.ts";
+import { type ComputeFlags, compileFlags, parseCount, parseSeed, parseShare, withComputeFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 
 interface Flags extends ComputeFlags, EncoderFlags, AttackFlags {
   readonly encoder: readonly string[];
-  readonly heldOut: string;
+  readonly heldOut?: string;
   readonly images: number;
   readonly data?: string;
   readonly limit?: number;
+  readonly offset: number;
   readonly classes?: string;
   readonly templates?: string;
   readonly weights: readonly number[];
@@ -38,17 +39,20 @@ export function blendCommand(): Command {
       "--encoder <original and robust...>",
       `two versions of one encoder, the original first: ${encoderKinds}; a run folder is the weights as training left them`,
     )
-    .requiredOption("--held-out <data>", "images that were not trained on, without labels: tell what a blend keeps")
+    .option(
+      "--held-out <data>",
+      "images that were not trained on, without labels: tell what a blend keeps (default: those that a run kept aside)",
+    )
     .option("--images <n>", "held-out images to use", parseCount, 256)
     .option("--data <data>", "labelled images: also measure accuracy, clean and under --attack")
     .option("--limit <n>", "labelled images to use, taken class by class in turn", parseCount)
+    .option("--offset <n>", "labelled images to leave out first", parseSeed, 0)
     .option("--classes <file>", "JSON file with class names of the labelled images")
     .option("--templates <prompts>", "zero-shot: prompts of the class names, as in lore evaluate")
-    .option(
-      "--weights <list>",
-      "blends to look at, 0 the original, 1 the robust encoder",
-      parseShares,
-      [0, 0.25, 0.5, 0.75, 1],
+    .addOption(
+      new Option("--weights <list>", "blends to look at, 0 the original, 1 the robust encoder")
+        .argParser(parseShares)
+        .default([0, 0.25, 0.5, 0.75, 1], "0,0.25,0.5,0.75,1"),
     )
     .option("--weight <w>", "save this blend to --out", parseShare)
     .option("--keep <share>", "save the blend that keeps this share of the original's behaviour", parseShare)
@@ -86,8 +90,7 @@ async function run(flags: Flags): Promise<void> {
   const compute = await compileFlags(flags);
   const original = await openEncoder(first, flags, progress);
   const robust = await openRobust(original, second, flags, progress);
-  const heldOut = await openSource(flags.heldOut, { seed: flags.seed });
-  const indices = balancedSubset(heldOut, flags.images, flags.seed);
+  const { source: heldOut, indices } = await heldOutImages(second, flags);
   const images = await HeldOutImages.open(original, heldOut, indices, { ...compute, batch: 16 });
   try {
     const points = await front(original, robust, flags.weights, images, {
@@ -98,7 +101,7 @@ async function run(flags: Flags): Promise<void> {
     progress.end();
     const chosen = await choose(flags, original, robust, images);
     if (flags.out !== undefined && chosen) save(flags.out, blend(original, robust, chosen.weight), points, chosen);
-    print(flags, points, chosen);
+    print(flags, heldOut.name, points, chosen);
   } finally {
     await images.dispose();
   }
@@ -111,7 +114,31 @@ async function openRobust(original: Encoder, spec: string, flags: Flags, progres
     : openEncoder(spec, { ...flags, imageSize: original.imageSize }, progress);
 }
 
-async function labelledOptions({ data, classes, templates, limit, seed, ...flags }: Flags) {
+/** @throws UsageError when none are given, and none can be told from a run */
+async function heldOutImages(robust: string, { heldOut, images, seed }: Flags) {
+  if (heldOut !== undefined) {
+    const source = await openSource(heldOut, { seed });
+    return { source, indices: balancedSubset(source, images, seed) };
+  }
+  const run = existsSync(join(robust, "run.json")) ? (readRun(robust) as Partial<TrainedRun>) : {};
+  if (run.flags?.data === undefined)
+    throw new UsageError(
+      "--held-out is missing: images that were not trained on. Only a run folder says which it kept.",
+    );
+  const source = await openSource(run.flags.data, { seed: run.flags.seed });
+  const { limit = source.items.length } = run.flags;
+  const isSpare = existsSync(join(robust, "blend.json")) || limit + images <= source.items.length;
+  if (!isSpare)
+    throw new UsageError(`${robust} was trained on all images of ${run.flags.data}: give others with --held-out.`);
+  return { source, indices: holdOut(source, limit, run.flags.seed).heldOut.slice(0, images) };
+}
+
+/** What `run.json` says of the data. */
+interface TrainedRun {
+  readonly flags: { readonly data: string; readonly limit?: number; readonly seed: number };
+}
+
+async function labelledOptions({ data, classes, templates, limit, offset, seed, ...flags }: Flags) {
   if (data === undefined) return {};
   const labelled = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
   return {
@@ -119,6 +146,7 @@ async function labelledOptions({ data, classes, templates, limit, seed, ...flags
     evaluation: {
       ...(await compileFlags({ ...flags, seed })),
       seed,
+      offset,
       ...(limit !== undefined && { limit }),
       ...(templates !== undefined && { templates: openTemplates(templates) }),
     },
@@ -139,7 +167,8 @@ function save(out: string, encoder: Encoder, points: readonly FrontPoint[], chos
 }
 
 function print(
-  { json, heldOut, data, out }: Flags,
+  { json, data, out }: Flags,
+  heldOut: string,
   points: readonly FrontPoint[],
   chosen: { readonly weight: number; readonly kept: number } | undefined,
 ): void {
