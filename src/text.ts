@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { parse } from "yaml";
 import { UsageError } from "./errors.ts";
 import { refuseLfsPointer } from "./lfs.ts";
 
@@ -54,5 +55,22 @@ export function readJson(path: string): unknown {
     return JSON.parse(text) as unknown;
   } catch (cause) {
     throw new UsageError(`${path} is not valid JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
+
+/**
+ * What a file of YAML, or of JSON, which is YAML too, holds.
+ *
+ * @param what it is, for messages: "Suite FILE"
+ * @throws UsageError when it is neither
+ */
+export function readYaml(path: string, what: string): unknown {
+  const text = readText(path);
+  try {
+    return parse(text) as unknown;
+  } catch (cause) {
+    throw new UsageError(`${what} is neither YAML nor JSON: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
   }
 }

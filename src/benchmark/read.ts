@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parse } from "yaml";
 import { UsageError } from "../errors.ts";
 import { openTemplates } from "../evaluation/index.ts";
 import { isTemplateSet } from "../evaluation/templates.ts";
 import { Fields } from "../fields.ts";
-import { readText } from "../text.ts";
+import { readYaml } from "../text.ts";
 import { attackFields, readAttacks } from "./attacks.ts";
 import type { Suite, SuiteData } from "./suite.ts";
 
@@ -32,7 +31,7 @@ const setFields = ["name", "title", "data", "split", "classes", "averaged", ...c
 export function readSuite(spec: string): Suite {
   const file = existsSync(spec) ? spec : builtIn(spec);
   const place = `Suite ${file}`;
-  const fields = new Fields(parsed(file), place, suiteFields);
+  const fields = new Fields(readYaml(file, place), place, suiteFields);
   const sets = fields
     .required("sets", fields.list("sets"))
     .map((value, i) => readSet(value, i, { place, folder: dirname(resolve(file)), all: fields }));
@@ -45,17 +44,6 @@ export function readSuite(spec: string): Suite {
 function builtIn(spec: string): string {
   if (suiteNames.some((name) => name === spec)) return join(folder, `${spec}.yaml`);
   throw new UsageError(`No suite ${spec}: there is no such file. Give one, or one of ${suiteNames.join(", ")}.`);
-}
-
-function parsed(file: string): unknown {
-  const text = readText(file);
-  try {
-    return parse(text) as unknown;
-  } catch (cause) {
-    throw new UsageError(`Suite ${file} is neither YAML nor JSON: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
-  }
 }
 
 interface Context {

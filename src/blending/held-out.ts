@@ -1,8 +1,8 @@
 import { balancedSubset, type ImageSource, openBatches } from "../data/index.ts";
 import { Graph } from "../graph/index.ts";
 import { type Encoder, feedsOf, type Parameters, trainableWeights } from "../models/encoder.ts";
-import { type Agreement, agreementOf, behaviourKept } from "../objectives/index.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
+import { type Agreement, agreementOf, behaviourKept } from "./agreement.ts";
 
 /** Images to train on and images to judge by, which training never sees. */
 export interface Split {

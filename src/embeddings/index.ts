@@ -1,2 +1,3 @@
 export { defaultEmbeddingCache, EmbeddingCache, pixelsDigest } from "./cache.ts";
 export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./embed-source.ts";
+export { nearestOthers, overlap } from "./neighbours.ts";

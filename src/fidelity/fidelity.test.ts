@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { pgd } from "../attacks/index.ts";
 import { synthetic } from "../data/index.ts";
+import { nearestOthers, overlap } from "../embeddings/neighbours.ts";
 import { UsageError } from "../errors.ts";
 import type { Encoder } from "../models/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { driftOf } from "./drift.ts";
 import { measureFidelity } from "./fidelity.ts";
-import { nearestOthers, overlap } from "./neighbours.ts";
 
 const source = synthetic({ count: 24, split: "test" });
 const cache = mkdtempSync(join(tmpdir(), "lore-fidelity-"));

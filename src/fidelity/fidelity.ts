@@ -8,6 +8,7 @@ import {
   tellFault,
 } from "../data/index.ts";
 import { embedSource } from "../embeddings/index.ts";
+import { nearestOthers, overlap } from "../embeddings/neighbours.ts";
 import { UsageError } from "../errors.ts";
 import { zeroShotClassifier } from "../evaluation/index.ts";
 import type { FidelityOf } from "../findings/index.ts";
@@ -18,7 +19,6 @@ import { thresholds } from "../objectives/constraint.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { attackedEmbeddings } from "./attacked.ts";
 import { driftOf, squaredDistances } from "./drift.ts";
-import { nearestOthers, overlap } from "./neighbours.ts";
 import { recallAt } from "./recall.ts";
 
 export interface FidelityOptions extends CompileOptions, Telling {

@@ -1,4 +1,3 @@
-export { type Agreement, agreementOf, behaviourKept } from "./agreement.ts";
 export { EmbeddingBank, withBankFor } from "./bank.ts";
 export {
   type ClassMargin,

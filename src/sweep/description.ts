@@ -1,8 +1,7 @@
 import { dirname, resolve } from "node:path";
-import { parse } from "yaml";
 import { UsageError } from "../errors.ts";
 import { Fields } from "../fields.ts";
-import { readText } from "../text.ts";
+import { readYaml } from "../text.ts";
 
 /** Options of a `lore` command by their names without dashes; a list is several values of one option. */
 export type Options = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -50,7 +49,7 @@ const measuring: readonly SweepMeasurement["command"][] = [
  */
 export function readSweep(file: string): Sweep {
   const place = `Sweep ${file}`;
-  const fields = new Fields(parsed(file), place, ["name", "out", "train", "runs", "measure"]);
+  const fields = new Fields(readYaml(file, place), place, ["name", "out", "train", "runs", "measure"]);
   const shared = optionsOf(fields, "train");
   const runs = fields.required("runs", fields.list("runs")).map((value, i): SweepRun => {
     const run = new Fields(value, `${place}, run ${i + 1}`, ["name", "seeds", "options"]);
@@ -78,17 +77,6 @@ export function readSweep(file: string): Sweep {
     runs,
     measurements,
   };
-}
-
-function parsed(file: string): unknown {
-  const text = readText(file);
-  try {
-    return parse(text) as unknown;
-  } catch (cause) {
-    throw new UsageError(`Sweep ${file} is neither YAML nor JSON: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
-  }
 }
 
 function seedsOf(run: Fields): readonly number[] {

@@ -1,3 +1,5 @@
+import { nearestOthers, overlap } from "../embeddings/index.ts";
+
 /**
  * How far one set of embeddings agrees with the original's of the same images, without labels. Each number is 1 where they
  * agree entirely.
@@ -41,26 +43,17 @@ export function agreementOf(original: Float32Array, moved: Float32Array, size: n
   const centered = (all: readonly Float64Array[]): readonly Float64Array[] =>
     all.map((row) => unit(row.map((x, d) => x - center[d]!)));
   const [u0, u] = [centered(z0), centered(z)];
-  const [raw0, raw] = [z0.map(unit), z.map(unit)];
   const spread = mean(z0.map((row) => sum(row, (x, d) => (x - center[d]!) ** 2)));
   const moves = mean(z0.map((row, i) => sum(row, (x, d) => (x - z[i]![d]!) ** 2)));
-  const [near0, near] = [raw0, raw].map((queries) => nearestOthers(queries, raw0));
+  const [near0, near] = [original, moved].map((queries) => nearestOthers(queries, original, size, neighbourCount));
   const others = (queries: readonly Float64Array[], i: number): Float64Array =>
     softmax(u0.flatMap((row, j) => (j === i ? [] : [dot(queries[i]!, row) / temperature])));
   return {
-    neighbours: mean(near0!.map((list, i) => list.filter((j) => near![i]!.includes(j)).length / list.length)),
+    neighbours: overlap(near0!, near!),
     cosine: mean(u0.map((row, i) => dot(row, u[i]!))),
     variance: 1 - moves / spread,
     relations: mean(u0.map((_, i) => Math.exp(-kl(others(u0, i), others(u, i))))),
   };
-}
-
-function nearestOthers(queries: readonly Float64Array[], gallery: readonly Float64Array[]): readonly number[][] {
-  return queries.map((query, own) => {
-    const cosines = gallery.map((row) => dot(query, row));
-    const order = gallery.flatMap((_, i) => (i === own ? [] : [i]));
-    return order.sort((a, b) => cosines[b]! - cosines[a]!).slice(0, neighbourCount);
-  });
 }
 
 function meanRow(data: Float32Array, size: number): Float64Array {

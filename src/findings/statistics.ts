@@ -1,0 +1,43 @@
+/** Ends of an interval of shares. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Of the standard normal distribution: 95 % of it lies within. */
+const z95 = 1.959963984540054;
+
+/**
+ * The 95 % interval of a share that was counted (Wilson 1927): which true shares would give such a count. It stays within
+ * [0, 1] and is sound for few images and for shares near 0 and 1, where the share plus or minus its standard error is not.
+ *
+ * @param share counted, in [0, 1]
+ * @param count images, at least 1
+ */
+export function wilson(share: number, count: number): Interval {
+  const z2 = z95 ** 2 / count;
+  const center = (share + z2 / 2) / (1 + z2);
+  const half = (Math.sqrt(z2) * Math.sqrt(share * (1 - share) + z2 / 4)) / (1 + z2);
+  return { low: Math.max(0, center - half), high: Math.min(1, center + half) };
+}
+
+/**
+ * McNemar's exact test of two encoders on the same images: how probable it is that chance alone splits the images which
+ * only one of them classifies rightly as unevenly as it did, or more (two-sided binomial with p = 1/2).
+ *
+ * @param onlyFirst images that only the first is right on
+ * @param onlySecond images that only the second is right on
+ * @returns p, in (0, 1]
+ */
+export function mcnemar(onlyFirst: number, onlySecond: number): number {
+  const total = onlyFirst + onlySecond;
+  const fewer = Math.min(onlyFirst, onlySecond);
+  // Terms of the binomial distribution one from the other, in logarithms: 2^-total is below what numbers hold from 1075 on.
+  let log = -total * Math.LN2;
+  let tail = 0;
+  for (let k = 0; k <= fewer; k++) {
+    tail += Math.exp(log);
+    log += Math.log((total - k) / (k + 1));
+  }
+  return Math.min(1, 2 * tail);
+}
