@@ -25,17 +25,17 @@ const list: AttackResult = {
 
 test("one column an attack and epsilon", () => {
   expect(evaluationTable([evaluation("a", [single(2 / 255), single(4 / 255)])]).split("\n")).toEqual([
-    "encoder   clean  pgd 2/255  pgd 4/255",
-    "-------  ------  ---------  ---------",
-    "a        87.5 %     50.0 %     50.0 %",
+    "encoder           clean       pgd 2/255       pgd 4/255",
+    "-------  --------------  --------------  --------------",
+    "a        87.5 % [53-98]  50.0 % [22-78]  50.0 % [22-78]",
   ]);
 });
 
 test("of a list the worst case, and below what each attack left", () => {
   expect(evaluationTable([evaluation("a", [list])]).split("\n")).toEqual([
-    "encoder   clean  autoattack 2",
-    "-------  ------  ------------",
-    "a        87.5 %        25.0 %",
+    "encoder           clean   autoattack 2",
+    "-------  --------------  -------------",
+    "a        87.5 % [53-98]  25.0 % [7-59]",
     "",
     "left after          apgd-ce         apgd-t",
     "------------  -------------  -------------",

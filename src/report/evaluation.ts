@@ -1,24 +1,31 @@
 import { type AttackResult, type Evaluation, formatEpsilon } from "../evaluation/index.ts";
-import { percent, textTable } from "./table.ts";
+import { percent, percentWithin, textTable } from "./table.ts";
 
-/** One row an encoder; clean accuracy and one column an attack. */
-export function evaluationCells(evaluations: readonly Evaluation[]): {
+/**
+ * One row an encoder; clean accuracy and one column an attack.
+ *
+ * @param show how an accuracy over so many images reads
+ */
+export function evaluationCells(
+  evaluations: readonly Evaluation[],
+  show: (accuracy: number, images: number) => string = percent,
+): {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
 } {
   const attacks = evaluations[0]?.attacks ?? [];
   const header = ["encoder", "clean", ...attacks.map(attackTitle)];
-  const rows = evaluations.map(({ encoder, clean, attacks }) => [
+  const rows = evaluations.map(({ encoder, images, clean, attacks }) => [
     encoder,
-    percent(clean),
-    ...attacks.map(({ accuracy }) => percent(accuracy)),
+    show(clean, images),
+    ...attacks.map(({ accuracy }) => show(accuracy, images)),
   ]);
   return { header, rows };
 }
 
-/** The same as plain text; where attacks ran one after the other, a second table of what each left. */
+/** The same as plain text, with 95 % intervals; where attacks ran one after the other, a second table of what each left. */
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
-  const { header, rows } = evaluationCells(evaluations);
+  const { header, rows } = evaluationCells(evaluations, percentWithin);
   const stages = stagesTable(evaluations);
   return stages === undefined ? textTable(header, rows) : `${textTable(header, rows)}\n\n${stages}`;
 }

@@ -1,3 +1,4 @@
+import { wilson } from "../findings/statistics.ts";
 import { counted } from "../words.ts";
 
 /** What numbers are over: `97 images of pets/ (3 more could not be read), 10 classes`. */
@@ -27,6 +28,12 @@ export function textTable(header: readonly string[], rows: readonly (readonly st
       .join("  ")
       .trimEnd();
   return [line(header), widths.map((width) => "-".repeat(width)).join("  "), ...rows.map(line)].join("\n");
+}
+
+/** `42.1 % [38-46]`: a share of so many images with its 95 % interval (Wilson). */
+export function percentWithin(share: number, count: number): string {
+  const { low, high } = wilson(share, count);
+  return `${percent(share)} [${Math.round(100 * low)}-${Math.round(100 * high)}]`;
 }
 
 /** 0.4213 as `42.1 %`. */
