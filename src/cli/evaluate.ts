@@ -245,5 +245,5 @@ function print({ json, data }: Flags, { evaluations, settings }: Evaluations, to
     return;
   }
   const facts = [overImages({ ...evaluations[0]!, dataset: data }), ...settings];
-  process.stdout.write(`${evaluationTable(evaluations)}\n\n${facts.join("; ")}; [95 % intervals]\n`);
+  process.stdout.write(`${evaluationTable(evaluations)}\n\n${facts.join("; ")}\nIn brackets: 95 % intervals.\n`);
 }

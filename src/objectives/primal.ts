@@ -8,7 +8,7 @@ import { embeddingTerms, type Terms } from "./terms.ts";
  *
  * Inputs: `adversarial`, and with a constraint `clean` [N, 3, S, S]; `original` [N, D] (z0); `share` [N], each image's
  * share of the mean (1 / batch, 0 for padding); with a constraint `lambda` and `threshold` [N]; what the terms declare;
- * and every parameter. Outputs: `loss` (the shares' sum), `advDistance` [N], `advLoss` [N] where it is something else,
+ * and every parameter. Outputs: `loss` (the shares' sum), `advEmbedding` [N, D], `advDistance` [N], `advLoss` [N] where it is something else,
  * with a constraint `cleanDistance` [N], and one gradient a parameter, named `d <parameter>`.
  *
  * loss = sum over images of share (advLoss + lambda (cleanDistance - threshold)), paper equation 7.
@@ -39,6 +39,7 @@ export function primalGraph(
   const derivatives = gradients(loss, [...weights.values()]);
   return {
     loss,
+    advEmbedding: advEmbedding!,
     advDistance,
     ...(advLoss !== advDistance && { advLoss }),
     ...(cleanDistance && { cleanDistance }),

@@ -203,7 +203,7 @@ describe("what a run leaves", () => {
     const objective = fare({ epsilon, attack });
     const runs = [fresh(), fresh()];
     for (const [i, run] of runs.entries()) await train(objective, { run, epochs: 6, limit: 12, seed: i });
-    const names = ["step", "epoch", "images", "advDistance", "learningRate", "imagesPerSecond"];
+    const names = ["step", "epoch", "images", "advDistance", "spread", "learningRate", "imagesPerSecond"];
     const lines = metricsOf(runs[0]!);
     for (const [i, line] of lines.entries())
       expect(Object.keys(line).sort()).toEqual([...names, ...(i % 10 === 0 ? ["cleanDistance"] : [])].sort());
@@ -219,7 +219,7 @@ describe("TeCoA", () => {
     const run = fresh();
     await train(tecoa({ epsilon, attack, classifier }), { run, epochs: 1, limit: 8 });
     const [line] = metricsOf(run);
-    const names = ["step", "epoch", "images", "advDistance", "advLoss", "cleanDistance", "learningRate"];
+    const names = ["step", "epoch", "images", "advDistance", "spread", "advLoss", "cleanDistance", "learningRate"];
     expect(Object.keys(line!).sort()).toEqual([...names, "imagesPerSecond"].sort());
     const { dtype, shape, data } = classifier.weight;
     const sha256 = createHash("sha256").update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

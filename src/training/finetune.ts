@@ -1,5 +1,5 @@
 import { type BlendRule, blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
-import { chooseImages, type ImageSource, type SkippedImage } from "../data/index.ts";
+import { chooseImages, type ImageSource, type SkippedImage, tellFault } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { checkWeights } from "../models/finite.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
@@ -9,6 +9,7 @@ import { versions } from "../version.ts";
 import { checkAttack } from "./attack-support.ts";
 import { trainingFacts } from "./card-facts.ts";
 import type { Progress } from "./checkpoint.ts";
+import { CollapseWatch } from "./collapse.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
@@ -165,6 +166,7 @@ export async function finetune(
   };
   if (progress.step === 0) await save();
   const watch = new FeasibilityWatch();
+  const collapse = new CollapseWatch();
   const rateOf = schedule(settings, objective.stepsPerBatch, totalSteps);
   let saved = performance.now();
   let interrupted = false;
@@ -207,6 +209,8 @@ export async function finetune(
       options.onStep?.(metrics, totalSteps);
       const warning = objective.constraint && watch.observe(metrics);
       if (warning) options.onWarning?.(warning);
+      const fault = collapse.observe(metrics);
+      if (fault) tellFault(fault, options);
       if (performance.now() - saved > checkpointMinutes * 60_000) {
         await save();
         saved = performance.now();

@@ -8,6 +8,11 @@ export interface BatchResult {
   readonly loss: number;
   /** d(phi(x + delta), phi0(x)) */
   readonly advDistance: number;
+  /**
+   * Spread of the perturbed images' embeddings over that of the original's clean ones, each the mean squared distance to the
+   * batch's mean: near 0 where embeddings collapse. Absent for a batch of one image.
+   */
+  readonly spread?: number;
   /** What the perturbed images minimise, where that is another distance, or a cross-entropy (TeCoA, in nats). */
   readonly advLoss?: number;
   /** d(phi(x), phi0(x)); without a constraint of every tenth batch, since it takes a forward pass that training does not. */

@@ -23,7 +23,8 @@ export interface Part {
   readonly share: Float32Array;
   readonly threshold: Float32Array;
   readonly lambda: Float32Array;
-  /** Of the latest primal step. */
+  /** Embeddings of the perturbed images, and the rest, of the latest primal step. */
+  readonly advEmbedding: Float32Array;
   readonly advDistance: Float32Array;
   /** Where it is something else than the distance. */
   readonly advLoss: Float32Array;
@@ -77,6 +78,7 @@ export function batchOf(
       share: perImage().fill(1 / count, 0, count),
       threshold: perImage(),
       lambda: perImage(),
+      advEmbedding: new Float32Array(length * size.embedding),
       advDistance: perImage(),
       advLoss: perImage(),
       cleanDistance: perImage(),
@@ -125,6 +127,7 @@ export function summarize(
   return {
     loss,
     advDistance: mean((part, i) => part.advDistance[i]!),
+    ...(total > 1 && { spread: spreadOf(parts, "advEmbedding") / spreadOf(parts, "original") }),
     ...((measured || constraint) && { cleanDistance: mean((part, i) => part.cleanDistance[i]!) }),
     ...(kind !== divergence && { advLoss: mean((part, i) => part.advLoss[i]!) }),
     ...(constraint && {
@@ -133,4 +136,18 @@ export function summarize(
       violationRate: mean((part, i) => (part.cleanDistance[i]! > part.threshold[i]! ? 1 : 0)),
     }),
   };
+}
+
+/** Mean squared distance of a batch's embeddings to their mean; 0 for one image. */
+function spreadOf(parts: readonly Part[], rows: "advEmbedding" | "original"): number {
+  const size = parts[0]!.original.length / parts[0]!.share.length;
+  const images = parts.flatMap((part) =>
+    Array.from({ length: part.count }, (_, i) => part[rows].subarray(i * size, (i + 1) * size)),
+  );
+  let spread = 0;
+  for (let d = 0; d < size; d++) {
+    const mean = images.reduce((sum, row) => sum + row[d]!, 0) / images.length;
+    for (const row of images) spread += (row[d]! - mean) ** 2 / images.length;
+  }
+  return spread;
 }

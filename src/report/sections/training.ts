@@ -31,7 +31,7 @@ const charts: readonly RunChart[] = [
     y: { name: "attacked distance", min: 0 },
     value: ({ advDistance }) => advDistance,
   },
-  { title: "Cross-entropy of attacked images", y: { name: "nats", min: 0 }, value: ({ advLoss }) => advLoss },
+  { title: "Loss of attacked images", y: { name: "loss", min: 0 }, value: ({ advLoss }) => advLoss },
   { title: "Learning rate", y: { name: "learning rate", min: 0 }, value: ({ learningRate }) => learningRate },
 ];
 

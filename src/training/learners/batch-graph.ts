@@ -24,7 +24,7 @@ export const lastCleanDistance = "last cleanDistance";
  *
  * Inputs: those of the phases' graphs, under their names, but for `velocity`, which starts at zero, and AdamW's rates, which
  * are those `ofStep` k. Outputs: parameters and moments of after the last step (`next <input>`); `loss` and `norm`
- * `ofStep` k; `advDistance`, `advLoss` and `cleanDistance` at the weights of before the first step, where the phases give
+ * `ofStep` k; `advEmbedding`, `advDistance`, `advLoss` and `cleanDistance` at the weights of before the first step, where the phases give
  * them; with a constraint `lastCleanDistance`.
  */
 export function batchGraph(
@@ -49,8 +49,9 @@ export function batchGraph(
   const outputs: Record<string, Value> = distance ? { ...call(distance, {}) } : {};
   for (let k = 0; k < options.stepsPerBatch; k++) {
     const result = call(primal, { ...learned, adversarial: adversarial! });
-    const { loss, advDistance, advLoss, cleanDistance } = result;
-    if (k === 0) Object.assign(outputs, { advDistance }, advLoss && { advLoss }, cleanDistance && { cleanDistance });
+    const { loss, advEmbedding, advDistance, advLoss, cleanDistance } = result;
+    if (k === 0)
+      Object.assign(outputs, { advEmbedding, advDistance }, advLoss && { advLoss }, cleanDistance && { cleanDistance });
     if (cleanDistance) outputs[lastCleanDistance] = cleanDistance;
     const rates = ["stepSize", "correction", "keep"].map(
       (name) => [name, g.input(ofStep(name, k), "float32", [])] as const,

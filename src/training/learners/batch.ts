@@ -74,7 +74,7 @@ export class BatchLearner implements Learner {
       discard(next.values());
       throw error;
     }
-    for (const name of ["advDistance", "advLoss", "cleanDistance"] as const)
+    for (const name of ["advEmbedding", "advDistance", "advLoss", "cleanDistance"] as const)
       if (results[name]) part[name].set(results[name]);
     onFirst(results[ofStep("loss", 0)]![0]!);
     if (results[lastCleanDistance]) part.cleanDistance.set(results[lastCleanDistance]);

@@ -90,6 +90,7 @@ export class HostLearner implements Learner, Stepwise {
       const result = await this.#programs.primal.runFresh({ ...feedsOf(this.#parameters), ...arraysOf(part) });
       loss += (result.loss as Float32Array)[0]!;
       part.advDistance.set(result.advDistance as Float32Array);
+      part.advEmbedding.set(result.advEmbedding as Float32Array);
       if (result.advLoss) part.advLoss.set(result.advLoss as Float32Array);
       if (result.cleanDistance) part.cleanDistance.set(result.cleanDistance as Float32Array);
       const names = [...this.#parameters.keys()];

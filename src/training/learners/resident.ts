@@ -112,6 +112,7 @@ export class ResidentLearner implements Learner, Stepwise {
       const result = await this.#programs.primal.run({ ...state, ...arraysOf(part), ...this.#images.get(part) });
       loss += floats(result.loss!)[0]!;
       part.advDistance.set(floats(result.advDistance!));
+      part.advEmbedding.set(floats(result.advEmbedding!));
       if (result.advLoss) part.advLoss.set(floats(result.advLoss));
       if (result.cleanDistance) part.cleanDistance.set(floats(result.cleanDistance));
       const names = [...this.#parameters.keys()].map(gradientName);
