@@ -138,7 +138,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   // Shape
   Identity: ({ dy }) => [() => dy],
   Cast: ({ g, x: [x], dy }) => [() => g.cast(dy, x!.dtype)],
-  Reshape: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
+  Reshape: ({ g, x: [x], dy }) => [() => vjp.backInto(g, dy, x!)],
   Flatten: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
   Squeeze: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
   Unsqueeze: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],

@@ -21,6 +21,10 @@ export function partialSums(sizes: readonly number[]): readonly number[] {
   return sums;
 }
 
+/** In a shape, 0 stands for the size that was there before: what has no elements has zeros for a cotangent anyway. */
+export const backInto = (g: Graph, dy: Value, x: Value): Value =>
+  x.shape.includes(0) ? g.zeros(x.dtype, x.shape) : g.reshape(dy, x.shape);
+
 export const sameDType = (g: Graph, x: Value, like: Value): Value => g.cast(x, like.dtype);
 
 /** A reduction's result brought back to the rank of its input, with size 1 on the reduced axes. */

@@ -21,6 +21,20 @@ export const normalizations: Composites = {
     const running = (old: Value, batch: Value): Value => g.add(g.mul(old, momentum), g.mul(batch, 1 - momentum));
     return [apply(ofBatch, spread), running(mean!, ofBatch), running(variance!, spread)];
   },
+  // Its statistics as values of their own, so that they have derivatives; nothing of them is left where nobody reads them.
+  LayerNormalization: ({ g, x: [x, scale, bias], a }) => {
+    const axis = axisIn(number(a, "axis", -1), x!.rank);
+    const epsilon = number(a, "epsilon", 1e-5);
+    const over = { axes: range(x!.rank).slice(axis), keepDims: true };
+    const mean = g.reduceMean(x!, over);
+    const centred = g.sub(x!, mean);
+    const variance = g.reduceMean(g.mul(centred, centred), over);
+    return [
+      g.layerNormalization(x!, scale!, bias, { axis, epsilon }),
+      mean,
+      g.reciprocal(g.sqrt(g.add(variance, epsilon))),
+    ];
+  },
   InstanceNormalization: ({ g, x: [x, scale, bias], a }) => {
     const normalized = standardized(g, x!, range(x!.rank).slice(2), number(a, "epsilon", 1e-5));
     return [g.add(g.mul(normalized, overChannels(scale!, x!.rank)), overChannels(bias!, x!.rank))];
