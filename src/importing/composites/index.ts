@@ -3,6 +3,7 @@ import { aligned } from "./aligned.ts";
 import { arrangements } from "./arrange.ts";
 import { attentions } from "./attention/index.ts";
 import { contrib } from "./contrib.ts";
+import { diffusion } from "./diffusion.ts";
 import { indexings } from "./indexing.ts";
 import { linearAlgebra } from "./linear.ts";
 import { losses } from "./losses.ts";
@@ -32,4 +33,5 @@ export const composites: Composites = {
   ...resizes,
   ...attentions,
   ...contrib,
+  ...diffusion,
 };
