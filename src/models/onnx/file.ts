@@ -10,8 +10,9 @@ export interface OnnxFile {
   readonly path: string;
   readonly bytes: Uint8Array;
   readonly model: OnnxModel;
-  /** The file is quantised, and `model` has another graph: one of float32. */
   readonly quantized: boolean;
+  /** `model` has another graph than the file: one of float32, with functions written out, in ONNX's order. */
+  readonly rewritten: boolean;
 }
 
 /** Protobuf's own limit. */
