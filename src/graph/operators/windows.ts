@@ -4,7 +4,7 @@ import type { Attributes, Value, ValueType } from "../value.ts";
 import { first, floatDType, int, ints, type Operator, one, sameLength } from "./operator.ts";
 
 /** What convolutions and pools have in common, written out: strides, dilations and pads, one an axis. */
-function windowAttributes(a: Attributes, size: readonly number[], kernel: readonly number[]): Attributes {
+export function windowAttributes(a: Attributes, size: readonly number[], kernel: readonly number[]): Attributes {
   const spatial = size.length;
   const { auto_pad = "NOTSET", ...rest } = a;
   const ones = range(spatial).map(() => 1);
@@ -36,19 +36,62 @@ function halves(totals: readonly number[], moreBefore: boolean): readonly number
   return [...before, ...totals.map((total, axis) => total - before[axis]!)];
 }
 
+/** Windows along one axis. */
+interface Windows {
+  readonly count: number;
+  /** One more would come of rounding up, but would begin behind the image: ONNX's inference counts it, kernels do not. */
+  readonly isOneLess: boolean;
+  /** Padding behind the image with which the last window ends where the padded image does; negative where that is within the image. */
+  readonly after: number;
+}
+
 /** Windows that fit along each axis; under `ceil_mode` also one that hangs over the end, if it begins before it. */
-function windowCounts({ shape }: Value, a: Attributes): readonly number[] {
-  const size = shape.slice(2);
+function windowsOf(size: readonly number[], a: Attributes): readonly Windows[] {
   return size.map((length, axis) => {
     const [before, after] = [ints(a, "pads")[axis]!, ints(a, "pads")[axis + size.length]!];
     const [reach, stride] = [reachOf(a, axis), ints(a, "strides")[axis]!];
     const padded = length + before + after;
     if (padded < reach) mismatch(`kernel reaches ${reach} pixels, the padded image has ${padded}`);
     const strides = (padded - reach) / stride;
-    if (!a.ceil_mode) return Math.floor(strides) + 1;
-    const count = Math.ceil(strides) + 1;
-    return (count - 1) * stride >= length + before ? count - 1 : count;
+    const most = a.ceil_mode ? Math.ceil(strides) + 1 : Math.floor(strides) + 1;
+    const isOneLess = !!a.ceil_mode && (most - 1) * stride >= length + before;
+    const count = isOneLess ? most - 1 : most;
+    return { count, isOneLess, after: (count - 1) * stride + reach - length - before };
   });
+}
+
+const windowCounts = ({ shape }: Value, a: Attributes): readonly number[] =>
+  windowsOf(shape.slice(2), a).map(({ count }) => count);
+
+/**
+ * How much of an image's end to cut off, and the padding behind it, for rounding up to count no window that begins behind the
+ * image; undefined where it counts none.
+ *
+ * @param size of the image, with complete attributes
+ */
+export function withoutWindowBehind(
+  size: readonly number[],
+  a: Attributes,
+): { readonly cut: readonly number[]; readonly pads: readonly number[] } | undefined {
+  const windows = windowsOf(size, a);
+  if (windows.every(({ isOneLess }) => !isOneLess)) return undefined;
+  const [before, after] = [ints(a, "pads").slice(0, size.length), ints(a, "pads").slice(size.length)];
+  return {
+    cut: windows.map((one) => (one.isOneLess ? Math.max(0, -one.after) : 0)),
+    pads: [...before, ...windows.map((one, axis) => (one.isOneLess ? Math.max(0, one.after) : after[axis]!))],
+  };
+}
+
+/** Pooling that rounds down instead of up, as padding has it, where rounding up would count a window behind the image. */
+function unambiguous(size: readonly number[], a: Attributes): Attributes {
+  const windows = windowsOf(size, a);
+  if (windows.every(({ isOneLess }) => !isOneLess)) return a;
+  const [before, after] = [ints(a, "pads").slice(0, size.length), ints(a, "pads").slice(size.length)];
+  const hangs = windows.some((one, axis) => one.after > after[axis]!);
+  const isTooWide = windows.some((one, axis) => one.after >= ints(a, "kernel_shape")[axis]!);
+  if ((hangs && a.count_include_pad) || isTooWide)
+    mismatch("with ceil_mode, a window would begin behind the image along one axis, and hang over it along another");
+  return { ...a, ceil_mode: 0, pads: [...before, ...windows.map((one) => Math.max(0, one.after))] };
 }
 
 export const conv: Operator = {
@@ -101,6 +144,11 @@ function transposedSize(a: Attributes, size: readonly number[], axis: number): n
   return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + reachOf(a, axis);
 }
 
+function poolAttributes(a: Attributes, x: readonly Value[]): Attributes {
+  const size = first(x).shape.slice(2);
+  return unambiguous(size, windowAttributes(a, size, ints(a, "kernel_shape")));
+}
+
 function pooled(x: readonly Value[], a: Attributes): ValueType {
   const image = first(x);
   if (image.rank < 3) mismatch("needs an image [N, C, ...]");
@@ -109,10 +157,7 @@ function pooled(x: readonly Value[], a: Attributes): ValueType {
 
 /** Largest elements of windows, and where they stand in the flattened image. */
 export const maxPool: Operator = {
-  complete: ({ storage_order: _, ...a }, x) => ({
-    ceil_mode: 0,
-    ...windowAttributes(a, first(x).shape.slice(2), ints(a, "kernel_shape")),
-  }),
+  complete: ({ storage_order: _, ...a }, x) => poolAttributes({ ceil_mode: 0, ...a }, x),
   infer: (x, a) => {
     const { dtype, shape } = pooled(x, a);
     return [
@@ -123,9 +168,6 @@ export const maxPool: Operator = {
 };
 
 export const averagePool: Operator = {
-  complete: (a, x) => ({
-    ...{ ceil_mode: 0, count_include_pad: 0 },
-    ...windowAttributes(a, first(x).shape.slice(2), ints(a, "kernel_shape")),
-  }),
+  complete: (a, x) => poolAttributes({ ceil_mode: 0, count_include_pad: 0, ...a }, x),
   infer: (x, a) => [pooled(x, a)],
 };
