@@ -64,34 +64,30 @@ const windowCounts = ({ shape }: Value, a: Attributes): readonly number[] =>
   windowsOf(shape.slice(2), a).map(({ count }) => count);
 
 /**
- * How much of an image's end to cut off, and the padding behind it, for rounding up to count no window that begins behind the
- * image; undefined where it counts none.
+ * Pooling whose windows ONNX's inference and kernels count alike: where rounding up would count one that begins behind the
+ * image, it rounds down, as padding has it. Where another axis forbids that, some of the image's end is to be cut off first.
  *
- * @param size of the image, with complete attributes
+ * @param size of the image
+ * @param a complete attributes
+ * @returns pixels to cut off the end of each axis, and the attributes then
  */
-export function withoutWindowBehind(
+export function countedAlike(
   size: readonly number[],
   a: Attributes,
-): { readonly cut: readonly number[]; readonly pads: readonly number[] } | undefined {
+): { readonly cut: readonly number[]; readonly attributes: Attributes } {
   const windows = windowsOf(size, a);
-  if (windows.every(({ isOneLess }) => !isOneLess)) return undefined;
-  const [before, after] = [ints(a, "pads").slice(0, size.length), ints(a, "pads").slice(size.length)];
-  return {
-    cut: windows.map((one) => (one.isOneLess ? Math.max(0, -one.after) : 0)),
-    pads: [...before, ...windows.map((one, axis) => (one.isOneLess ? Math.max(0, one.after) : after[axis]!))],
-  };
-}
-
-/** Pooling that rounds down instead of up, as padding has it, where rounding up would count a window behind the image. */
-function unambiguous(size: readonly number[], a: Attributes): Attributes {
-  const windows = windowsOf(size, a);
-  if (windows.every(({ isOneLess }) => !isOneLess)) return a;
+  const none = size.map(() => 0);
+  if (windows.every(({ isOneLess }) => !isOneLess)) return { cut: none, attributes: a };
   const [before, after] = [ints(a, "pads").slice(0, size.length), ints(a, "pads").slice(size.length)];
   const hangs = windows.some((one, axis) => one.after > after[axis]!);
   const isTooWide = windows.some((one, axis) => one.after >= ints(a, "kernel_shape")[axis]!);
-  if ((hangs && a.count_include_pad) || isTooWide)
-    mismatch("with ceil_mode, a window would begin behind the image along one axis, and hang over it along another");
-  return { ...a, ceil_mode: 0, pads: [...before, ...windows.map((one) => Math.max(0, one.after))] };
+  if (!(hangs && a.count_include_pad) && !isTooWide) {
+    const pads = [...before, ...windows.map((one) => Math.max(0, one.after))];
+    return { cut: none, attributes: { ...a, ceil_mode: 0, pads } };
+  }
+  const cut = windows.map((one) => (one.isOneLess ? Math.max(0, -one.after) : 0));
+  const pads = windows.map((one, axis) => (one.isOneLess ? Math.max(0, one.after) : after[axis]!));
+  return { cut, attributes: { ...a, pads: [...before, ...pads] } };
 }
 
 export const conv: Operator = {
@@ -122,7 +118,16 @@ export const convTranspose: Operator = {
     const strides = ints(complete, "strides");
     const out = (wanted as readonly number[] | undefined) ?? size.map((length, axis) => length * strides[axis]!);
     const totals = size.map((_, axis) => transposedSize(complete, size, axis) - out.at(axis - size.length)!);
-    return { ...complete, pads: halves(totals, auto_pad !== "SAME_UPPER") };
+    const pads = halves(
+      totals.map((total) => Math.max(0, total)),
+      auto_pad !== "SAME_UPPER",
+    );
+    if (wanted === undefined) return { ...complete, pads };
+    // What is wanted beyond what the windows cover are rows at the end that a stride skipped.
+    const output_padding = totals.map((total, axis) => ints(complete, "output_padding")[axis]! + Math.max(0, -total));
+    if (output_padding.some((rows, axis) => rows > 0 && rows >= strides[axis]!))
+      mismatch(`an output of [${out}] is larger than what [${size}] can be made of by strides of [${strides}]`);
+    return { ...complete, output_padding, pads };
   },
   infer: (x, a) => {
     const dtype = floatDType(x);
@@ -146,7 +151,10 @@ function transposedSize(a: Attributes, size: readonly number[], axis: number): n
 
 function poolAttributes(a: Attributes, x: readonly Value[]): Attributes {
   const size = first(x).shape.slice(2);
-  return unambiguous(size, windowAttributes(a, size, ints(a, "kernel_shape")));
+  const { cut, attributes } = countedAlike(size, windowAttributes(a, size, ints(a, "kernel_shape")));
+  if (cut.some((pixels) => pixels > 0))
+    mismatch(`with ceil_mode, a window would begin behind the image: cut [${cut}] pixels off its end first`);
+  return attributes;
 }
 
 function pooled(x: readonly Value[], a: Attributes): ValueType {

@@ -2,6 +2,7 @@ import { activations } from "./activations.ts";
 import { arrangements } from "./arrange.ts";
 import { contrib } from "./contrib.ts";
 import { normalizations } from "./normalization.ts";
+import { pools } from "./pools.ts";
 import { reductions } from "./reductions.ts";
 import { resizes } from "./resize.ts";
 import type { Composites } from "./use.ts";
@@ -13,6 +14,7 @@ export const composites: Composites = {
   ...activations,
   ...normalizations,
   ...reductions,
+  ...pools,
   ...arrangements,
   ...resizes,
   ...contrib,

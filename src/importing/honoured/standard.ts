@@ -87,8 +87,7 @@ export const standardRows: Rows = {
   MaxPool: {
     inputs: "X",
     outputs: "Y Indices",
-    attributes: `${windows} ceil_mode`,
-    only: { storage_order: [0] },
+    attributes: `${windows} ceil_mode storage_order`,
   },
   Mean: variadic,
   Min: variadic,
