@@ -29,7 +29,7 @@ function gradientOf(name: string): string {
 
 const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
 /** What the importer follows or leaves out, rather than compute. */
-const followed = ["If", "Dropout", "Upsample"];
+const followed = ["CastLike", "If", "Dropout", "Upsample"];
 
 function derivativeOf(name: string): string {
   if (name === "If") return "of the branch that is taken";

@@ -1,6 +1,7 @@
 import { GraphError, Mismatch } from "../graph/errors.ts";
 import type { Graph, Value } from "../graph/index.ts";
 import { operators } from "../graph/operators/index.ts";
+import { elementTypeOf } from "../onnx/dtype.ts";
 import { canonicalize, constantValue, type OnnxModel, type OnnxNode } from "../onnx/index.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { composites } from "./composites/index.ts";
@@ -74,7 +75,14 @@ class Placer {
     if (constant) this.#tensors.set(node.outputs[0]!, constant);
     else if (node.op === "If") this.#addBranch(node);
     else if (node.op === "Shape" || node.op === "Size") this.#addSizes(node);
-    else this.#addOperator(node);
+    else this.#addOperator(node.op === "CastLike" ? this.#asCast(node) : node);
+  }
+
+  /** The type is known, whether the value that has it is or not. */
+  #asCast(node: OnnxNode): OnnxNode {
+    const [x, like] = node.inputs as [string, string];
+    const { dtype } = this.#known.get(like) ?? this.#tensors.get(like) ?? this.value(like, describe(node));
+    return { ...node, op: "Cast", inputs: [x], attributes: { to: { kind: "int", value: elementTypeOf(dtype) } } };
   }
 
   #addOperator(node: OnnxNode): void {

@@ -26,7 +26,6 @@ export const arrangements: Composites = {
   },
   // In training it is refused (see canonicalize): nothing is dropped.
   Dropout: ({ g, x: [x] }) => [x!, g.expand(g.scalar(1, "bool"), x!.shape)],
-  CastLike: ({ g, x: [x, like] }) => [g.cast(x!, like!.dtype)],
   Tile: ({ g, x: [x], a }) => {
     const repeats = a.repeats as readonly number[];
     const apart = g.reshape(
