@@ -7,7 +7,7 @@ import type { Attributes } from "../../onnx/model.ts";
 import type { Composites } from "./use.ts";
 
 /** Pools as kernels run them, where rounding up the number of windows would count one behind the image. */
-export const pools: Composites = {
+export const windowPools: Composites = {
   MaxPool: ({ g, x: [x], a: { storage_order, ...a } }) => {
     const { image, attributes } = cropped(g, x!, a);
     const [values, places] = g.apply("MaxPool", [image], attributes);
