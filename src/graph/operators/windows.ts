@@ -4,7 +4,7 @@ import type { Attributes, Value, ValueType } from "../value.ts";
 import { first, floatDType, int, ints, type Operator, one, sameLength } from "./operator.ts";
 
 /** What convolutions and pools have in common, written out: strides, dilations and pads, one an axis. */
-export function windowAttributes(a: Attributes, size: readonly number[], kernel: readonly number[]): Attributes {
+function windowAttributes(a: Attributes, size: readonly number[], kernel: readonly number[]): Attributes {
   const spatial = size.length;
   const { auto_pad = "NOTSET", ...rest } = a;
   const ones = range(spatial).map(() => 1);
@@ -18,7 +18,7 @@ export function windowAttributes(a: Attributes, size: readonly number[], kernel:
 }
 
 /** How far a window reaches. */
-function reachOf(a: Attributes, axis: number): number {
+export function windowReach(a: Attributes, axis: number): number {
   return ints(a, "dilations")[axis]! * (ints(a, "kernel_shape")[axis]! - 1) + 1;
 }
 
@@ -26,7 +26,7 @@ function reachOf(a: Attributes, axis: number): number {
 function samePads(a: Attributes, size: readonly number[], auto: "SAME_UPPER" | "SAME_LOWER"): readonly number[] {
   const totals = size.map((length, axis) => {
     const stride = ints(a, "strides")[axis]!;
-    return Math.max(0, (Math.ceil(length / stride) - 1) * stride + reachOf(a, axis) - length);
+    return Math.max(0, (Math.ceil(length / stride) - 1) * stride + windowReach(a, axis) - length);
   });
   return halves(totals, auto === "SAME_LOWER");
 }
@@ -49,7 +49,7 @@ interface Windows {
 function windowsOf(size: readonly number[], a: Attributes): readonly Windows[] {
   return size.map((length, axis) => {
     const [before, after] = [ints(a, "pads")[axis]!, ints(a, "pads")[axis + size.length]!];
-    const [reach, stride] = [reachOf(a, axis), ints(a, "strides")[axis]!];
+    const [reach, stride] = [windowReach(a, axis), ints(a, "strides")[axis]!];
     const padded = length + before + after;
     if (padded < reach) mismatch(`kernel reaches ${reach} pixels, the padded image has ${padded}`);
     const strides = (padded - reach) / stride;
@@ -60,7 +60,7 @@ function windowsOf(size: readonly number[], a: Attributes): readonly Windows[] {
   });
 }
 
-const windowCounts = ({ shape }: Value, a: Attributes): readonly number[] =>
+export const windowCounts = ({ shape }: Value, a: Attributes): readonly number[] =>
   windowsOf(shape.slice(2), a).map(({ count }) => count);
 
 /**
@@ -146,15 +146,7 @@ export const convTranspose: Operator = {
 
 /** What a transposed convolution covers before its pads are cut off. */
 function transposedSize(a: Attributes, size: readonly number[], axis: number): number {
-  return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + reachOf(a, axis);
-}
-
-function poolAttributes(a: Attributes, x: readonly Value[]): Attributes {
-  const size = first(x).shape.slice(2);
-  const { cut, attributes } = countedAlike(size, windowAttributes(a, size, ints(a, "kernel_shape")));
-  if (cut.some((pixels) => pixels > 0))
-    mismatch(`with ceil_mode, a window would begin behind the image: cut [${cut}] pixels off its end first`);
-  return attributes;
+  return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + windowReach(a, axis);
 }
 
 function pooled(x: readonly Value[], a: Attributes): ValueType {
@@ -165,7 +157,7 @@ function pooled(x: readonly Value[], a: Attributes): ValueType {
 
 /** Largest elements of windows, and where they stand in the flattened image. */
 export const maxPool: Operator = {
-  complete: ({ storage_order: _, ...a }, x) => poolAttributes({ ceil_mode: 0, ...a }, x),
+  complete: ({ storage_order: _, ...a }, x) => pool({ ceil_mode: 0, ...a }, first(x)),
   infer: (x, a) => {
     const { dtype, shape } = pooled(x, a);
     return [
@@ -175,7 +167,19 @@ export const maxPool: Operator = {
   },
 };
 
+/** A pool's attributes over an image [N, C, ...], written out. */
+export const poolAttributes = (a: Attributes, image: Value): Attributes =>
+  windowAttributes(a, image.shape.slice(2), ints(a, "kernel_shape"));
+
+/** The same, where its windows are counted alike by all. */
+function pool(a: Attributes, image: Value): Attributes {
+  const { cut, attributes } = countedAlike(image.shape.slice(2), poolAttributes(a, image));
+  if (cut.some((pixels) => pixels > 0))
+    mismatch(`with ceil_mode, a window would begin behind the image: cut [${cut}] pixels off its end first`);
+  return attributes;
+}
+
 export const averagePool: Operator = {
-  complete: (a, x) => poolAttributes({ ceil_mode: 0, count_include_pad: 0, ...a }, x),
+  complete: (a, x) => pool({ ceil_mode: 0, count_include_pad: 0, ...a }, first(x)),
   infer: (x, a) => [pooled(x, a)],
 };

@@ -1,7 +1,6 @@
 import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { ints } from "../../graph/operators/index.ts";
-import { countedAlike, windowAttributes } from "../../graph/operators/windows.ts";
+import { countedAlike, poolAttributes } from "../../graph/operators/windows.ts";
 import { range } from "../../graph/shapes.ts";
 import type { Attributes } from "../../onnx/model.ts";
 import type { Composites } from "./use.ts";
@@ -26,8 +25,7 @@ export const windowPools: Composites = {
 /** The image without what no window sees, where that must go, and the attributes that go with it. */
 function cropped(g: Graph, x: Value, a: Attributes): { readonly image: Value; readonly attributes: Attributes } {
   const size = x.shape.slice(2);
-  const complete = windowAttributes({ ceil_mode: 0, ...a }, size, ints(a, "kernel_shape"));
-  const { cut, attributes } = countedAlike(size, complete);
+  const { cut, attributes } = countedAlike(size, poolAttributes({ ceil_mode: 0, ...a }, x));
   if (cut.every((pixels) => pixels === 0)) return { image: x, attributes };
   const ends = size.map((length, axis) => length - cut[axis]!);
   const axes = range(size.length).map((axis) => axis + 2);
