@@ -54,6 +54,7 @@ const cases: Checks = {
   ...indexing,
   And: logical("And", 2),
   Or: logical("Or", 2),
+  Xor: logical("Xor", 2),
   Not: logical("Not", 1),
   QuantizeLinear: quantizeLinear,
   MatMulInteger: matMulInteger,

@@ -14,6 +14,7 @@ import { reductions } from "./reductions.ts";
 import { resizes } from "./resize.ts";
 import { samplings } from "./sampling/index.ts";
 import type { Composites } from "./use.ts";
+import { windowPools } from "./window-pools.ts";
 
 /**
  * Operators that are written out in those of the graph, which have derivative rules: so these have derivatives as well.
@@ -29,6 +30,7 @@ export const composites: Composites = {
   ...recurrents,
   ...samplings,
   ...linearAlgebra,
+  ...windowPools,
   ...arrangements,
   ...resizes,
   ...attentions,

@@ -54,9 +54,12 @@ export const normalizations: Composites = {
       overChannels(g.reshape(g.expand(g.unsqueeze(value, [1]), [value.shape[0]!, perGroup]), [-1]), x[0]!.rank);
     return [g.add(g.mul(byGroup(use), channels(x[1]!)), channels(x[2]!))];
   },
+  // A vector of zeros stays one, and passes zeros back.
   LpNormalization: ({ g, x: [x], a }) => {
     const over = { axes: [number(a, "axis", -1)], keepDims: true };
-    return [g.div(x!, number(a, "p", 2) === 1 ? g.reduceSum(g.abs(x!), over) : g.reduceL2(x!, over))];
+    const norm = number(a, "p", 2) === 1 ? g.reduceSum(g.abs(x!), over) : g.reduceL2(x!, over);
+    const isZero = g.equal(norm, 0);
+    return [g.where(isZero, 0, g.div(x!, g.where(isZero, 1, norm)))];
   },
   SimplifiedLayerNormalization: ({ g, x: [x, scale], a }) => [
     g.mul(rootMeanSquareNormalized(g, x!, number(a, "axis", -1), number(a, "epsilon", 1e-5)), scale!),
