@@ -2,6 +2,7 @@ import type { Node, Value } from "../graph/index.ts";
 import { elementCount } from "../onnx/tensor.ts";
 import { AutodiffError } from "./errors.ts";
 import { rules } from "./rules.ts";
+import { selectors } from "./singular.ts";
 import { summedTo } from "./structured.ts";
 
 /**
@@ -27,6 +28,8 @@ export function gradients<const Wrt extends readonly Value[]>(
   const nodes = ancestors(loss);
   const needed = dependents(nodes, wrt);
   const cotangents = new Map<Value, Value>();
+  /** Cotangents that may be 0 because an operator left a value out. */
+  const masked = new Set<Value>();
   if (needed.has(loss)) cotangents.set(loss, g.expand(g.scalar(1, loss.dtype), loss.shape));
 
   for (const node of nodes.reverse()) {
@@ -40,13 +43,19 @@ export function gradients<const Wrt extends readonly Value[]>(
       throw new AutodiffError(`${node.op}: only its first output can be differentiated, but the loss uses ${which}.`);
     }
     const dy = dys.find((cotangent) => cotangent !== undefined)!;
-    const pullbacks = rule({ g, x: node.inputs, y: node.outputs[0]!, dy, ys: node.outputs, dys, a: node.attributes });
+    const isMasked = dys.some((cotangent) => cotangent && masked.has(cotangent));
+    const pullbacks = rule({
+      ...{ g, x: node.inputs, y: node.outputs[0]!, dy, ys: node.outputs, dys },
+      ...{ masked: isMasked, a: node.attributes },
+    });
     node.inputs.forEach((input, i) => {
       const pullback = pullbacks[i];
       if (!needed.has(input) || !pullback) return;
       const dx = summedTo(g, pullback(), input.shape);
       const sum = cotangents.get(input);
-      cotangents.set(input, sum ? g.add(sum, dx) : dx);
+      const total = sum ? g.add(sum, dx) : dx;
+      cotangents.set(input, total);
+      if (isMasked || selectors.has(node.op) || (sum && masked.has(sum))) masked.add(total);
     });
   }
   const derivatives = wrt.map((value) => cotangents.get(value) ?? g.zeros(value.dtype, value.shape));

@@ -1,6 +1,7 @@
 import type { Attributes, Graph, Value } from "../graph/index.ts";
 import { int, ints } from "../graph/operators/index.ts";
 import * as scatters from "./scatters.ts";
+import * as singular from "./singular.ts";
 import * as vjp from "./structured.ts";
 import * as windows from "./windows.ts";
 
@@ -15,6 +16,8 @@ export interface Step {
   readonly ys: readonly Value[];
   /** Cotangents of all outputs; undefined where the loss does not depend on one. */
   readonly dys: readonly (Value | undefined)[];
+  /** An operator behind this one selects among values (see `selectors`): dy may be 0 because one is left out. */
+  readonly masked: boolean;
   readonly a: Attributes;
 }
 
@@ -34,12 +37,14 @@ export const rules: Readonly<Record<string, Rule>> = {
   Add: ({ dy }) => [() => dy, () => dy],
   Sub: ({ g, dy }) => [() => dy, () => g.neg(dy)],
   Mul: ({ g, x: [a, b], dy }) => [() => g.mul(dy, b!), () => g.mul(dy, a!)],
-  Div: ({ g, x: [, b], y, dy }) => [() => g.div(dy, b!), () => g.neg(g.mul(g.div(dy, b!), y))],
-  // b a^(b-1) and y log a, both 0 at a = 0 where the plain formulas say 0 * infinity.
-  Pow: ({ g, x: [a, b], y, dy }) => [
-    () => g.mul(dy, g.mul(vjp.sameDType(g, b!, a!), g.pow(a!, g.where(g.equal(b!, 0), 1, g.sub(b!, 1))))),
-    () => g.mul(dy, g.mul(y, g.log(g.where(g.equal(a!, 0), 1, a!)))),
-  ],
+  Div: (step) => {
+    const { g, y, dy, x } = step;
+    const [, b] = x as readonly [Value, Value];
+    const guarded = (formula: Value): Value =>
+      singular.staysFromZero(b) ? formula : singular.unlessLeftOut(step, formula);
+    return [() => guarded(g.div(dy, b)), () => guarded(g.neg(g.mul(g.div(dy, b), y)))];
+  },
+  Pow: (step) => [() => vjp.powBase(step), () => vjp.powExponent(step)],
   Min: (step) => step.x.map((_, i) => () => vjp.shareAmongTies(step, i)),
   Max: (step) => step.x.map((_, i) => () => vjp.shareAmongTies(step, i)),
   Neg: ({ g, dy }) => [() => g.neg(dy)],
@@ -51,20 +56,35 @@ export const rules: Readonly<Record<string, Rule>> = {
   Sin: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Cos", [x!])[0]!)],
   Cos: ({ g, x: [x], dy }) => [() => g.neg(g.mul(dy, g.apply("Sin", [x!])[0]!))],
   Tan: ({ g, y, dy }) => [() => g.mul(dy, g.add(g.mul(y, y), 1))],
-  Asin: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.sub(1, g.mul(x!, x!))))],
-  Acos: ({ g, x: [x], dy }) => [() => g.neg(g.div(dy, g.sqrt(g.sub(1, g.mul(x!, x!)))))],
+  Asin: (step) => [() => singular.overRoot(step, ({ g }, square) => g.sub(1, square))],
+  Acos: (step) => [() => step.g.neg(singular.overRoot(step, ({ g }, square) => g.sub(1, square)))],
   Atan: ({ g, x: [x], dy }) => [() => g.div(dy, g.add(g.mul(x!, x!), 1))],
   Sinh: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Cosh", [x!])[0]!)],
   Cosh: ({ g, x: [x], dy }) => [() => g.mul(dy, g.apply("Sinh", [x!])[0]!)],
   Asinh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.add(g.mul(x!, x!), 1)))],
-  Acosh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sqrt(g.sub(g.mul(x!, x!), 1)))],
-  Atanh: ({ g, x: [x], dy }) => [() => g.div(dy, g.sub(1, g.mul(x!, x!)))],
+  Acosh: (step) => [() => singular.overRoot(step, ({ g }, square) => g.sub(square, 1))],
+  Atanh: (step) => {
+    const { g, x, dy } = step;
+    return [() => singular.unlessLeftOut(step, g.div(dy, g.sub(1, g.mul(x[0]!, x[0]!))))];
+  },
   // a - b quotient, whose quotient is a step.
   Mod: ({ g, x: [a, b], y, dy }) => [() => dy, () => g.neg(g.mul(dy, g.div(g.sub(a!, y), b!)))],
-  Sqrt: ({ g, y, dy }) => [() => g.div(g.mul(dy, half), y)],
-  Reciprocal: ({ g, y, dy }) => [() => g.neg(g.mul(dy, g.mul(y, y)))],
-  Exp: ({ g, y, dy }) => [() => g.mul(dy, y)],
-  Log: ({ g, x: [x], dy }) => [() => g.div(dy, x!)],
+  Sqrt: (step) => [() => singular.dividedUnlessZero(step, step.g.mul(step.dy, half), step.y, step.x[0]!)],
+  Reciprocal: (step) => {
+    const { g, y, dy, x } = step;
+    const formula = (): Value => g.neg(g.mul(dy, g.mul(y, y)));
+    return [() => (singular.staysFromZero(x[0]!) ? formula() : singular.unlessLeftOut(step, formula()))];
+  },
+  Exp: (step) => {
+    const { g, y, dy, x } = step;
+    const formula = (): Value => g.mul(dy, y);
+    return [() => (singular.staysBelowOverflow(x[0]!) ? formula() : singular.unlessLeftOut(step, formula()))];
+  },
+  Log: (step) => {
+    const { g, dy, x } = step;
+    const formula = (): Value => g.div(dy, x[0]!);
+    return [() => (singular.staysFromZero(x[0]!) ? formula() : singular.unlessLeftOut(step, formula()))];
+  },
   Clip: ({ g, x: [x], y, dy }) => [() => g.where(g.equal(x!, y), dy, 0)],
 
   // Activations
@@ -74,11 +94,19 @@ export const rules: Readonly<Record<string, Rule>> = {
   Softplus: ({ g, x: [x], dy }) => [() => g.mul(dy, g.sigmoid(x!))],
   Erf: ({ g, x: [x], dy }) => [() => g.mul(dy, g.mul(g.exp(g.neg(g.mul(x!, x!))), 2 * invSqrtPi))],
   Gelu: (step) => [() => step.g.mul(step.dy, vjp.geluDerivative(step))],
-  Softmax: ({ g, y, dy, a }) => [
-    () => g.mul(y, g.sub(dy, g.reduceSum(g.mul(dy, y), { axes: [int(a, "axis")], keepDims: true }))),
+  Softmax: (step) => [
+    () => {
+      const { g, dy, a } = step;
+      const y = singular.selectedRows(step);
+      return g.mul(y, g.sub(dy, g.reduceSum(g.mul(dy, y), { axes: [int(a, "axis")], keepDims: true })));
+    },
   ],
-  LogSoftmax: ({ g, y, dy, a }) => [
-    () => g.sub(dy, g.mul(g.exp(y), g.reduceSum(dy, { axes: [int(a, "axis")], keepDims: true }))),
+  LogSoftmax: (step) => [
+    () => {
+      const { g, dy, a } = step;
+      const sum = g.reduceSum(dy, { axes: [int(a, "axis")], keepDims: true });
+      return g.sub(dy, g.mul(g.exp(singular.selectedRows(step)), sum));
+    },
   ],
 
   // Comparison, logic, selection
@@ -138,7 +166,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   // Shape
   Identity: ({ dy }) => [() => dy],
   Cast: ({ g, x: [x], dy }) => [() => g.cast(dy, x!.dtype)],
-  Reshape: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
+  Reshape: ({ g, x: [x], dy }) => [() => vjp.backInto(g, dy, x!)],
   Flatten: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
   Squeeze: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],
   Unsqueeze: ({ g, x: [x], dy }) => [() => g.reshape(dy, x!.shape)],

@@ -6,6 +6,7 @@ import { int, ints } from "../graph/operators/index.ts";
 import { product, range } from "../graph/shapes.ts";
 import { AutodiffError } from "./errors.ts";
 import type { Step } from "./rules.ts";
+import { isTameAtZero, unlessLeftOut } from "./singular.ts";
 
 export const inverse = (perm: readonly number[]): readonly number[] =>
   range(perm.length).map((axis) => perm.indexOf(axis));
@@ -21,7 +22,30 @@ export function partialSums(sizes: readonly number[]): readonly number[] {
   return sums;
 }
 
+/** In a shape, 0 stands for the size that was there before: what has no elements has zeros for a cotangent anyway. */
+export const backInto = (g: Graph, dy: Value, x: Value): Value =>
+  x.shape.includes(0) ? g.zeros(x.dtype, x.shape) : g.reshape(dy, x.shape);
+
 export const sameDType = (g: Graph, x: Value, like: Value): Value => g.cast(x, like.dtype);
+
+/** b a^(b-1), which is 0 for b = 0, and taken for 0 where it is infinite: at a = 0, for b below 1. */
+export function powBase({ g, x: [a, b], dy }: Step): Value {
+  const power = g.pow(a!, g.where(g.equal(b!, 0), 1, g.sub(b!, 1)));
+  const slope = g.mul(dy, g.mul(sameDType(g, b!, a!), power));
+  if (isTameAtZero(b!)) return slope;
+  return g.where(g.and(g.equal(a!, 0), g.apply("Less", [b!, g.scalar(1, b!.dtype)])[0]!), 0, slope);
+}
+
+/** y log a, 0 at a = 0. */
+export function powExponent(step: Step): Value {
+  const {
+    g,
+    x: [a],
+    y,
+    dy,
+  } = step;
+  return unlessLeftOut(step, g.mul(dy, g.mul(y, g.log(g.where(g.equal(a!, 0), 1, a!)))));
+}
 
 /** A reduction's result brought back to the rank of its input, with size 1 on the reduced axes. */
 export function restoreAxes(g: Graph, reduced: Value, x: Value, a: Attributes): Value {

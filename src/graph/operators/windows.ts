@@ -36,19 +36,58 @@ function halves(totals: readonly number[], moreBefore: boolean): readonly number
   return [...before, ...totals.map((total, axis) => total - before[axis]!)];
 }
 
+/** Windows along one axis. */
+interface Windows {
+  readonly count: number;
+  /** One more would come of rounding up, but would begin behind the image: ONNX's inference counts it, kernels do not. */
+  readonly isOneLess: boolean;
+  /** Padding behind the image with which the last window ends where the padded image does; negative where that is within the image. */
+  readonly after: number;
+}
+
 /** Windows that fit along each axis; under `ceil_mode` also one that hangs over the end, if it begins before it. */
-export function windowCounts({ shape }: Value, a: Attributes): readonly number[] {
-  const size = shape.slice(2);
+function windowsOf(size: readonly number[], a: Attributes): readonly Windows[] {
   return size.map((length, axis) => {
     const [before, after] = [ints(a, "pads")[axis]!, ints(a, "pads")[axis + size.length]!];
     const [reach, stride] = [windowReach(a, axis), ints(a, "strides")[axis]!];
     const padded = length + before + after;
     if (padded < reach) mismatch(`kernel reaches ${reach} pixels, the padded image has ${padded}`);
     const strides = (padded - reach) / stride;
-    if (!a.ceil_mode) return Math.floor(strides) + 1;
-    const count = Math.ceil(strides) + 1;
-    return (count - 1) * stride >= length + before ? count - 1 : count;
+    const most = a.ceil_mode ? Math.ceil(strides) + 1 : Math.floor(strides) + 1;
+    const isOneLess = !!a.ceil_mode && (most - 1) * stride >= length + before;
+    const count = isOneLess ? most - 1 : most;
+    return { count, isOneLess, after: (count - 1) * stride + reach - length - before };
   });
+}
+
+export const windowCounts = ({ shape }: Value, a: Attributes): readonly number[] =>
+  windowsOf(shape.slice(2), a).map(({ count }) => count);
+
+/**
+ * Pooling whose windows ONNX's inference and kernels count alike: where rounding up would count one that begins behind the
+ * image, it rounds down, as padding has it. Where another axis forbids that, some of the image's end is to be cut off first.
+ *
+ * @param size of the image
+ * @param a complete attributes
+ * @returns pixels to cut off the end of each axis, and the attributes then
+ */
+export function countedAlike(
+  size: readonly number[],
+  a: Attributes,
+): { readonly cut: readonly number[]; readonly attributes: Attributes } {
+  const windows = windowsOf(size, a);
+  const none = size.map(() => 0);
+  if (windows.every(({ isOneLess }) => !isOneLess)) return { cut: none, attributes: a };
+  const [before, after] = [ints(a, "pads").slice(0, size.length), ints(a, "pads").slice(size.length)];
+  const hangs = windows.some((one, axis) => one.after > after[axis]!);
+  const isTooWide = windows.some((one, axis) => one.after >= ints(a, "kernel_shape")[axis]!);
+  if (!(hangs && a.count_include_pad) && !isTooWide) {
+    const pads = [...before, ...windows.map((one) => Math.max(0, one.after))];
+    return { cut: none, attributes: { ...a, ceil_mode: 0, pads } };
+  }
+  const cut = windows.map((one) => (one.isOneLess ? Math.max(0, -one.after) : 0));
+  const pads = windows.map((one, axis) => (one.isOneLess ? Math.max(0, one.after) : after[axis]!));
+  return { cut, attributes: { ...a, pads: [...before, ...pads] } };
 }
 
 export const conv: Operator = {
@@ -79,7 +118,16 @@ export const convTranspose: Operator = {
     const strides = ints(complete, "strides");
     const out = (wanted as readonly number[] | undefined) ?? size.map((length, axis) => length * strides[axis]!);
     const totals = size.map((_, axis) => transposedSize(complete, size, axis) - out.at(axis - size.length)!);
-    return { ...complete, pads: halves(totals, auto_pad !== "SAME_UPPER") };
+    const pads = halves(
+      totals.map((total) => Math.max(0, total)),
+      auto_pad !== "SAME_UPPER",
+    );
+    if (wanted === undefined) return { ...complete, pads };
+    // What is wanted beyond what the windows cover are rows at the end that a stride skipped.
+    const output_padding = totals.map((total, axis) => ints(complete, "output_padding")[axis]! + Math.max(0, -total));
+    if (output_padding.some((rows, axis) => rows > 0 && rows >= strides[axis]!))
+      mismatch(`an output of [${out}] is larger than what [${size}] can be made of by strides of [${strides}]`);
+    return { ...complete, output_padding, pads };
   },
   infer: (x, a) => {
     const dtype = floatDType(x);
@@ -109,10 +157,7 @@ function pooled(x: readonly Value[], a: Attributes): ValueType {
 
 /** Largest elements of windows, and where they stand in the flattened image. */
 export const maxPool: Operator = {
-  complete: ({ storage_order: _, ...a }, x) => ({
-    ceil_mode: 0,
-    ...poolAttributes(a, first(x)),
-  }),
+  complete: ({ storage_order: _, ...a }, x) => pool({ ceil_mode: 0, ...a }, first(x)),
   infer: (x, a) => {
     const { dtype, shape } = pooled(x, a);
     return [
@@ -126,7 +171,15 @@ export const maxPool: Operator = {
 export const poolAttributes = (a: Attributes, image: Value): Attributes =>
   windowAttributes(a, image.shape.slice(2), ints(a, "kernel_shape"));
 
+/** The same, where its windows are counted alike by all. */
+function pool(a: Attributes, image: Value): Attributes {
+  const { cut, attributes } = countedAlike(image.shape.slice(2), poolAttributes(a, image));
+  if (cut.some((pixels) => pixels > 0))
+    mismatch(`with ceil_mode, a window would begin behind the image: cut [${cut}] pixels off its end first`);
+  return attributes;
+}
+
 export const averagePool: Operator = {
-  complete: (a, x) => ({ ceil_mode: 0, count_include_pad: 0, ...poolAttributes(a, first(x)) }),
+  complete: (a, x) => pool({ ceil_mode: 0, count_include_pad: 0, ...a }, first(x)),
   infer: (x, a) => [pooled(x, a)],
 };

@@ -2,21 +2,24 @@ import type { Graph, Value } from "../../graph/index.ts";
 import { axisIn, range } from "../../graph/shapes.ts";
 import { type Composites, number } from "./use.ts";
 
+/** What exponentials of negative parts are of: they do not overflow. */
+const negativePart = (x: Value): Value => x.graph.apply("Clip", [x], { max: 0 })[0]!;
+
 /** Element-wise functions. */
 export const activations: Composites = {
   LeakyRelu: ({ g, x: [x], a }) => [g.where(g.greater(x!, 0), x!, g.mul(x!, number(a, "alpha", 0.01)))],
   PRelu: ({ g, x: [x, slope] }) => [g.where(g.greater(x!, 0), x!, g.mul(x!, slope!))],
   Elu: ({ g, x: [x], a }) => {
-    const below = g.where(g.greater(x!, 0), 0, x!);
+    const below = negativePart(x!);
     return [g.where(g.greater(x!, 0), x!, g.mul(g.sub(g.exp(below), 1), number(a, "alpha", 1)))];
   },
   Celu: ({ g, x: [x], a }) => {
     const alpha = number(a, "alpha", 1);
-    const below = g.where(g.greater(x!, 0), 0, x!);
+    const below = negativePart(x!);
     return [g.where(g.greater(x!, 0), x!, g.mul(g.sub(g.exp(g.div(below, alpha)), 1), alpha))];
   },
   Selu: ({ g, x: [x], a }) => {
-    const below = g.where(g.greater(x!, 0), 0, x!);
+    const below = negativePart(x!);
     const tail = g.mul(g.sub(g.exp(below), 1), number(a, "alpha", 1.6732632423543772));
     return [g.mul(g.where(g.greater(x!, 0), x!, tail), number(a, "gamma", 1.0507009873554805))];
   },

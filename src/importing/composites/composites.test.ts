@@ -285,6 +285,22 @@ const cases: readonly Case[] = [
     attributes: opset < 14 ? {} : { training_mode: 1 },
   })),
 
+  ...["MaxPool", "AveragePool"].map((op) => ({
+    ...{ op, shapes: [image], attributes: { kernel_shape: [2, 3], strides: [2, 2], ceil_mode: 1 } },
+    kinks: "inside" as const,
+  })),
+  // Larger than what the windows cover, as large, smaller; and what a stride does not reach.
+  ...[
+    [11, 19],
+    [10, 16],
+    [8, 9],
+  ].map((output_shape) => ({
+    ...{ op: "ConvTranspose", shapes: [image, [4, 2, 2, 2], [2]], attributes: { strides: [2, 3], output_shape } },
+  })),
+  ...["SAME_UPPER", "SAME_LOWER"].map((auto_pad) => ({
+    ...{ op: "ConvTranspose", shapes: [image, [4, 2, 1, 2], [2]], attributes: { strides: [2, 3], auto_pad } },
+  })),
+
   // As opsets before 11 had them.
   { op: "Upsample", opset: 7, shapes: [image], attributes: { scales: [1, 1, 2, 3] }, kinks: "inside" },
   { op: "Upsample", opset: 9, shapes: [image], constants: { 1: floats(1, 1, 2, 1.5) }, attributes: { mode: "linear" } },

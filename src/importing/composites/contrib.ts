@@ -1,5 +1,6 @@
 import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
+import { range } from "../../graph/shapes.ts";
 import type { Attributes } from "../../onnx/model.ts";
 import { activations } from "./activations.ts";
 import { rootMeanSquareNormalized } from "./normalization.ts";
@@ -26,11 +27,14 @@ export const contrib: Composites = {
     const [result] = g.apply("Gemm", operands, attributes);
     return [activated(g, result!, activation, [activation_alpha, activation_beta])];
   },
-  "com.microsoft:FusedConv": ({ g, x: [image, weight, bias, added], a }) => {
-    const { activation, activation_params, ...attributes } = a;
-    const [result] = g.apply("Conv", bias ? [image!, weight!, bias] : [image!, weight!], attributes);
-    const sum = added ? g.add(result!, added) : result!;
-    return [activated(g, sum, activation, (activation_params as readonly number[] | undefined) ?? [])];
+  "com.microsoft:FusedConv": ({ g, x: [image, weight, bias, added], a }) => [
+    fusedConvolution(g, [image!, weight!, bias, added], a),
+  ],
+  // Image and what is added have their channels last; the weight is as ever.
+  "com.microsoft:NhwcFusedConv": ({ g, x: [image, weight, bias, added], a }) => {
+    const first = (value: Value): Value => g.transpose(value, [0, value.rank - 1, ...range(value.rank - 1).slice(1)]);
+    const result = fusedConvolution(g, [first(image!), weight!, bias, added && first(added)], a);
+    return [g.transpose(result, [0, ...range(result.rank).slice(2), 1])];
   },
   "com.microsoft:SkipLayerNormalization": (use) => {
     const { g, x, a } = use;
@@ -46,6 +50,17 @@ export const contrib: Composites = {
     return [g.mul(normalized, x[2]!), sum, sum, sum];
   },
 };
+
+/** A convolution, what is added to it, and a function of the sum. */
+function fusedConvolution(
+  g: Graph,
+  [image, weight, bias, added]: readonly [Value, Value, Value | undefined, Value | undefined],
+  { activation, activation_params, ...attributes }: Attributes,
+): Value {
+  const [result] = g.apply("Conv", bias ? [image, weight, bias] : [image, weight], attributes);
+  const sum = added ? g.add(result!, added) : result!;
+  return activated(g, sum, activation, (activation_params as readonly number[] | undefined) ?? []);
+}
 
 /** Input, skip connection and bias together; statistics between the outputs are not made, as only training reads them. */
 function skipped({ g, x: [x, skip, , , bias] }: Use): Value {
@@ -74,6 +89,7 @@ function activated(
       })[0]!;
     case "LeakyRelu":
     case "HardSigmoid":
+    case "HardSwish":
       return activations[name]!({ g, x: [x], a })[0]!;
     default:
       return mismatch(`the activation ${name} is not supported`);

@@ -21,6 +21,20 @@ export const normalizations: Composites = {
     const running = (old: Value, batch: Value): Value => g.add(g.mul(old, momentum), g.mul(batch, 1 - momentum));
     return [apply(ofBatch, spread), running(mean!, ofBatch), running(variance!, spread)];
   },
+  // Its statistics as values of their own, so that they have derivatives; nothing of them is left where nobody reads them.
+  LayerNormalization: ({ g, x: [x, scale, bias], a }) => {
+    const axis = axisIn(number(a, "axis", -1), x!.rank);
+    const epsilon = number(a, "epsilon", 1e-5);
+    const over = { axes: range(x!.rank).slice(axis), keepDims: true };
+    const mean = g.reduceMean(x!, over);
+    const centred = g.sub(x!, mean);
+    const variance = g.reduceMean(g.mul(centred, centred), over);
+    return [
+      g.layerNormalization(x!, scale!, bias, { axis, epsilon }),
+      mean,
+      g.reciprocal(g.sqrt(g.add(variance, epsilon))),
+    ];
+  },
   InstanceNormalization: ({ g, x: [x, scale, bias], a }) => {
     const normalized = standardized(g, x!, range(x!.rank).slice(2), number(a, "epsilon", 1e-5));
     return [g.add(g.mul(normalized, overChannels(scale!, x!.rank)), overChannels(bias!, x!.rank))];
@@ -40,9 +54,12 @@ export const normalizations: Composites = {
       overChannels(g.reshape(g.expand(g.unsqueeze(value, [1]), [value.shape[0]!, perGroup]), [-1]), x[0]!.rank);
     return [g.add(g.mul(byGroup(use), channels(x[1]!)), channels(x[2]!))];
   },
+  // A vector of zeros stays one, and passes zeros back.
   LpNormalization: ({ g, x: [x], a }) => {
     const over = { axes: [number(a, "axis", -1)], keepDims: true };
-    return [g.div(x!, number(a, "p", 2) === 1 ? g.reduceSum(g.abs(x!), over) : g.reduceL2(x!, over))];
+    const norm = number(a, "p", 2) === 1 ? g.reduceSum(g.abs(x!), over) : g.reduceL2(x!, over);
+    const isZero = g.equal(norm, 0);
+    return [g.where(isZero, 0, g.div(x!, g.where(isZero, 1, norm)))];
   },
   SimplifiedLayerNormalization: ({ g, x: [x, scale], a }) => [
     g.mul(rootMeanSquareNormalized(g, x!, number(a, "axis", -1), number(a, "epsilon", 1e-5)), scale!),

@@ -7,10 +7,6 @@ import { type Composites, number } from "./use.ts";
 
 /** Pools beyond those that the graph has, and their inverses. */
 export const pools: Composites = {
-  MaxPool: ({ g, x: [x], a: { storage_order, ...a } }) => {
-    const [largest, places] = g.apply("MaxPool", [x!], a);
-    return [largest!, storage_order === 1 ? columnMajor(g, places!, x!.shape.slice(2)) : places!];
-  },
   GlobalLpPool: ({ g, x: [x], a }) => {
     const p = number(a, "p", 2);
     const over = { axes: range(x!.rank).slice(2), keepDims: true };
@@ -63,20 +59,6 @@ export const pools: Composites = {
     return [g.reshape(y!, [n, rows / elements, ...image!])];
   },
 };
-
-/** Places in images that are counted along the last axis first, counted along the first axis first. */
-function columnMajor(g: Graph, places: Value, sizes: readonly number[]): Value {
-  const whole = g.scalar(product(sizes), "int64");
-  const [own] = g.apply("Mod", [places, whole], {});
-  let [rest, at] = [own!, g.sub(places, own!)];
-  for (const axis of range(sizes.length).toReversed()) {
-    const size = g.scalar(sizes[axis]!, "int64");
-    const [index] = g.apply("Mod", [rest, size], {});
-    rest = g.div(rest, size);
-    at = g.add(at, g.mul(index!, product(sizes.slice(0, axis))));
-  }
-  return at;
-}
 
 function power(g: Graph, x: Value, p: number): Value {
   if (p === 1) return g.abs(x);

@@ -9,10 +9,11 @@ export const reductions: Composites = {
   ReduceSumSquare: ({ g, x: [x], a }) => [sum(g, g.mul(x!, x!), a)],
   ReduceLogSum: ({ g, x: [x], a }) => [g.log(sum(g, x!, a))],
   ReduceLogSumExp: ({ g, x: [x], a }) => {
-    // Less the largest, so that no exponential overflows.
-    const [largest] = g.apply("ReduceMax", [x!], { ...a, keepdims: 1 });
-    const rest = g.log(sum(g, g.exp(g.sub(x!, largest!)), a));
-    return [g.add(rest, g.reshape(largest!, rest.shape))];
+    // Less the largest, so that no exponential overflows; of infinities, nothing is subtracted.
+    const [most] = g.apply("ReduceMax", [x!], { ...a, keepdims: 1 });
+    const largest = g.where(g.equal(g.abs(most!), Number.POSITIVE_INFINITY), 0, most!);
+    const rest = g.log(sum(g, g.exp(g.sub(x!, largest)), a));
+    return [g.add(rest, g.reshape(largest, rest.shape))];
   },
   ReduceProd: ({ g, x: [x], a }) => {
     const axes = axesIn(a.axes as readonly number[] | undefined, x!.rank);

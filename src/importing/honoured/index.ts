@@ -1,3 +1,4 @@
+import { blockedRows } from "./blocked.ts";
 import { contribRows } from "./contrib.ts";
 import { controlRows } from "./control.ts";
 import { quantizedRows } from "./quantized.ts";
@@ -6,4 +7,11 @@ import type { Rows } from "./row.ts";
 import { standardRows } from "./standard.ts";
 
 /** Every operator that a file may have, and what of it is honoured. */
-export const rows: Rows = { ...standardRows, ...controlRows, ...recurrentRows, ...contribRows, ...quantizedRows };
+export const rows: Rows = {
+  ...standardRows,
+  ...controlRows,
+  ...recurrentRows,
+  ...contribRows,
+  ...quantizedRows,
+  ...blockedRows,
+};

@@ -130,8 +130,7 @@ export const standardRows: Rows = {
   MaxPool: {
     inputs: "X",
     outputs: "Y Indices",
-    attributes: `${windows} ceil_mode`,
-    only: { storage_order: [0, 1] },
+    attributes: `${windows} ceil_mode storage_order`,
   },
   MaxUnpool: { inputs: "X I output_shape?", attributes: "kernel_shape! pads strides" },
   Mean: variadic,

@@ -34,7 +34,9 @@ export function floatModel(model: OnnxModel): OnnxModel | undefined {
   const added = new Map([...graph.initializers, ...tensors]);
   const used = new Set([...namesRead(nodes), ...outputs]);
   const initializers = new Map([...added].filter(([name]) => used.has(name)));
-  return { ...model, graph: { ...graph, nodes, initializers, valueInfo: [] } };
+  // Files of old format versions list their initializers among the inputs: those that are gone are none.
+  const inputs = graph.inputs.filter(({ name }) => initializers.has(name) || !graph.initializers.has(name));
+  return { ...model, graph: { ...graph, nodes, inputs, initializers, valueInfo: [] } };
 }
 
 const isQuantized = (node: OnnxNode): boolean => rewriteOf(node) !== undefined;

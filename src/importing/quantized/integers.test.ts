@@ -372,6 +372,18 @@ describe("refused", () => {
   });
 });
 
+test("scales that an old file lists among its inputs are no inputs", async () => {
+  const held = { ...settings };
+  const nodes: readonly SmallNode[] = [
+    ["QuantizeLinear", "x s z", "q"],
+    ["DequantizeLinear", "q s z", "y"],
+  ];
+  const listed = { s: [] as const, z: { dtype: "uint8", shape: [] } as const };
+  const model = smallModel({ nodes, inputs: { x: [5], ...listed }, held });
+  expect([...importModel(model).inputs.keys()]).toEqual(["x"]);
+  expect((await imported(model, { x: f32([-9, -1, 0, 1, 9]) })).y).toEqual([-4, -1, 0, 1, 127 / 32]);
+});
+
 test("one weight under two scales is two weights", () => {
   const nodes: readonly SmallNode[] = [
     ["DequantizeLinear", "x s z", "f"],

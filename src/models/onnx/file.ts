@@ -12,8 +12,9 @@ export interface OnnxFile {
   /** The files beside it that hold tensors of it, as it names them; all lie in or below its folder. */
   readonly external: readonly string[];
   readonly model: OnnxModel;
-  /** The file is quantised, and `model` has another graph: one of float32. */
   readonly quantized: boolean;
+  /** `model` has another graph than the file: one of float32, with functions written out, in ONNX's order. */
+  readonly rewritten: boolean;
 }
 
 /** Protobuf's own limit. */

@@ -3,10 +3,12 @@ import { usualFraming } from "../../framing.ts";
 import { GraphError } from "../../graph/errors.ts";
 import { Graph } from "../../graph/index.ts";
 import { weightNames } from "../../importing/weights.ts";
+import type { OnnxModel } from "../../onnx/index.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { Normalization } from "../encoder.ts";
 import type { Stated } from "../preprocessing/index.ts";
 import type { TextTower } from "../text/text-tower.ts";
+import { keepsImagesApart, type Placed } from "./apart.ts";
 import { embeddingOutput } from "./embedding-output.ts";
 import { OnnxEncoder, type OnnxParts } from "./encoder.ts";
 import type { OnnxFile } from "./file.ts";
@@ -53,7 +55,8 @@ export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncod
   const found = onceAnImage(embeddingOutput(file.model, hints), { file, input, imageSize });
   if (found.note !== undefined) details.onNote?.(found.note);
   const source = { file, input, output: found.name, imageSize };
-  const oneAtATime = input.batch === 1 && !takes(source, 2);
+  refuseTraining(file.model);
+  const oneAtATime = (input.batch ?? 1) === 1 && !takesSeveral(source);
   const { embeddingSize, weights } = attempt(source, oneAtATime ? 1 : 2);
   const parameters = new Map([...weights].filter(([name]) => isTrained(name)));
   if (parameters.size === 0)
@@ -87,20 +90,34 @@ function sizeOf(side: number | undefined, wanted: number | undefined, { source, 
 
 type Source = Pick<OnnxParts, "file" | "input" | "output" | "imageSize">;
 
-function takes(source: Source, images: number): boolean {
+/** Whether the graph takes images together and keeps them apart: a file may fix one in its reshapes, whatever its input says. */
+function takesSeveral(source: Source): boolean {
   try {
-    attempt(source, images);
-    return true;
+    return keepsImagesApart(attempt(source, 2), attempt(source, 3));
   } catch {
     return false;
   }
+}
+
+/** Statistics of a batch would make an embedding depend on the images beside it. */
+function refuseTraining({ graph: { nodes }, opsets }: OnnxModel): void {
+  const inTraining = nodes.find((node) => {
+    const { op, attributes, outputs } = node;
+    const isOld = (opsets.get("") ?? 0) < 14 && outputs.slice(1).some((name) => name !== "");
+    return op === "BatchNormalization" && (attributes.training_mode?.value === 1 || isOld);
+  });
+  if (inTraining)
+    throw new UsageError(
+      `${inTraining.name || inTraining.outputs[0]} is a BatchNormalization in training mode, by which an embedding depends on ` +
+        "the other images of its batch: export the model in evaluation mode (in PyTorch, model.eval() before the export).",
+    );
 }
 
 /** Builds the graph once: what the embedding is then known to need. */
 function attempt(
   source: Source,
   images: number,
-): { readonly embeddingSize: number; readonly weights: ReadonlyMap<string, Tensor<"float32">> } {
+): Placed & { readonly embeddingSize: number; readonly weights: ReadonlyMap<string, Tensor<"float32">> } {
   const graph = new Graph();
   const { imageSize, file } = source;
   const names = weightNames(file.model);
@@ -112,7 +129,7 @@ function attempt(
       weights.set(name, tensor as Tensor<"float32">);
       return graph.constant(tensor);
     });
-    return { embeddingSize: rows.shape[1]!, weights };
+    return { images, pixels, rows, embeddingSize: rows.shape[1]!, weights };
   } catch (cause) {
     if (!(cause instanceof GraphError || cause instanceof UsageError)) throw cause;
     throw new UsageError(`With images of ${imageSize} pixels its graph cannot be built: ${cause.message}`, { cause });

@@ -13,8 +13,8 @@ import { onnxFiles } from "./onnx-files.ts";
 
 /**
  * An encoder that came as an ONNX file, as the same file with other weights: graph, names, symbolic axes and opset are
- * byte for byte what they were. A quantised one is written in float32, as no weights of its own could be put into it; so is one
- * with functions of its own, which are written out. Settings and tokeniser that lay with it go along.
+ * byte for byte what they were. One that is understood as another graph (quantised, with functions of its own, optimised for one
+ * processor) is written as that, in float32. Settings and tokeniser that lay with it go along.
  */
 export function* onnxEncoderFiles(encoder: Encoder): Iterable<SavedFile> {
   if (!(encoder instanceof OnnxEncoder)) throw new LoreError(`${encoder.name} did not come as an ONNX file.`);
@@ -28,7 +28,7 @@ export function* onnxEncoderFiles(encoder: Encoder): Iterable<SavedFile> {
   yield jsonFile(onnxSettingsName, { output });
   if (text instanceof OnnxText) yield* onnxFiles("onnx/text_model.onnx", text);
   const values = new Map([...parameters].map(([name, { data }]) => [name, data]));
-  if (file.quantized || file.model.inlined) {
+  if (file.rewritten) {
     yield* onnxFiles(`onnx/${basename(file.path)}`, withWeights(file.model, parameters));
     return;
   }

@@ -34,7 +34,7 @@ function modelOf({ op: name, opset = 21, operands, attributes = {}, outputs = [0
       name: "",
       nodes: [{ op, domain, name: "node", inputs: names, outputs: made, attributes }],
       inputs,
-      outputs: outputs.map((i) => ({ name: `y${i}`, dtype: "float32", shape: [], unranked: true })),
+      outputs: outputs.map((i) => ({ name: `y${i}`, dtype: "float32", shape: [], unranked: true, untyped: true })),
       initializers: new Map(held),
     },
   };

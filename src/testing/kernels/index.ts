@@ -1,5 +1,6 @@
 import { attention } from "./attention.ts";
 import type { KernelCase } from "./case.ts";
+import { contrib } from "./contrib.ts";
 import { indexing } from "./indexing.ts";
 import { losses, lossesWithProbabilities } from "./losses.ts";
 import { opsets } from "./opsets.ts";
@@ -12,6 +13,7 @@ export type { KernelCase } from "./case.ts";
 /** Uses of operators that the importer writes out, each held against ONNX Runtime's own kernel. */
 export const kernelCases: readonly KernelCase[] = [
   ...attention,
+  ...contrib,
   ...indexing,
   ...losses,
   ...lossesWithProbabilities,

@@ -31,6 +31,8 @@ export const pools: readonly KernelCase[] = [
   use("LRN", ["2 4 3 2"], { size: int(5) }),
   use("MeanVarianceNormalization", ["2 3 4 5"]),
   use("MeanVarianceNormalization", ["2 3 4"], { axes: ints(1, 2) }),
+  use("LayerNormalization", ["2 3 4", "4", "4"], {}, { outputs: [0, 1, 2] }),
+  use("LayerNormalization", ["2 3 4", "3 4"], { axis: int(1), epsilon: float(0.1) }, { outputs: [0, 2] }),
   use("RMSNormalization", ["2 3 4", "4"], {}, { opset: 23 }),
   use("RMSNormalization", ["2 3 4", "3 4"], { axis: int(1), epsilon: float(0.1) }, { opset: 23 }),
 

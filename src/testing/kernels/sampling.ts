@@ -38,6 +38,12 @@ export const sampling: readonly KernelCase[] = [
   aligned({ sampling_ratio: int(2) }),
   aligned({ spatial_scale: float(0.5) }),
   aligned({ sampling_ratio: int(2), mode: word("max") }),
+  use(
+    "RoiAlign",
+    ["1 2 6 7", "2 4", i64([0, 0])],
+    { output_height: int(1), output_width: int(2), sampling_ratio: int(1) },
+    { low: 0.5, high: 4.5 },
+  ),
   aligned({ sampling_ratio: int(2), coordinate_transformation_mode: word("output_half_pixel") }),
   aligned({ spatial_scale: float(0.25) }, 10),
   deformed(["1 2 4 4", "2 2 2 3", "1 12 3 1"], { pads: ints(0, 0, 0, 0), strides: ints(1, 2) }),
