@@ -102,7 +102,11 @@ export interface ReadFlags {
 
 export function withReadFlags(command: Command, batch: number): Command {
   return command
-    .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
+    .option(
+      "--image-size <n>",
+      "side of the input in pixels; what images are resized to before they are cut scales in proportion (default: the encoder's own)",
+      parseCount,
+    )
     .option("--batch <n>", "images a batch", parseCount, batch)
     .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
     .option("--strict", "stop at the first file that is no image, instead of skipping it");
