@@ -84,7 +84,7 @@ async function measured(
   { device, threads, images, steps }: Flags,
 ) {
   const options = { precision, device, threads };
-  const tensors = await computed(encoder, await firstImages(train, encoder.imageSize), options);
+  const tensors = await computed(encoder, await firstImages(train, encoder), options);
   const attack = pgd({ epsilon: 1 / 255, steps: 10 });
   const { clean, attacks } = await evaluate(encoder, val, { ...options, attacks: [attack], limit: images });
   const curve: StepMetrics[] = [];
@@ -99,8 +99,8 @@ async function measured(
   return { tensors, accuracies: [clean, attacks[0]!.accuracy], curve };
 }
 
-async function firstImages(source: ImageSource, size: number): Promise<Float32Array> {
-  for await (const { pixels } of openBatches(source, { batch, size, order: range(batch) })) return pixels;
+async function firstImages(source: ImageSource, { framing }: Encoder): Promise<Float32Array> {
+  for await (const { pixels } of openBatches(source, { batch, framing, order: range(batch) })) return pixels;
   throw new UsageError("There are no training images.");
 }
 

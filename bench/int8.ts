@@ -65,10 +65,10 @@ async function meanDistance(
 ): Promise<number> {
   const options = { microBatch: batch, weightDecay: 0, seed: 0, threads };
   const step = await TrainingStep.create(encoder, fare({ epsilon, attack }), options);
-  const [size, order] = [encoder.imageSize, range(Math.min(images, source.items.length))];
+  const order = range(Math.min(images, source.items.length));
   let sum = 0;
   let count = 0;
-  for await (const { pixels, ids } of openBatches(source, { size, batch, order })) {
+  for await (const { pixels, ids } of openBatches(source, { framing: encoder.framing, batch, order })) {
     // A learning rate of 0: the weights stay.
     const { advDistance } = await step.run(pixels, [count], () => 0);
     sum += ids.length * advDistance;

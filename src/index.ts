@@ -100,6 +100,7 @@ export type {
   SetResult,
   SuiteSet,
 } from "./findings/index.ts";
+export { type Framing, framingAt, usualFraming } from "./framing.ts";
 export {
   alignment,
   gini,

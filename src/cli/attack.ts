@@ -56,7 +56,11 @@ export function attackCommand(): Command {
       "--templates <prompts>",
       'prompts of the names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}"',
     )
-    .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
+    .option(
+      "--image-size <n>",
+      "side of the input in pixels; what images are resized to before they are cut scales in proportion (default: the encoder's own)",
+      parseCount,
+    )
     .option(
       "--strict",
       "end at the first image that cannot be read, or whatever else is left out, instead of going on without it",

@@ -111,7 +111,11 @@ export interface ReadFlags {
 /** @param batch the default, or a sentence about it where it depends on other options */
 export function withReadFlags(command: Command, batch: number | string): Command {
   return command
-    .option("--image-size <n>", "side of the input in pixels (default: the encoder's own)", parseCount)
+    .option(
+      "--image-size <n>",
+      "side of the input in pixels; what images are resized to before they are cut scales in proportion (default: the encoder's own)",
+      parseCount,
+    )
     .addOption(batchOption(batch))
     .option("--limit <n>", "use this many images, taken class by class in turn", parseCount)
     .option(

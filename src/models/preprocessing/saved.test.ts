@@ -184,6 +184,7 @@ describe("timm", () => {
     [{ crop_mode: "border" }, /pretrained_cfg: crop_mode is "border"; center and squash/],
     [{ interpolation: "random" }, /interpolation is "random"/],
     [{ crop_pct: 0 }, /crop_pct is 0/],
+    [{ input_space: "BGR" }, /input_space is "BGR"; RGB/],
     [{ input_size: [3, 8, 12] }, /input_size is \[3,8,12\]; three channels of a square/],
     [{ input_size: [3, 16, 16] }, /made for images of 8 pixels, and config\.json: pretrained_cfg makes images of 16/],
   ])("%j is refused by name", async (fields, message) => {

@@ -19,6 +19,8 @@ export function statedByTimm(config: Config): Stated {
   const mode = config.given("crop_mode") ?? "center";
   if (mode !== "center" && mode !== "squash") throw refusal(config, "crop_mode", "center and squash can be computed");
   if (config.given("crop_border_pixels")) throw refusal(config, "crop_border_pixels", "it is not computed here");
+  const space = config.given("input_space") ?? "RGB";
+  if (space !== "RGB") throw refusal(config, "input_space", "RGB can be computed");
   const framing = (wanted: number): Framing => {
     const edge = Math.floor(wanted / share);
     const resize =

@@ -79,6 +79,10 @@ const cases: readonly (readonly [object, string])[] = [
     { image_processor_type: "ViTImageProcessor", size: 32, default_to_square: false },
     "shorter edge to 32 pixels (bilinear), nothing cut: they must be 32 x 32 then",
   ],
+  [
+    { size: { shortest_edge: 256 }, crop_size: 224, crop_pct: 0.875 },
+    "shorter edge to 256 pixels (bicubic), centre 224 x 224 cut out",
+  ],
   // Without a processor: one number is the shorter edge where something is cut, and the present rule where nothing is said.
   [{ size: 32, do_center_crop: true, crop_size: 32 }, "shorter edge to 32 pixels (bicubic), centre 32 x 32 cut out"],
   [{ size: 32 }, "shorter edge to 32 pixels (bicubic), centre 32 x 32 cut out"],
@@ -170,6 +174,12 @@ test.each<readonly [object, RegExp]>([
   [{ image_processor_type: "ConvNextImageProcessor", size: { shortest_edge: 224 } }, /no resample says how/],
   [{ size: 32, size_divisor: 32 }, /size_divisor is 32, by which images would be resized/],
   [{ size: { height: 32, width: 32 }, keep_aspect_ratio: true }, /keep_aspect_ratio is true/],
+  [
+    { size: 224, crop_size: 224, crop_pct: 0.875 },
+    /crop_pct is 0\.875; its size and crop_size say another share, 224 of 224/,
+  ],
+  [{ size: 32, interpolation: "bilinear" }, /interpolation is "bilinear", by which/],
+  [{ size: 32, antialias: false }, /antialias is false/],
   [{ image_mean: [0.5], image_std: [0.5] }, /image_mean is \[0\.5\]; three numbers/],
   [{ image_mean: [0, 0, 0] }, /of image_mean and image_std one is there/],
   [{ image_mean: [0, 0, 0], image_std: [1, 0, 1] }, /standard deviations are 1, 0, 1; numbers above 0/],

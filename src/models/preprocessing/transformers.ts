@@ -8,6 +8,7 @@ import {
   filterField,
   flagField,
   positiveField,
+  refusal,
   type Size,
   sizeField,
 } from "./fields.ts";
@@ -28,7 +29,7 @@ const knownSteps: ReadonlySet<string> = new Set([
 /** Fields that change what resizing does, in ways that are not computed. */
 const otherSizes = [
   ...["size_divisor", "size_divisibility", "keep_aspect_ratio", "ensure_multiple_of", "max_size"],
-  ...["min_pixels", "max_pixels", "use_square_size", "resize_mode", "max_num_patches"],
+  ...["min_pixels", "max_pixels", "use_square_size", "max_num_patches", "resize_mode", "crop_mode", "interpolation"],
 ];
 
 /**
@@ -77,6 +78,7 @@ function refuseOtherSteps(config: Config, processor: Processor | undefined): voi
   );
   const flips = flagField(config, "do_flip_channel_order", processor?.flipsChannels ?? false);
   const unknown = step ?? (flips ? "do_flip_channel_order" : undefined);
+  if (config.given("antialias") === false) throw refusal(config, "antialias", "resizing is computed with it");
   if (unknown !== undefined)
     throw new UsageError(`${config.path}: it asks for ${unknown}, which is not computed here.`);
   const sized = otherSizes.find((name) => ![undefined, false, 1].includes(config.given(name) as undefined));
@@ -109,8 +111,22 @@ function framingIn(config: Config, processor: Processor | undefined): StatedFram
     ? (squareOf(config, "crop_size", cropSize) ?? processor?.cropSize ?? edgeOf(config, resize))
     : (uncutSide(config, resize) ?? squareOf(config, "crop_size", cropSize));
   const crop = crops ? roundingIn(config) : "none";
+  refuseOtherShare(config, processor, { resize, side });
   if (side === undefined) return { framing: (wanted) => ({ size: wanted, resize, crop }) };
   return { size: side, framing: (wanted) => framingAt({ size: side, resize, crop }, wanted) };
+}
+
+/** Only some processors have `crop_pct`; elsewhere it does nothing, and may only repeat what the sizes say. */
+function refuseOtherShare(
+  config: Config,
+  processor: Processor | undefined,
+  { resize, side }: { readonly resize: Resize; readonly side: number | undefined },
+): void {
+  if (processor?.special === "poolformer" || config.given("crop_pct") === undefined) return;
+  const share = positiveField(config, "crop_pct", 1);
+  const edge = resize.kind === "shortest" ? resize.edge : side;
+  if (side === undefined || edge === Math.floor(side / share)) return;
+  throw refusal(config, "crop_pct", `its size and crop_size say another share, ${side} of ${edge} pixels`);
 }
 
 function roundingIn(config: Config): Exclude<Crop, "none"> {

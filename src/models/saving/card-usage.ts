@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { Encoder } from "../encoder.ts";
 import type { OnnxEncoder } from "../onnx/encoder.ts";
+import { describePreprocessing } from "../preprocessing/index.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import { readTextModel } from "./onnx-text-model.ts";
@@ -8,13 +9,22 @@ import { readTextModel } from "./onnx-text-model.ts";
 /** How the files of a saved encoder are used, in JavaScript and in Python. */
 export function usage(encoder: Encoder): string {
   const { javascript, python } = snippets(encoder);
-  const { imageSize: size } = encoder;
   return [
+    `Images: ${describePreprocessing(encoder)}; \`preprocessor_config.json\` says so.`,
     `\`\`\`js\n${javascript.join("\n")}\n\`\`\``,
-    "transformers.js resizes images without the antialiasing of Pillow, which encoders are trained with; images of " +
-      `${size} x ${size} pixels it takes as they are.`,
+    ...resizeNote(encoder),
     `\`\`\`python\n${python.join("\n")}\n\`\`\``,
   ].join("\n\n");
+}
+
+function resizeNote({ framing: { resize } }: Encoder): readonly string[] {
+  if (resize.kind === "none") return [];
+  const unchanged =
+    resize.kind === "shortest" ? `whose shorter edge has ${resize.edge}` : `of ${resize.width} x ${resize.height}`;
+  return [
+    "transformers.js resizes images without the antialiasing of Pillow, which encoders are trained with; images " +
+      `${unchanged} pixels it does not resize.`,
+  ];
 }
 
 interface Snippets {
