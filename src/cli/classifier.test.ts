@@ -26,6 +26,7 @@ describe("the classifier of a supervised method", () => {
   test("a head's rows, in the order of the data's classes", async () => {
     const mapped: ImageSource = {
       ...source,
+      items: source.items.map((item, i) => ({ ...item, label: i % 2 })),
       classes: [
         { folder: "b", name: "b", headIndex: 5 },
         { folder: "a", name: "a", headIndex: 2 },

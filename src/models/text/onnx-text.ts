@@ -6,7 +6,7 @@ import { decodeModel, OnnxError } from "../../onnx/index.ts";
 import { elementCount } from "../../onnx/tensor.ts";
 import { sessionOptions } from "../../runtime/program.ts";
 import { usualThreads } from "../../runtime/threads.ts";
-import { readBytes, readRange } from "../files.ts";
+import { readBytes, readRange, withFile } from "../files.ts";
 import { externalPath } from "../onnx/file.ts";
 import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -90,6 +90,8 @@ export class OnnxText implements TextTower {
   }
 
   async #open(options: EmbedTextOptions): Promise<InferenceSession> {
+    // A file that a Git LFS pointer stands for is told from a damaged one by looking into it.
+    for (const path of [this.path, this.dataPath]) if (path !== undefined && existsSync(path)) withFile(path, () => {});
     const settings = sessionOptions({ ...usualThreads(), ...options });
     const session = await InferenceSession.create(this.path, settings).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
