@@ -3,13 +3,16 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { afterAll, describe, expect, test } from "vitest";
+import { openFrost } from "./corruptions/index.ts";
 import { imageFolder, openBatches, openSource, type SkippedImage } from "./data/index.ts";
 import { UsageError } from "./errors.ts";
 import { lfsPointer } from "./lfs.ts";
 import { loadEncoder } from "./models/index.ts";
+import { OnnxText } from "./models/text/onnx-text.ts";
 import { loadTokenizer } from "./models/text/tokenizer.ts";
 import { encodeModel } from "./onnx/index.ts";
 import { residualNetwork } from "./testing/onnx-networks.ts";
+import { tinyClip } from "./testing/tiny-clip.ts";
 import { readJson } from "./text.ts";
 
 const root = mkdtempSync(join(tmpdir(), "lore-lfs-"));
@@ -50,6 +53,17 @@ describe("a Git LFS pointer is said to be one", () => {
       const path = write(`${name}-only/${name}`);
       expect(() => loadTokenizer(dirname(path))).toThrow(said);
     }
+  });
+
+  test("a text tower, and textures of frost", async () => {
+    const text = new OnnxText({
+      path: write("text_model.onnx"),
+      tokenizer: tinyClip().text!.tokenizer,
+      embeddingSize: 4,
+      contextLength: 24,
+    });
+    await expect(text.embed(["a cat"], { threads: 1 })).rejects.toThrow(said);
+    await expect(openFrost(dirname(write("frost/frost1.png")), 32)).rejects.toThrow(said);
   });
 
   test("an image, which is left out and counted", async () => {

@@ -8,6 +8,7 @@ import { classify } from "../models/classifier.ts";
 import { frozenWeights } from "../models/encoder.ts";
 import type { Classifier, Encoder } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
+import { counted } from "../words.ts";
 
 export interface NamingFlags {
   readonly names?: readonly string[];
@@ -46,7 +47,9 @@ export async function openNaming(
   if (!head) return undefined;
   const [classes] = head.weight.shape;
   if (names && names.length !== classes)
-    throw new UsageError(`--names gives ${names.length} names, and the head of ${name} has ${classes} classes.`);
+    throw new UsageError(
+      `--names gives ${counted(names.length, "name")}, and the head of ${name} has ${counted(classes!, "class", "classes")}.`,
+    );
   return { classifier: head, names: names ?? Array.from({ length: classes! }, (_, i) => `class ${i}`) };
 }
 

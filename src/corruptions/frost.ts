@@ -1,5 +1,7 @@
+import { existsSync, readFileSync } from "node:fs";
 import sharp from "sharp";
 import { UsageError } from "../errors.ts";
+import { refuseLfsPointer } from "../lfs.ts";
 import type { RandomStream } from "../random.ts";
 import { motionBlur } from "./motion.ts";
 import { parametersFor } from "./parameters.ts";
@@ -22,6 +24,7 @@ export async function openFrost(folder: string, size: number): Promise<readonly 
 }
 
 async function readTexture(path: string, size: number): Promise<FrostTexture> {
+  if (existsSync(path)) refuseLfsPointer(readFileSync(path), path);
   const read = sharp(path, { ignoreIcc: true }).toColourspace("srgb").removeAlpha().raw();
   const { data, info } = await read.toBuffer({ resolveWithObject: true }).catch((cause: unknown) => {
     throw new UsageError(

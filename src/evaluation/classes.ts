@@ -20,7 +20,9 @@ export function headRows(source: ImageSource, head: LinearClassifier, telling: T
   if (chosen.every((row) => row !== undefined)) {
     const outside = chosen.find((row) => row >= rows);
     if (outside !== undefined)
-      throw new UsageError(`${source.name}: class index ${outside} is outside the head's ${rows} classes.`);
+      throw new UsageError(
+        `${source.name}: class index ${outside} is outside the head's ${counted(rows, "class", "classes")}.`,
+      );
     tellSharedRows(classes, chosen, telling);
     return chosen;
   }
@@ -38,7 +40,7 @@ export function headRows(source: ImageSource, head: LinearClassifier, telling: T
     );
   if (classes.length === rows) return classes.map((_, i) => i);
   throw new UsageError(
-    `${source.name} has ${classes.length} classes, the encoder's head ${rows}, and nothing says which is which: ` +
+    `${source.name} has ${counted(classes.length, "class", "classes")}, the encoder's head ${rows}, and nothing says which is which: ` +
       "give --classes FILE, a JSON file that maps folder names to head indices.",
   );
 }

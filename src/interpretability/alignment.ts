@@ -1,3 +1,4 @@
+import { tellCutTexts } from "../evaluation/class-faults.ts";
 import type { ZeroShotOptions } from "../evaluation/index.ts";
 import { rowOf } from "../evaluation/rows.ts";
 import { fillTemplates } from "../evaluation/templates.ts";
@@ -23,11 +24,21 @@ export async function alignment(
   const cosines = new Float32Array(labels.length * templates.length);
   const present = [...new Set(labels)].sort((a, b) => a - b);
   const atOnce = Math.max(1, Math.floor(textsAtOnce / templates.length));
+  const { strict: _, onWarning: __, ...quiet } = options;
+  const { text, name } = encoder;
+  // Of all texts together, not of each group again.
+  if (text)
+    tellCutTexts(
+      name,
+      text,
+      present.flatMap((label) => fillTemplates(templates, classNames[label]!)),
+      options,
+    );
   for (let start = 0; start < present.length; start += atOnce) {
     const group = present.slice(start, start + atOnce);
     const prompts = group.flatMap((label) => fillTemplates(templates, classNames[label]!));
     const texts = await textEmbeddings(encoder, prompts, {
-      ...options,
+      ...quiet,
       onProgress: (done, total) =>
         options.onProgress?.(
           (start + (done / total) * group.length) * templates.length,

@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/classifier.ts";
 import type { Encoder } from "../models/encoder.ts";
 import type { Objective } from "../objectives/index.ts";
+import { counted } from "../words.ts";
 
 /**
  * What an objective's classifiers ask of the encoder, and a supervised one of the data.
@@ -17,7 +18,7 @@ export function checkSupervision({ name, loss, constraint }: Objective, encoder:
   const rows = loss.classifier.weight.shape[0]!;
   if (classes.length !== rows) {
     throw new UsageError(
-      `${source.name} has ${classes.length} classes, the classifier ${rows} rows: ${name} needs one row a class, in the ` +
+      `${source.name} has ${counted(classes.length, "class", "classes")}, the classifier ${counted(rows, "row")}: ${name} needs one row a class, in the ` +
         "order of the data's classes.",
     );
   }

@@ -6,7 +6,7 @@ import { externalLocations, OnnxError } from "../../onnx/index.ts";
 import { elementCount } from "../../onnx/tensor.ts";
 import { sessionOptions } from "../../runtime/program.ts";
 import { usualThreads } from "../../runtime/threads.ts";
-import { readBytes } from "../files.ts";
+import { readBytes, withFile } from "../files.ts";
 import { externalPath } from "../onnx/file.ts";
 import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -91,6 +91,10 @@ export class OnnxText implements TextTower {
   }
 
   async #open(options: EmbedTextOptions): Promise<InferenceSession> {
+    // A file that a Git LFS pointer stands for is told from a damaged one by looking into it.
+    withFile(this.path, () => {});
+    for (const path of this.external.map((location) => externalPath(this.path, location)))
+      if (existsSync(path)) withFile(path, () => {});
     const settings = sessionOptions({ ...usualThreads(), ...options });
     const session = await InferenceSession.create(this.path, settings).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
