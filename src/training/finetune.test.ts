@@ -183,6 +183,7 @@ describe("what a run leaves", () => {
       "epoch",
       "images",
       "advDistance",
+      "spread",
       "cleanDistance",
       "threshold",
       "lambdaMean",
