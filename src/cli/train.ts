@@ -58,7 +58,7 @@ export function trainCommand(): Command {
   const command = withObjectiveFlags(start)
     .option(
       "--epochs <n>",
-      "passes over the data (default: as many as see 8192 images for robust, 2 for others)",
+      "passes over the data (default: as many as see 8192 images, at most 50, for robust, 2 for others)",
       parseCount,
     )
     .option("--learning-rate <rate>", "peak learning rate (default: 6e-4 for robust, 1e-5 for others)", parseNumber)

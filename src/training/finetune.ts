@@ -45,8 +45,9 @@ export interface TrainingSettings {
   readonly seed: number;
 }
 
-/** Images that the recipe goes over at least, in as many epochs as that takes. */
+/** Images that the recipe goes over at least, in as many epochs as that takes, up to a number that few images do not bear. */
 const recipeImages = 8192;
+const mostEpochs = 50;
 
 /**
  * Settings for an objective: for the recipe (`robust`) small batches, at a rate that docs/RESULTS.md has the measurement
@@ -57,7 +58,12 @@ const recipeImages = 8192;
 export function defaultSettings({ name }: Pick<Objective, "name">, images: number): TrainingSettings {
   const common = { weightDecay: 1e-4, warmup: 0.07, seed: 0 };
   if (name === "robust")
-    return { ...common, epochs: Math.max(1, Math.round(recipeImages / images)), batch: 16, learningRate: 6e-4 };
+    return {
+      ...common,
+      epochs: Math.min(mostEpochs, Math.max(1, Math.round(recipeImages / images))),
+      batch: 16,
+      learningRate: 6e-4,
+    };
   return { ...common, epochs: 2, batch: 64, learningRate: 1e-5 };
 }
 
