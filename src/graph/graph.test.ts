@@ -56,6 +56,24 @@ const cases: Checks = {
   Or: logical("Or", 2),
   Xor: logical("Xor", 2),
   Not: logical("Not", 1),
+  ...Object.fromEntries(
+    ["BitwiseAnd", "BitwiseOr", "BitwiseXor"].map((op) => [
+      op,
+      (draw: Draw) =>
+        apply(
+          op,
+          draw.broadcasting(2).map((shape) => bytes(draw, "uint8", shape)),
+        ),
+    ]),
+  ),
+  BitwiseNot: (draw) => apply("BitwiseNot", [bytes(draw, "int8", draw.shape())]),
+  BitShift: (draw) => {
+    const [a, b] = draw.broadcasting(2);
+    const direction = draw.pick(["LEFT", "RIGHT"]);
+    return apply("BitShift", [bytes(draw, "uint8", a!), { ...bytes(draw, "uint8", b!), dtype: "uint8" }], {
+      direction,
+    });
+  },
   QuantizeLinear: quantizeLinear,
   MatMulInteger: matMulInteger,
 };
