@@ -3,12 +3,17 @@ import { range, sameShape } from "../shapes.ts";
 import type { Attributes, Value, ValueType } from "../value.ts";
 import { first, floatDType, int, ints, type Operator, one, sameLength } from "./operator.ts";
 
+const autoPads: readonly string[] = ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"];
+
 /** What convolutions and pools have in common, written out: strides, dilations and pads, one an axis. */
 function windowAttributes(a: Attributes, size: readonly number[], kernel: readonly number[]): Attributes {
   const spatial = size.length;
   const { auto_pad = "NOTSET", ...rest } = a;
   const ones = range(spatial).map(() => 1);
   const zeros = range(2 * spatial).map(() => 0);
+  if (rest.kernel_shape !== undefined && !sameShape(ints(rest, "kernel_shape"), kernel))
+    mismatch(`kernel_shape [${rest.kernel_shape}] is not the weight's, [${kernel}]`);
+  if (!autoPads.includes(String(auto_pad))) mismatch(`auto_pad ${auto_pad} is none of ${autoPads.join(", ")}`);
   const complete: Attributes = { strides: ones, dilations: ones, pads: zeros, ...rest, kernel_shape: kernel };
   sameLength(complete, ["strides", "dilations", "kernel_shape"], spatial);
   if (auto_pad === "SAME_UPPER" || auto_pad === "SAME_LOWER")
