@@ -142,6 +142,7 @@ describe("what does not fit is an error that names the operator, its inputs and 
       () => g.apply("QuantizeLinear", [a, b, b]),
       "QuantizeLinear(a: float32[8, 3], b: float32[4, 5], b: float32[4, 5]): needs a scalar scale and zero point.",
     ],
+    [() => g.apply("Mod", [a, a]), "Mod(a: float32[8, 3], a: float32[8, 3]): of floating-point numbers needs fmod 1."],
     [() => g.exp(index), "Exp(index: int64[2]): needs a floating-point input, got int64; cast it."],
     [
       () => g.conv(image, weight),

@@ -108,7 +108,13 @@ export const operators: Readonly<Record<string, Operator>> = {
   Sin: float,
   Cos: float,
   Sqrt: float,
-  Mod: { complete: (a) => ({ fmod: 0, ...a }), infer: binary.infer },
+  Mod: {
+    complete: (a) => ({ fmod: 0, ...a }),
+    infer: (x, a) => {
+      const isFloat = first(x).dtype.startsWith("float");
+      return isFloat && !a.fmod ? mismatch("of floating-point numbers needs fmod 1") : binary.infer(x, a);
+    },
+  },
   Reciprocal: float,
   Exp: float,
   Log: float,

@@ -1,3 +1,4 @@
+import type { DType } from "../../onnx/tensor.ts";
 import { mismatch } from "../errors.ts";
 import { range, sameShape } from "../shapes.ts";
 import type { Attributes, Value, ValueType } from "../value.ts";
@@ -154,17 +155,21 @@ function transposedSize(a: Attributes, size: readonly number[], axis: number): n
   return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + windowReach(a, axis);
 }
 
-function pooled(x: readonly Value[], a: Attributes): ValueType {
+/** Integers of which kernels find the largest. */
+const bytes: readonly DType[] = ["uint8", "int8"];
+
+function pooled(x: readonly Value[], a: Attributes, integers: readonly DType[] = []): ValueType {
   const image = first(x);
   if (image.rank < 3) mismatch("needs an image [N, C, ...]");
-  return { dtype: floatDType([image]), shape: [...image.shape.slice(0, 2), ...windowCounts(image, a)] };
+  const dtype = integers.includes(image.dtype) ? image.dtype : floatDType([image]);
+  return { dtype, shape: [...image.shape.slice(0, 2), ...windowCounts(image, a)] };
 }
 
 /** Largest elements of windows, and where they stand in the flattened image. */
 export const maxPool: Operator = {
   complete: ({ storage_order: _, ...a }, x) => pool({ ceil_mode: 0, ...a }, first(x)),
   infer: (x, a) => {
-    const { dtype, shape } = pooled(x, a);
+    const { dtype, shape } = pooled(x, a, bytes);
     return [
       { dtype, shape },
       { dtype: "int64", shape },
