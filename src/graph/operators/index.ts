@@ -125,13 +125,12 @@ export const operators: Readonly<Record<string, Operator>> = {
   Acosh: float,
   Atanh: float,
   Sqrt: float,
-  // Of floats, ONNX defines only the remainder with the sign of the dividend.
   Mod: {
     complete: (a) => ({ fmod: 0, ...a }),
-    infer: (x, a) =>
-      first(x).dtype.startsWith("float") && !a.fmod
-        ? mismatch("needs fmod 1 for floating-point operands")
-        : binary.infer(x, a),
+    infer: (x, a) => {
+      const isFloat = first(x).dtype.startsWith("float");
+      return isFloat && !a.fmod ? mismatch("of floating-point numbers needs fmod 1") : binary.infer(x, a);
+    },
   },
   Reciprocal: float,
   Exp: float,
