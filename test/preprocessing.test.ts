@@ -71,6 +71,8 @@ const commands: Readonly<Record<string, (encoder: string) => readonly string[]>>
     at("data"),
     "--attack-steps",
     "1",
+    "--epochs",
+    "1",
     "--out",
     at(`run-${count++}`),
   ],

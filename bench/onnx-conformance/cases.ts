@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { UsageError } from "../../src/errors.ts";
 import { type AttributeProto, type GraphProto, ModelProto } from "../../src/onnx/proto.ts";
 import { readMessage } from "../../src/onnx/wire.ts";
-import { readSample, type Sample, SampleError } from "./samples.ts";
+import { asDeclared, readSample, type Sample, SampleError } from "./samples.ts";
 
 /** One of the ONNX project's node tests: a model, inputs, and the outputs that are right. */
 export interface Case {
@@ -97,7 +97,8 @@ export function testDataOf(of: Case): TestData {
     values.flatMap(({ name = "", type }, i) => {
       if (!files.includes(`${kind}_${i}.pb`)) return [];
       if (!type?.tensorType) throw new SampleError(`${name} is no tensor`);
-      return [[name, readSample(join(folder, `${kind}_${i}.pb`))] as const];
+      const sample = readSample(join(folder, `${kind}_${i}.pb`));
+      return [[name, asDeclared(sample, type.tensorType.elemType)] as const];
     });
   return { inputs: read("input", fed), outputs: read("output", graph?.output ?? []) };
 }

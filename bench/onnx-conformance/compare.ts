@@ -5,6 +5,8 @@ const RELATIVE = 1e-3;
 const ABSOLUTE = 1e-5;
 /** Results of half precision differ by its rounding: 2^-11 of what was added up, which may cancel. */
 const ABSOLUTE_HALF = 2e-3;
+/** bfloat16 has 8 bits, and is computed in float32 here; old tests cut the others off. */
+const RELATIVE_BFLOAT16 = 2 ** -7;
 
 /** Where two tensors differ, in words; undefined where they do not. Integers, truth values and strings must be equal. */
 export function difference(name: string, got: Sample, wanted: Sample): string | undefined {
@@ -13,7 +15,8 @@ export function difference(name: string, got: Sample, wanted: Sample): string | 
   const [ours, theirs] = [numbersOf(got), numbersOf(wanted)];
   const exact = !wanted.type.startsWith("float");
   const absolute = wanted.type === "float16" ? ABSOLUTE_HALF : ABSOLUTE;
-  const at = theirs.findIndex((value, i) => !isClose(ours[i]!, value, exact ? 0 : RELATIVE, exact ? 0 : absolute));
+  const relative = wanted.isBfloat16 ? RELATIVE_BFLOAT16 : RELATIVE;
+  const at = theirs.findIndex((value, i) => !isClose(ours[i]!, value, exact ? 0 : relative, exact ? 0 : absolute));
   return at < 0 ? undefined : `${name}[${at}]: ${ours[at]} instead of ${theirs[at]}`;
 }
 

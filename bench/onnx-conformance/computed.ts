@@ -1,4 +1,5 @@
 import { importModel } from "../../src/importing/import-model.ts";
+import { isDType } from "../../src/onnx/dtype.ts";
 import type { OnnxModel, Tensor, ValueInfo } from "../../src/onnx/index.ts";
 import { allocate, type DType } from "../../src/onnx/tensor.ts";
 import { compile } from "../../src/runtime/index.ts";
@@ -6,26 +7,17 @@ import type { TestData } from "./cases.ts";
 import { numbersOf, type Sample } from "./samples.ts";
 import type { Known } from "./verdict.ts";
 
-/** Element types that a file's tensors have here. */
-const carried: ReadonlySet<string> = new Set([
-  "float32",
-  "float64",
-  "float16",
-  "uint8",
-  "int8",
-  "int32",
-  "int64",
-  "bool",
-]);
-
 /** A model whose inputs have the shapes of the test's, and which holds some of them. */
 export function withSamples(model: OnnxModel, inputs: TestData["inputs"], known: Known): OnnxModel {
   const { graph } = model;
   const samples = new Map(inputs);
-  const held = inputs.filter(
-    ([, { type }], i) =>
-      carried.has(type) && (known === "integers" ? !type.startsWith("float") : known === "all but the first" && i > 0),
-  );
+  const isHeld: Readonly<Record<Known, (type: string, place: number) => boolean>> = {
+    nothing: () => false,
+    integers: (type) => !type.startsWith("float"),
+    "all but the first": (_, place) => place > 0,
+    everything: () => true,
+  };
+  const held = inputs.filter(([, { type }], i) => isDType(type) && isHeld[known](type, i));
   const names = new Set(held.map(([name]) => name));
   const shaped = ({ name, dtype, ...rest }: ValueInfo): ValueInfo =>
     samples.has(name) ? { name, dtype, shape: samples.get(name)!.shape } : { name, dtype, ...rest };

@@ -15,7 +15,12 @@ export interface Sample {
   readonly type: OrtTensor.Type;
   readonly shape: readonly number[];
   readonly data: OrtTensor.DataType;
+  /** The model has it in bfloat16, which is read as float32 here. */
+  readonly isBfloat16?: boolean;
 }
+
+/** ONNX's number for bfloat16. */
+const BFLOAT16 = 16;
 
 /** ONNX's element types: the name in JavaScript, and the bytes as an array. */
 const types: Readonly<
@@ -48,7 +53,13 @@ export function readSample(file: string): Sample {
   if (!known) throw new SampleError(`element type ${number} has no array in JavaScript`);
   const [type, view] = known;
   const bytes = proto.rawData ?? new Uint8Array(listed(proto, number));
-  return { type, shape, data: view(bytes.slice().buffer as ArrayBuffer) };
+  return { type, shape, data: view(bytes.slice().buffer as ArrayBuffer), isBfloat16: number === BFLOAT16 };
+}
+
+/** A sample as its model declares it: old tests hold the patterns of bfloat16 as integers of 16 bits. */
+export function asDeclared(sample: Sample, elementType: number | undefined): Sample {
+  if (elementType !== BFLOAT16 || sample.type !== "uint16") return sample;
+  return { ...sample, type: "float32", data: widenBfloat16(sample.data as Uint16Array), isBfloat16: true };
 }
 
 /** The bytes of elements that stand in a field of their own type. */

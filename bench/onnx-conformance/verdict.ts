@@ -9,7 +9,7 @@ export type Verdict =
   | { readonly kind: "crashed"; readonly detail: string };
 
 /** Which of the test's inputs were held in the file: those that must be known before the model runs. */
-export type Known = "nothing" | "integers" | "all but the first";
+export type Known = "nothing" | "integers" | "all but the first" | "everything";
 
 /** Derivatives beside central differences. */
 export type Slopes =

@@ -32,7 +32,10 @@ const groups: Readonly<Record<string, Checks>> = { elementwise, products, window
 const checks: Checks = { ...elementwise, ...products, ...windowed, ...reductions, ...shape, ...indexing };
 
 /** Graph operators without a rule: these take or give no floats, or are made by passes after differentiation. */
-const withoutRule = ["And", "MatMulInteger", "Not", "Or", "QuantizeLinear", "Xor"];
+const withoutRule = [
+  ...["And", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "MatMulInteger", "Not", "Or"],
+  ...["QuantizeLinear", "Xor"],
+];
 
 const summary = { cases: 0, float64: 0, float32: 0 };
 

@@ -56,6 +56,24 @@ const cases: Checks = {
   Or: logical("Or", 2),
   Xor: logical("Xor", 2),
   Not: logical("Not", 1),
+  ...Object.fromEntries(
+    ["BitwiseAnd", "BitwiseOr", "BitwiseXor"].map((op) => [
+      op,
+      (draw: Draw) =>
+        apply(
+          op,
+          draw.broadcasting(2).map((shape) => bytes(draw, "uint8", shape)),
+        ),
+    ]),
+  ),
+  BitwiseNot: (draw) => apply("BitwiseNot", [bytes(draw, "int8", draw.shape())]),
+  BitShift: (draw) => {
+    const [a, b] = draw.broadcasting(2);
+    const direction = draw.pick(["LEFT", "RIGHT"]);
+    return apply("BitShift", [bytes(draw, "uint8", a!), { ...bytes(draw, "uint8", b!), dtype: "uint8" }], {
+      direction,
+    });
+  },
   QuantizeLinear: quantizeLinear,
   MatMulInteger: matMulInteger,
 };
@@ -143,6 +161,7 @@ describe("what does not fit is an error that names the operator, its inputs and 
       () => g.apply("QuantizeLinear", [a, b, b]),
       "QuantizeLinear(a: float32[8, 3], b: float32[4, 5], b: float32[4, 5]): needs a scalar scale and zero point.",
     ],
+    [() => g.apply("Mod", [a, a]), "Mod(a: float32[8, 3], a: float32[8, 3]): of floating-point numbers needs fmod 1."],
     [() => g.exp(index), "Exp(index: int64[2]): needs a floating-point input, got int64; cast it."],
     [
       () => g.conv(image, weight),
@@ -151,6 +170,25 @@ describe("what does not fit is an error that names the operator, its inputs and 
     [
       () => g.conv(image, image, undefined, { strides: [2] }),
       "Conv(image: float32[8, 3, 32, 32], image: float32[8, 3, 32, 32]): needs 2 strides, got [2].",
+    ],
+    [
+      () => g.apply("Conv", [image, image], { kernel_shape: [3, 3] }),
+      "Conv(image: float32[8, 3, 32, 32], image: float32[8, 3, 32, 32]): kernel_shape [3,3] is not the weight's, [32,32].",
+    ],
+    [
+      () => g.apply("MaxPool", [image], { kernel_shape: [2, 2], auto_pad: "SAME" }),
+      "MaxPool(image: float32[8, 3, 32, 32]): auto_pad SAME is none of NOTSET, SAME_UPPER, SAME_LOWER, VALID.",
+    ],
+    [
+      () =>
+        g.apply("AveragePool", [image], {
+          ...{ kernel_shape: [1, 3], strides: [2, 2], ceil_mode: 1, count_include_pad: 1 },
+        }),
+      "AveragePool(image: float32[8, 3, 32, 32]): with ceil_mode, a window would begin behind the image: cut [1,0] pixels off its end first.",
+    ],
+    [
+      () => g.apply("ConvTranspose", [image, image], { strides: [2, 2], output_shape: [96, 94] }),
+      "ConvTranspose(image: float32[8, 3, 32, 32], image: float32[8, 3, 32, 32]): an output of [96,94] is larger than what [32,32] can be made of by strides of [2,2].",
     ],
     [() => g.reshape(a, [5, -1]), "Reshape(a: float32[8, 3]): 24 elements do not fit [5,-1]."],
     [() => g.reduceSum(a, { axes: [2] }), "ReduceSum(a: float32[8, 3]): axis 2 is out of range for rank 2."],

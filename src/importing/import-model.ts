@@ -24,8 +24,9 @@ export interface ImportedModel {
 }
 
 /**
- * An ONNX model of opset 7 to 21 as a `Graph`: its operators brought to one form, what it computes from the sizes of
- * symbolic axes done, ONNX Runtime's fused operators written out; half precision and quantised weights as float32.
+ * An ONNX model of opset 1 to 26 as a `Graph`: its operators brought to one form, what it computes from the sizes of
+ * symbolic axes done, branches and loops followed, ONNX Runtime's fused operators written out; half precision and quantised
+ * weights as float32.
  *
  * @param model the bytes of a file that holds its weights, or what `decodeModel` made of one
  * @throws GraphError when an axis is symbolic and has no size, or an operator is unknown or misused

@@ -14,7 +14,7 @@ export interface StaticOperand {
   readonly since?: number;
 }
 
-/** What is particular about an operator in opsets 7 to 21. An operator without an entry is the same in all of them. */
+/** What is particular about an operator in opsets 7 to 26. An operator without an entry is the same in all of them. */
 export interface OperatorFacts {
   /** The first opset that has the operator, or has it with its present meaning. */
   readonly since?: number;

@@ -30,6 +30,13 @@ const comparison: Operator = {
   },
 };
 
+function integerDType(x: readonly Value[]): DType {
+  const dtype = sameDType(x);
+  return /^u?int/.test(dtype) ? dtype : mismatch(`needs integers, got ${dtype}`);
+}
+
+const bitwise: Operator = { infer: (x) => broadcastInfer(two(x), integerDType(x)) };
+
 const alongAxis: Operator = {
   complete: (a, x) => ({ ...a, axis: axisIn((a.axis as number) ?? -1, first(x).rank) }),
   infer: (x) => one(floatDType(x), x[0]!.shape),
@@ -118,7 +125,13 @@ export const operators: Readonly<Record<string, Operator>> = {
   Acosh: float,
   Atanh: float,
   Sqrt: float,
-  Mod: { complete: (a) => ({ fmod: 0, ...a }), infer: binary.infer },
+  Mod: {
+    complete: (a) => ({ fmod: 0, ...a }),
+    infer: (x, a) => {
+      const isFloat = first(x).dtype.startsWith("float");
+      return isFloat && !a.fmod ? mismatch("of floating-point numbers needs fmod 1") : binary.infer(x, a);
+    },
+  },
   Reciprocal: float,
   Exp: float,
   Log: float,
@@ -145,6 +158,13 @@ export const operators: Readonly<Record<string, Operator>> = {
   And: logical,
   Or: logical,
   Xor: logical,
+
+  // Bits of integers
+  BitShift: bitwise,
+  BitwiseAnd: bitwise,
+  BitwiseOr: bitwise,
+  BitwiseXor: bitwise,
+  BitwiseNot: { infer: (x) => one(integerDType([first(x)]), x[0]!.shape) },
   Not: logical,
   Where: {
     infer: (x) => {

@@ -1,7 +1,10 @@
+import type { DType } from "../../onnx/tensor.ts";
 import { mismatch } from "../errors.ts";
 import { range, sameShape } from "../shapes.ts";
 import type { Attributes, Value, ValueType } from "../value.ts";
 import { first, floatDType, int, ints, type Operator, one, sameLength } from "./operator.ts";
+
+const autoPads: readonly string[] = ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"];
 
 /** What convolutions and pools have in common, written out: strides, dilations and pads, one an axis. */
 function windowAttributes(a: Attributes, size: readonly number[], kernel: readonly number[]): Attributes {
@@ -9,6 +12,9 @@ function windowAttributes(a: Attributes, size: readonly number[], kernel: readon
   const { auto_pad = "NOTSET", ...rest } = a;
   const ones = range(spatial).map(() => 1);
   const zeros = range(2 * spatial).map(() => 0);
+  if (rest.kernel_shape !== undefined && !sameShape(ints(rest, "kernel_shape"), kernel))
+    mismatch(`kernel_shape [${rest.kernel_shape}] is not the weight's, [${kernel}]`);
+  if (!autoPads.includes(String(auto_pad))) mismatch(`auto_pad ${auto_pad} is none of ${autoPads.join(", ")}`);
   const complete: Attributes = { strides: ones, dilations: ones, pads: zeros, ...rest, kernel_shape: kernel };
   sameLength(complete, ["strides", "dilations", "kernel_shape"], spatial);
   if (auto_pad === "SAME_UPPER" || auto_pad === "SAME_LOWER")
@@ -149,17 +155,21 @@ function transposedSize(a: Attributes, size: readonly number[], axis: number): n
   return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + windowReach(a, axis);
 }
 
-function pooled(x: readonly Value[], a: Attributes): ValueType {
+/** Integers of which kernels find the largest. */
+const bytes: readonly DType[] = ["uint8", "int8"];
+
+function pooled(x: readonly Value[], a: Attributes, integers: readonly DType[] = []): ValueType {
   const image = first(x);
   if (image.rank < 3) mismatch("needs an image [N, C, ...]");
-  return { dtype: floatDType([image]), shape: [...image.shape.slice(0, 2), ...windowCounts(image, a)] };
+  const dtype = integers.includes(image.dtype) ? image.dtype : floatDType([image]);
+  return { dtype, shape: [...image.shape.slice(0, 2), ...windowCounts(image, a)] };
 }
 
 /** Largest elements of windows, and where they stand in the flattened image. */
 export const maxPool: Operator = {
   complete: ({ storage_order: _, ...a }, x) => pool({ ceil_mode: 0, ...a }, first(x)),
   infer: (x, a) => {
-    const { dtype, shape } = pooled(x, a);
+    const { dtype, shape } = pooled(x, a, bytes);
     return [
       { dtype, shape },
       { dtype: "int64", shape },

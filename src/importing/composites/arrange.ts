@@ -48,6 +48,7 @@ export const arrangements: Composites = {
   DepthToSpace: ({ g, x: [x], a }) => {
     const [n, channels, height, width] = x!.shape as [number, number, number, number];
     const block = number(a, "blocksize", 1);
+    if (a.mode !== "CRD" && a.mode !== "DCR") mismatch(`mode ${a.mode} is neither DCR nor CRD`);
     const depth = channels / block ** 2;
     const [split, order] =
       a.mode === "CRD"

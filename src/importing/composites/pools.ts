@@ -2,7 +2,7 @@ import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
 import { ints } from "../../graph/operators/index.ts";
 import { poolAttributes, windowCounts, windowReach } from "../../graph/operators/windows.ts";
-import { product, range } from "../../graph/shapes.ts";
+import { product, range, sameShape } from "../../graph/shapes.ts";
 import { type Composites, number } from "./use.ts";
 
 /** Pools beyond those that the graph has, and their inverses. */
@@ -31,7 +31,10 @@ export const pools: Composites = {
   },
   // Every element goes back to where it was the largest of its window; all else is 0.
   MaxUnpool: ({ g, x: [x, places], a }) => {
-    const size = (a.output_shape as readonly number[] | undefined) ?? unpooledShape(x!, a);
+    const size = unpooledShape(x!, a);
+    const wanted = (a.output_shape as readonly number[] | undefined) ?? size;
+    // Where in a larger image a place lies, ONNX and ONNX Runtime do not agree.
+    if (!sameShape(wanted, size)) mismatch(`an output of [${wanted}], which is not [${size}], is not supported`);
     const zeros = g.zeros(x!.dtype, [product(size)]);
     const flat = [g.reshape(places!, [-1]), g.reshape(x!, [-1])] as const;
     return [g.reshape(g.apply("ScatterElements", [zeros, ...flat], { axis: 0 })[0]!, size)];

@@ -3,7 +3,7 @@ import { gradients } from "../../autodiff/index.ts";
 import { product, range } from "../../graph/shapes.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
 import { compile } from "../../runtime/index.ts";
-import { f32, imported, inOnnxRuntime, int, ints, smallModel } from "../../testing/small-model.ts";
+import { f32, i8, imported, inOnnxRuntime, int, ints, smallModel, u8 } from "../../testing/small-model.ts";
 import { importModel } from "../import-model.ts";
 
 interface Pool {
@@ -82,6 +82,17 @@ test.each(cases)("%s %s: values and derivatives of ONNX Runtime's kernel", async
     const slope = moved.reduce((sum, value, j) => sum + (weights[j]! * (value - wanted[j]!)) / step, 0);
     expect(Math.abs(Number(result.dx[i]) - slope)).toBeLessThan(5e-3);
   }
+});
+
+test.each(["uint8", "int8"] as const)("MaxPool of %s is ONNX Runtime's", async (dtype) => {
+  const model = smallModel({
+    nodes: [["MaxPool", "x", "y", { kernel_shape: ints(2, 2), strides: ints(2, 2), ceil_mode: int(1) }]],
+    inputs: { x: { dtype, shape: [1, 1, 5, 5] } },
+    outputs: [{ name: "y", dtype, shape: [], unranked: true }],
+  });
+  const values = range(25).map((i) => ((i * 37) % 256) - (dtype === "int8" ? 128 : 0));
+  const feeds = { x: (dtype === "int8" ? i8 : u8)(values, [1, 1, 5, 5]) };
+  expect((await imported(model, feeds)).y).toEqual((await inOnnxRuntime(model, feeds)).y);
 });
 
 test.each([

@@ -9,6 +9,8 @@ export interface Quantization {
   readonly zeroPoint?: Tensor | undefined;
   /** Which axis the scales are along, where there are several. */
   readonly axis: number;
+  /** So many elements along the axis share a scale; scales and zero points then have as many axes as the tensor. */
+  readonly block?: number;
 }
 
 /** float32 values of a quantised tensor. */
@@ -30,23 +32,39 @@ export function requantized(
 
 function mapped(
   tensor: Tensor,
-  { scale, zeroPoint, axis }: Quantization,
+  quantization: Quantization,
   f: (value: number, scale: number, zero: number) => number,
 ): Tensor<"float32"> {
-  const { shape } = tensor;
+  const { scale, zeroPoint } = quantization;
   const [scales, zeros] = [numbersIn(scale), zeroPoint ? numbersIn(zeroPoint) : [0]];
-  const along = axis < 0 ? axis + shape.length : axis;
-  const count = Math.max(scales.length, zeros.length);
-  if (count > 1 && count !== shape[along])
-    throw new OnnxError(
-      `${count} scales do not fit axis ${axis} of [${shape}]; quantisation by blocks is not supported`,
-    );
-  const inner = elementCount(shape.slice(along + 1));
+  const sliceOf = slices(tensor.shape, Math.max(scales.length, zeros.length), quantization);
   const data = Float32Array.from(numbersIn(tensor), (value, i) => {
-    const slice = Math.floor(i / inner) % (shape[along] ?? 1);
+    const slice = sliceOf(i);
     return f(value, scales[scales.length > 1 ? slice : 0]!, zeros[zeros.length > 1 ? slice : 0]!);
   });
-  return { dtype: "float32", shape, data };
+  return { dtype: "float32", shape: tensor.shape, data };
+}
+
+/** Which of so many scales belongs to each element of a tensor of this shape. */
+function slices(
+  shape: readonly number[],
+  count: number,
+  { scale, axis, block }: Quantization,
+): (element: number) => number {
+  const along = axis < 0 ? axis + shape.length : axis;
+  const inner = elementCount(shape.slice(along + 1));
+  const length = shape[along] ?? 1;
+  if (!block) {
+    if (count > 1 && count !== length) throw new OnnxError(`${count} scales do not fit axis ${axis} of [${shape}]`);
+    return (i) => Math.floor(i / inner) % length;
+  }
+  const blocks = Math.ceil(length / block);
+  if (`${scale.shape}` !== `${shape.with(along, blocks)}`)
+    throw new OnnxError(`scales of shape [${scale.shape}] are not one for ${block} along axis ${axis} of [${shape}]`);
+  return (i) => {
+    const [before, at, behind] = [Math.floor(i / inner / length), Math.floor(i / inner) % length, i % inner];
+    return (before * blocks + Math.floor(at / block)) * inner + behind;
+  };
 }
 
 /** The elements of a tensor as numbers. */

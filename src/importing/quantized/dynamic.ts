@@ -8,6 +8,14 @@ import type { Writer } from "./writer.ts";
 /** Products of integers: what they add up is read as float, and as int32 where it goes elsewhere than to a `Cast`. */
 export const integerProducts: ReadonlySet<string> = new Set(["MatMulInteger", "ConvInteger"]);
 
+/** Where products take the scale and the zero point of their activations: those of integers alone leave scaling to others. */
+const settingPlaces: Readonly<Record<string, { readonly scale?: number; readonly zeroPoint: number }>> = {
+  MatMulInteger: { zeroPoint: 2 },
+  ConvInteger: { zeroPoint: 2 },
+  MatMulIntegerToFloat: { scale: 2, zeroPoint: 4 },
+  QAttention: { scale: 3, zeroPoint: 6 },
+};
+
 /**
  * Quantisation of activations as they come. Where only products read them, and scale and zero point only serve those, the
  * integers stand for themselves: the activation is its own integer, by a scale of 1 and a zero point of 0.
@@ -39,13 +47,16 @@ export const dynamicQuantizeLinear: Rewrite = (node, writer) => {
 
 function servesProducts({ outputs: [y, scale, zeroPoint] }: OnnxNode, { file }: Writer): boolean {
   const products = file.readersOf(y!).map(([reader]) => reader);
-  const isProduct = (node: OnnxNode): boolean =>
-    integerProducts.has(node.op) && !file.isReadAsIs(node.outputs[0]!, (reader) => reader.op === "Cast");
+  const isProduct = ({ op, outputs }: OnnxNode): boolean =>
+    settingPlaces[op]?.scale !== undefined ||
+    (integerProducts.has(op) && !file.isReadAsIs(outputs[0]!, (reader) => reader.op === "Cast"));
+  const isSetting = (reader: OnnxNode, place: number, setting: "scale" | "zeroPoint"): boolean =>
+    products.includes(reader) && place === settingPlaces[reader.op]?.[setting];
   return (
     products.every(isProduct) &&
     !file.isReadAsIs(y!, (_, place) => place === 0) &&
-    !file.isReadAsIs(zeroPoint ?? "", (reader, place) => products.includes(reader) && place === 2) &&
-    !file.isReadAsIs(scale ?? "", (reader) => reader.op === "Mul")
+    !file.isReadAsIs(zeroPoint ?? "", (reader, place) => isSetting(reader, place, "zeroPoint")) &&
+    !file.isReadAsIs(scale ?? "", (reader, place) => reader.op === "Mul" || isSetting(reader, place, "scale"))
   );
 }
 

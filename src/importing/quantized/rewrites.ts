@@ -1,7 +1,10 @@
+import { dtypeOfElementType } from "../../onnx/dtype.ts";
 import { OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import type { DType, Tensor } from "../../onnx/tensor.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
+import { describe } from "../describe.ts";
 import { dequantized, numbersIn, requantized } from "./dequantize.ts";
 import { dynamicQuantizeLinear, integerProduct } from "./dynamic.ts";
+import { fusedRewrites } from "./fused.ts";
 import { rangeOf } from "./meaning.ts";
 import type { Writer } from "./writer.ts";
 
@@ -38,30 +41,54 @@ function product(op: string, node: OnnxNode, writer: Writer, weightAxis: number,
   return writer.emit.node(op, inputs, node.attributes);
 }
 
+const int = (node: OnnxNode, name: string, fallback: number): number => {
+  const attribute = node.attributes[name];
+  return attribute?.kind === "int" ? attribute.value : fallback;
+};
+
+const quantizeLinear: Rewrite = (node, writer) => {
+  const [x, scale, zeroPoint] = node.inputs as [string, string, string?];
+  const along = int(node, "axis", 1);
+  const block = int(node, "block_size", 0);
+  const stated = dtypeOfElementType(int(node, "output_dtype", 0));
+  const dtype = stated ?? writer.file.dtypeOf(zeroPoint) ?? "uint8";
+  const tensor = writer.file.held(x);
+  const range = rangeOf(dtype);
+  if (!tensor || !range || !writer.file.held(scale) || (zeroPoint && !writer.file.held(zeroPoint))) {
+    if (block) throw new OnnxError(`${describe(node)}: activations quantised by blocks are not supported`);
+    return writer.quantized(node, x, 1, { axis: along, dtype });
+  }
+  // Weights, which the file rounds as it runs.
+  const rounded = requantized(tensor, { ...writer.quantization(node, 1, along), block }, range);
+  const float = writer.emit.tensor(`${node.outputs[0]}_float32`, rounded);
+  writer.mean(node, node.outputs[0]!, { float, scale, zeroPoint: zeroPoint || undefined, axis: along, dtype });
+};
+
+const dequantizeLinear: Rewrite = (node, writer) => {
+  const along = int(node, "axis", 1);
+  const block = int(node, "block_size", 0);
+  const [y] = node.outputs as [string];
+  const tensor = writer.file.held(node.inputs[0]);
+  if (tensor && writer.file.held(node.inputs[1])) {
+    writer.emit.tensors.set(y, dequantized(tensor, { ...writer.quantization(node, 1, along), block }));
+    return;
+  }
+  // Weights that were quantised by blocks in the file itself stand for themselves.
+  const meaning = writer.meaning(node.inputs[0]);
+  const isSame =
+    meaning &&
+    writer.numbers.isSame(meaning.scale, node.inputs[1]) &&
+    writer.numbers.isSame(meaning.zeroPoint, node.inputs[2] || undefined);
+  if (block && !isSame) throw new OnnxError(`${describe(node)}: activations quantised by blocks are not supported`);
+  writer.emit.node("Identity", [writer.operand(node, 0, 1, along)], {}, y);
+};
+
 export const rewrites: Readonly<Record<string, Rewrite>> = {
-  QuantizeLinear: (node, writer) => {
-    const [x, scale, zeroPoint] = node.inputs as [string, string, string?];
-    const { axis, output_dtype } = node.attributes;
-    const along = axis?.kind === "int" ? axis.value : 1;
-    const dtype = (output_dtype ? undefined : writer.file.dtypeOf(zeroPoint)) ?? ("uint8" as DType);
-    const tensor = writer.file.held(x);
-    const range = rangeOf(dtype);
-    if (!tensor || !range || !writer.file.held(scale) || (zeroPoint && !writer.file.held(zeroPoint)))
-      return writer.quantized(node, x, 1, { axis: along });
-    // Weights, which the file rounds as it runs.
-    const rounded = requantized(tensor, writer.quantization(node, 1, along), range);
-    const float = writer.emit.tensor(`${node.outputs[0]}_float32`, rounded);
-    writer.mean(node, node.outputs[0]!, { float, scale, zeroPoint: zeroPoint || undefined, axis: along, dtype });
-  },
-  DequantizeLinear: (node, writer) => {
-    const { axis } = node.attributes;
-    const along = axis?.kind === "int" ? axis.value : 1;
-    const [y] = node.outputs as [string];
-    const tensor = writer.file.held(node.inputs[0]);
-    if (tensor && writer.file.held(node.inputs[1]))
-      writer.emit.tensors.set(y, dequantized(tensor, writer.quantization(node, 1, along)));
-    else writer.emit.node("Identity", [writer.operand(node, 0, 1, along)], {}, y);
-  },
+  QuantizeLinear: quantizeLinear,
+  DequantizeLinear: dequantizeLinear,
+  // As which files hold integers of 16 bits before opset 21.
+  "com.microsoft:QuantizeLinear": quantizeLinear,
+  "com.microsoft:DequantizeLinear": dequantizeLinear,
   DynamicQuantizeLinear: dynamicQuantizeLinear,
   MatMulInteger: integerProduct("MatMul", [-2, -1]),
   ConvInteger: integerProduct("Conv", [1, 0]),
@@ -81,6 +108,14 @@ export const rewrites: Readonly<Record<string, Rewrite>> = {
   "com.microsoft:QLinearSigmoid": unary("Sigmoid"),
   "com.microsoft:QLinearLeakyRelu": unary("LeakyRelu", ["alpha"]),
   "com.microsoft:QLinearGlobalAveragePool": unary("GlobalAveragePool"),
+  "com.microsoft:QLinearAveragePool": unary("AveragePool", [
+    ...["auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides"],
+  ]),
+  "com.microsoft:QLinearSoftmax": (node, writer) => {
+    const kept = { axis: { kind: "int", value: int(node, "axis", -1) } as const };
+    writer.quantized(node, writer.emit.node("Softmax", [writer.operand(node, 0)], kept), 3);
+  },
+  ...fusedRewrites,
   "com.microsoft:QLinearConcat": (node, writer) => {
     const places = node.inputs.flatMap((_, i) => (i >= 2 && (i - 2) % 3 === 0 ? [i] : []));
     const operands = places.map((place) => writer.operand(node, place));

@@ -90,11 +90,19 @@ export class OnnxText implements TextTower {
     return all;
   }
 
+  /** It and the files beside it, as far as they can be told and are there. */
+  #files(): readonly string[] {
+    try {
+      return [this.path, ...this.external.map((location) => externalPath(this.path, location)).filter(existsSync)];
+    } catch (cause) {
+      if (cause instanceof OnnxError || cause instanceof UsageError) return [this.path];
+      throw cause;
+    }
+  }
+
   async #open(options: EmbedTextOptions): Promise<InferenceSession> {
     // A file that a Git LFS pointer stands for is told from a damaged one by looking into it.
-    withFile(this.path, () => {});
-    for (const path of this.external.map((location) => externalPath(this.path, location)))
-      if (existsSync(path)) withFile(path, () => {});
+    if (existsSync(this.path)) for (const path of this.#files()) withFile(path, () => {});
     const settings = sessionOptions({ ...usualThreads(), ...options });
     const session = await InferenceSession.create(this.path, settings).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
