@@ -7,7 +7,9 @@ import { embedImages, loadEncoder, saveEncoder } from "../src/index.ts";
 import { OnnxEncoder } from "../src/models/onnx/encoder.ts";
 import { toHalf } from "../src/onnx/half.ts";
 import { decodeModel, encodeModel, type OnnxModel, type ValueInfo } from "../src/onnx/index.ts";
+import { AttributeType, attributeProto, functionProto, ModelProto, nodeProto, tensorProto } from "../src/onnx/proto.ts";
 import type { Tensor } from "../src/onnx/tensor.ts";
+import { readMessage, writeMessage } from "../src/onnx/wire.ts";
 import { residualNetwork } from "../src/testing/onnx-networks.ts";
 import { randomImages, tinyEncoder } from "../src/testing/tiny.ts";
 import { tinyClip } from "../src/testing/tiny-clip.ts";
@@ -310,4 +312,39 @@ test("what cannot be used is one clear message", async () => {
   );
   saveEncoder(tinyEncoder(), at("tiny"));
   await expectRefused(evaluate("tiny", ...none), /normalization is for ONNX files/);
+});
+
+test("a file with functions of its own is saved with them written out, weights within them too", async () => {
+  const { graph, ...rest } = residualNetwork();
+  const nodes = graph.nodes.map((node) => (node.op === "Relu" ? { ...node, op: "Scaled", domain: "ours" } : node));
+  const opsets = new Map([...rest.opsets, ["ours", 1] as const]);
+  const plain = encodeModel({ ...rest, irVersion: 8, opsets, graph: { ...graph, nodes } }).bytes;
+  const scales = new Float32Array(8).map((_, i) => 0.5 + i / 8);
+  const value = tensorProto({ dims: [8n, 1n, 1n], dataType: 1, floatData: [...scales] });
+  const held = attributeProto({ name: "value", type: AttributeType.tensor, t: value });
+  const scaled = functionProto({
+    ...{ name: "Scaled", domain: "ours", input: ["a"], output: ["b"], opsetImport: [{ domain: "", version: 13n }] },
+    node: [
+      nodeProto({ opType: "Constant", output: ["s"], attribute: [held] }),
+      nodeProto({ opType: "Relu", input: ["a"], output: ["r"] }),
+      nodeProto({ opType: "Mul", input: ["r", "s"], output: ["b"] }),
+    ],
+  });
+  const bytes = writeMessage(ModelProto, { ...readMessage(ModelProto, plain), functions: [scaled] })
+    .finish()
+    .join();
+  mkdirSync(at("functions"));
+  writeFileSync(at("functions/net.onnx"), bytes);
+
+  const options = { normalization: { mean: [0, 0, 0], std: [1, 1, 1] } } as const;
+  const encoder = await loadEncoder(at("functions/net.onnx"), options);
+  expect([...encoder.parameters.keys()].filter((name) => name.endsWith("/s"))).toHaveLength(2);
+  saveEncoder(encoder, at("functions-saved"));
+  const saved = await loadEncoder(at("functions-saved"), options);
+  const pixels = randomImages(2, { size: 16 });
+  const [before, after] = [await embedImages(encoder, pixels), await embedImages(saved, pixels)];
+  expect(after).toEqual(before);
+  const theirs = await embedding(at("functions/net.onnx"), "logits", "input", pixels, 16);
+  const ours = await embedding(at("functions-saved/onnx/net.onnx"), "logits", "input", pixels, 16);
+  for (const [i, logit] of theirs.entries()) expect(ours[i]).toBeCloseTo(logit, 5);
 });

@@ -1,4 +1,5 @@
 import { mismatch } from "../graph/errors.ts";
+import { int, ints } from "../graph/operators/index.ts";
 import { axisIn, broadcast, product, range, sameShape } from "../graph/shapes.ts";
 import { OnnxError } from "../onnx/errors.ts";
 import type { Attributes } from "../onnx/model.ts";
@@ -86,7 +87,7 @@ function reshaped(x: Known, shape: readonly number[]): readonly Known[] {
 }
 
 function reshape(x: Known, a: Attributes): readonly Known[] {
-  const wanted = (a.shape as readonly number[]).map((size, i) => (size === 0 && !a.allowzero ? x.shape[i]! : size));
+  const wanted = ints(a, "shape").map((size, i) => (size === 0 && !a.allowzero ? x.shape[i]! : size));
   const known = product(wanted.filter((size) => size !== -1));
   return reshaped(
     x,
@@ -117,7 +118,7 @@ function indexOf(flat: number, shape: readonly number[]): readonly number[] {
 }
 
 const gather: Evaluator = ([x, at], a) => {
-  const axis = axisIn(a.axis as number, x!.shape.length);
+  const axis = axisIn(int(a, "axis"), x!.shape.length);
   const shape = [...x!.shape.slice(0, axis), ...at!.shape, ...x!.shape.slice(axis + 1)];
   const size = x!.shape[axis]!;
   return picked(x!, shape, (index) => {
@@ -130,7 +131,7 @@ const gather: Evaluator = ([x, at], a) => {
 
 const slice: Evaluator = ([x], a) => {
   const rank = x!.shape.length;
-  const [starts, ends] = [a.starts as readonly number[], a.ends as readonly number[]];
+  const [starts, ends] = [ints(a, "starts"), ints(a, "ends")];
   const steps = (a.steps as readonly number[]) ?? starts.map(() => 1);
   const axes = ((a.axes as readonly number[]) ?? range(starts.length)).map((axis) => axisIn(axis, rank));
   const spans = x!.shape.map((size, axis) => {
@@ -149,7 +150,7 @@ const slice: Evaluator = ([x], a) => {
 };
 
 const concat: Evaluator = (x, a) => {
-  const axis = axisIn(a.axis as number, x[0]!.shape.length);
+  const axis = axisIn(int(a, "axis"), x[0]!.shape.length);
   const others = x.map((part) => part.shape.toSpliced(axis, 1));
   if (others.some((sizes) => !sameShape(sizes, others[0]!))) mismatch(`shapes differ beside axis ${axis}`);
   const shape = x[0]!.shape.with(
@@ -167,13 +168,12 @@ const concat: Evaluator = (x, a) => {
 };
 
 const split: Evaluator = ([x], a) => {
-  const axis = axisIn(a.axis as number, x!.shape.length);
+  const axis = axisIn(int(a, "axis"), x!.shape.length);
   let start = 0;
   const length = x!.shape[axis]!;
   const most = Math.ceil(length / ((a.parts as number | undefined) ?? 1));
   const sizes =
-    (a.split as readonly number[] | undefined) ??
-    range(a.parts as number).map((i) => Math.min(most, length - i * most));
+    (a.split as readonly number[] | undefined) ?? range(int(a, "parts")).map((i) => Math.min(most, length - i * most));
   if (sizes.reduce((p, q) => p + q, 0) !== length) mismatch(`parts of ${sizes.join(", ")} do not make ${length}`);
   return sizes.flatMap((size) => {
     const part = slice([x!], { starts: [start], ends: [start + size], axes: [axis] });
@@ -194,7 +194,7 @@ const transpose: Evaluator = ([x], a) => {
 };
 
 const tile: Evaluator = ([x], a) => {
-  const shape = x!.shape.map((size, axis) => size * (a.repeats as readonly number[])[axis]!);
+  const shape = x!.shape.map((size, axis) => size * ints(a, "repeats")[axis]!);
   return picked(x!, shape, (index) => index.reduce((at, i, axis) => at * x!.shape[axis]! + (i % x!.shape[axis]!), 0));
 };
 
@@ -228,7 +228,7 @@ const squeeze: Evaluator = ([x], a) => {
 };
 
 const unsqueeze: Evaluator = ([x], a) => {
-  const given = a.axes as readonly number[];
+  const given = ints(a, "axes");
   const rank = x!.shape.length + given.length;
   const shape = [...x!.shape];
   for (const axis of given.map((axis) => axisIn(axis, rank)).sort((p, q) => p - q)) shape.splice(axis, 0, 1);
@@ -259,7 +259,7 @@ function argument(isBetter: (p: number, q: number) => boolean): Evaluator {
 }
 
 const cumSum: Evaluator = ([x], a) => {
-  const axis = axisIn(a.axis as number, x!.shape.length);
+  const axis = axisIn(int(a, "axis"), x!.shape.length);
   const values = x!.values.map((value, flat) => {
     const index = indexOf(flat, x!.shape);
     const at = index[axis]!;
@@ -328,12 +328,12 @@ export const evaluators: Readonly<Record<string, Evaluator>> = {
   Transpose: transpose,
   Tile: tile,
   Expand: ([x], a) => {
-    const shape = broadcast(x!.shape, a.shape as readonly number[]);
+    const shape = broadcast(x!.shape, ints(a, "shape"));
     return [{ dtype: x!.dtype, shape, values: repeated(x!, shape) }];
   },
   Reshape: ([x], a) => reshape(x!, a),
   Flatten: ([x], a) => {
-    const at = a.axis === x!.shape.length ? x!.shape.length : axisIn(a.axis as number, x!.shape.length);
+    const at = a.axis === x!.shape.length ? x!.shape.length : axisIn(int(a, "axis"), x!.shape.length);
     return reshaped(x!, [product(x!.shape.slice(0, at)), product(x!.shape.slice(at))]);
   },
   Squeeze: squeeze,

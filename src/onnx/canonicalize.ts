@@ -4,7 +4,7 @@ import { dtypeOfElementType } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import { modernized } from "./legacy.ts";
 import type { AttributeValue, OnnxAttribute, OnnxNode } from "./model.ts";
-import { factsOf, type OperatorFacts, type StaticOperand } from "./operators.ts";
+import { factsOf, isListAttribute, type OperatorFacts, type StaticOperand } from "./operators.ts";
 import type { Tensor } from "./tensor.ts";
 
 type Draft = { op: string; inputs: string[]; attributes: Record<string, AttributeValue> };
@@ -54,6 +54,9 @@ function plainValue(
   attribute: OnnxAttribute,
 ): AttributeValue {
   const where = `${describeNode(node)}: attribute ${name}`;
+  const isList = attribute.kind === "ints" || attribute.kind === "floats";
+  if ((isListAttribute(name) ?? isList) !== isList && attribute.kind !== "strings")
+    throw new OnnxError(`${where} is ${isList ? "a list and must be one value" : "one value and must be a list"}`);
   switch (attribute.kind) {
     case "int": {
       if (name !== facts.elementType) return attribute.value;

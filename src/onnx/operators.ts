@@ -219,5 +219,18 @@ export const floatAttributes: ReadonlySet<string> = new Set([
   "value_floats",
 ]);
 
+/** Attributes that are lists; of those that may be either, by operator, neither is said here. */
+const listAttributes: ReadonlySet<string> = new Set(
+  (
+    "activation_params axes block_shape dilations ends image_shape kernel_shape output_padding output_shape pads perm " +
+    "qkv_hidden_sizes repeats roi scales shape sizes split starts steps strides"
+  ).split(" "),
+);
+const eitherAttributes: ReadonlySet<string> = new Set(["activation_alpha", "activation_beta"]);
+
+/** Whether an attribute of this name is a list; undefined where it may or may not be. */
+export const isListAttribute = (name: string): boolean | undefined =>
+  eitherAttributes.has(name) ? undefined : listAttributes.has(name);
+
 /** The facts about a standard operator; nothing is known about other domains' operators. */
 export const factsOf = (op: string, domain: string): OperatorFacts => (domain === "" ? operators[op] : undefined) ?? {};

@@ -41,8 +41,11 @@ function changesOf(x: Value, axes: readonly number[], a: Attributes): readonly A
       return { from: length, to: Math.floor(scale * length + 0.5), scale, ...crop };
     }
     const scale = Math.fround(scales ? scales[i]! : sizes![i]! / length);
-    const part = crop.crop ? crop.crop[1] - crop.crop[0] : 1;
-    const to = sizes ? sizes[i]! : Math.floor(length * scale * part);
+    const to = sizes ? sizes[i]! : Math.floor(length * scale);
+    // Whether the region counts there, ONNX and ONNX Runtime do not agree.
+    const part = crop.crop ? Math.fround(crop.crop[1] - crop.crop[0]) : 1;
+    if (!sizes && Math.floor(length * scale * part) !== to)
+      mismatch("tf_crop_and_resize with scales is not supported: give sizes");
     return { from: length, to, scale, ...crop };
   });
 }

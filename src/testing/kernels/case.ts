@@ -1,4 +1,5 @@
 import type { OnnxAttribute } from "../../onnx/index.ts";
+import { floatAttributes } from "../../onnx/operators.ts";
 import type { Tensor } from "../../onnx/tensor.ts";
 
 export { bool, f32, i8, i32, i64, int, ints, u8, word } from "../small-model.ts";
@@ -24,6 +25,8 @@ export interface KernelCase {
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
   /** Which outputs are looked at, by their places. Default: the first. */
   readonly outputs?: readonly number[];
+  /** How many outputs the node has, read or not. Default: those that are looked at, and left out what is between them. */
+  readonly made?: number;
   /** Range of the numbers that are drawn. Default -2 to 2. */
   readonly low?: number;
   readonly high?: number;
@@ -35,13 +38,33 @@ export interface KernelCase {
   readonly reference?: (inputs: readonly Float64Array[]) => readonly (readonly number[])[];
 }
 
+/** An attribute, or the plain value of one whose name says whether it is of floats. */
+export type PlainAttributes = Readonly<Record<string, OnnxAttribute | number | string | readonly number[]>>;
+
 /** A use of an operator, with whatever else there is to say of it. */
 export const use = (
   op: string,
   operands: readonly Operand[],
-  attributes: KernelCase["attributes"] = {},
+  attributes: PlainAttributes = {},
   more: Partial<KernelCase> = {},
-): KernelCase => ({ op, operands, attributes, ...more });
+): KernelCase => ({
+  ...{ op, operands },
+  attributes: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, typed(name, value)])),
+  ...more,
+});
+
+function typed(name: string, value: PlainAttributes[string]): OnnxAttribute {
+  const isFloat = floatAttributes.has(name) || /^(scales|activation_params)$/.test(name);
+  if (typeof value === "string") return { kind: "string", value };
+  if (typeof value === "number") return { kind: isFloat ? "float" : "int", value };
+  return Array.isArray(value) ? { kind: isFloat ? "floats" : "ints", value } : (value as OnnxAttribute);
+}
+
+/** Away from kinks. */
+export const not =
+  (...kinks: readonly number[]) =>
+  (x: number): boolean =>
+    kinks.some((kink) => Math.abs(x - kink) < 0.05);
 
 export const float = (value: number): OnnxAttribute => ({ kind: "float", value });
 export const floats = (...value: readonly number[]): OnnxAttribute => ({ kind: "floats", value });

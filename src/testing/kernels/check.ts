@@ -13,10 +13,12 @@ const isFed = (operand: Operand): operand is Fed => typeof operand === "object" 
 const isHeld = (operand: Operand): operand is Tensor => typeof operand === "object" && "data" in operand;
 
 /** The model of one node, its drawn inputs called `x0`, `x1` and so on by their places, as those that are fed. */
-function modelOf({ op: name, opset = 21, operands, attributes = {}, outputs = [0] }: KernelCase): OnnxModel {
+function modelOf({ op: name, opset = 21, operands, attributes = {}, outputs = [0], made = 0 }: KernelCase): OnnxModel {
   const [op, domain = ""] = name.split(":").reverse() as [string, string?];
   const names = operands.map((operand, i) => (operand === undefined ? "" : `x${i}`));
-  const made = Array.from({ length: Math.max(...outputs) + 1 }, (_, i) => (outputs.includes(i) ? `y${i}` : ""));
+  const results = Array.from({ length: Math.max(made, ...outputs.map((i) => i + 1)) }, (_, i) =>
+    made > 0 || outputs.includes(i) ? `y${i}` : "",
+  );
   const inputs = operands.flatMap((operand, i) => {
     if (isDrawn(operand)) return [{ name: `x${i}`, dtype: "float32" as const, shape: shapeOf(operand) }];
     return isFed(operand) ? [{ name: `x${i}`, dtype: operand.fed.dtype, shape: operand.fed.shape }] : [];
@@ -32,7 +34,7 @@ function modelOf({ op: name, opset = 21, operands, attributes = {}, outputs = [0
     ...{ producerName: "", producerVersion: "", metadata: new Map() },
     graph: {
       name: "",
-      nodes: [{ op, domain, name: "node", inputs: names, outputs: made, attributes }],
+      nodes: [{ op, domain, name: "node", inputs: names, outputs: results, attributes }],
       inputs,
       outputs: outputs.map((i) => ({ name: `y${i}`, dtype: "float32", shape: [], unranked: true, untyped: true })),
       initializers: new Map(held),

@@ -4,6 +4,26 @@ import * as reference from "./reference.ts";
 
 const gelu = (x: number): number => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
 
+const convolution = { kernel_shape: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1], group: 1 };
+
+/** ONNX Runtime's operators that it fuses others to. */
+export const fused: readonly KernelCase[] = [
+  ...["QuickGelu", "Gelu", "FastGelu"].map((op) => use(`com.microsoft:${op}`, ["3 4"])),
+  ...["BiasGelu", "FastGelu"].map((op) => use(`com.microsoft:${op}`, ["3 4", "4"])),
+  use("com.microsoft:FusedMatMul", ["2 3 4", "2 5 3"], { alpha: 0.5, transA: 1, transB: 1 }),
+  use("com.microsoft:FusedGemm", ["3 4", "5 4", "5"], { transB: 1, activation: "Tanh" }),
+  ...[
+    { activation: "Relu" },
+    { activation: "Clip", activation_params: [-1, 1.5] },
+    { activation: "LeakyRelu", activation_params: [0.1] },
+    { activation: "HardSigmoid", activation_params: [0.2, 0.5] },
+  ].map((activation) =>
+    use("com.microsoft:FusedConv", ["1 2 5 5", "3 2 3 3", "3"], { ...convolution, ...activation }, { not: "inside" }),
+  ),
+  use("com.microsoft:SkipLayerNormalization", ["1 3 4", "1 3 4", "4", "4", "4"], { epsilon: 1e-5 }),
+  use("com.microsoft:SkipSimplifiedLayerNormalization", ["1 3 4", "1 3 4", "4", "4"], { epsilon: 1e-5 }),
+];
+
 /** ONNX Runtime's operators that it has no kernels for on CPU: against their definitions. */
 export const contrib: readonly KernelCase[] = [
   ...[0, 1].map((activation) =>

@@ -5,8 +5,25 @@ const pool = (attributes: KernelCase["attributes"]): KernelCase =>
 
 const picked = i64([3, 8, 10, 15], [1, 1, 2, 2]);
 
+/** Windows that rounding up would count behind the image, and outputs of transposed convolutions that are asked for. */
+const windows: readonly KernelCase[] = [
+  ...["MaxPool", "AveragePool"].map((op) =>
+    use(op, ["2 4 5 6"], { kernel_shape: [2, 3], strides: [2, 2], ceil_mode: 1 }, { not: "inside" }),
+  ),
+  // Larger than what the windows cover, as large, smaller; and what a stride does not reach.
+  ...[
+    [11, 19],
+    [10, 16],
+    [8, 9],
+  ].map((output_shape) => use("ConvTranspose", ["2 4 5 6", "4 2 2 2", "2"], { strides: [2, 3], output_shape })),
+  ...["SAME_UPPER", "SAME_LOWER"].map((auto_pad) =>
+    use("ConvTranspose", ["2 4 5 6", "4 2 1 2", "2"], { strides: [2, 3], auto_pad }),
+  ),
+];
+
 /** Pools, their inverses, and normalisations of neighbourhoods. */
 export const pools: readonly KernelCase[] = [
+  ...windows,
   pool({}),
   pool({ p: int(1), strides: ints(2, 2), pads: ints(1, 0, 1, 1) }),
   pool({ p: int(3), dilations: ints(2, 1), auto_pad: word("VALID") }),
@@ -43,7 +60,5 @@ export const pools: readonly KernelCase[] = [
   use("Det", ["2 3 3"]),
   use("Det", ["1 1"]),
   use("Det", ["5 5"]),
-  use("Einsum", ["2 3 3"], { equation: word("...ii->...i") }),
-  use("Einsum", ["3 3", "3 2"], { equation: word("ii,ij->j") }),
   use("Where", [bool([1, 0, 1]), "2 3", "2 3"]),
 ];
