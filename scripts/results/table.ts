@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { markdownTable } from "../../bench/markdown.ts";
-import { wilson } from "../../src/findings/statistics.ts";
 import { groupsBy } from "../../src/groups.ts";
+import { wilson } from "../../src/statistics.ts";
 
 interface Line {
   readonly run: string;

@@ -7,7 +7,9 @@ import {
   type EvaluateOptions,
   type Evaluation,
   evaluate,
+  type Outcomes,
   openTemplates,
+  paired,
   type ResultsFolder,
 } from "../evaluation/index.ts";
 import { type Evaluations, keepFinding, type PicturedExample } from "../findings/index.ts";
@@ -120,10 +122,12 @@ async function run(flags: Flags): Promise<void> {
   const skips = new SkipList();
   const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
   const evaluations: Evaluation[] = [];
+  let first: Outcomes | undefined;
   const examples: PicturedExample[] = [];
   try {
     for (const [i, { spec, encoder }] of encoders.entries()) {
       const results = kept[i];
+      let outcomes: Outcomes | undefined;
       const result = await evaluate(sized(encoder), source, {
         ...(await evaluateOptions(flags)),
         attacks,
@@ -132,13 +136,20 @@ async function run(flags: Flags): Promise<void> {
         ...(native !== undefined && { exact: true }),
         ...(results && { results }),
         signal: stop.signal,
+        onOutcomes: (found) => {
+          outcomes = found;
+        },
         onSkip: skips.add,
         onWarning: warnings.tell,
         onProgress: ({ phase, done, total, points }) =>
           progress.update(`${spec} ${phase}`, done, total, points === undefined ? "" : `${points} points`),
       });
       if (card) recordEvaluation(encoder, encoderFolder(spec), result);
-      evaluations.push({ ...result, encoder: spec });
+      // As TypeScript sees it, nothing was assigned: callbacks are not followed.
+      const found = outcomes as Outcomes | undefined;
+      const beside = first && found && paired(evaluations[0]!.encoder, first, found, result.images);
+      first ??= found;
+      evaluations.push({ ...result, encoder: spec, ...(beside && { paired: beside }) });
       if (out === undefined || flags.examples === undefined) continue;
       progress.update(`${spec} examples`, 0, flags.examples);
       const pictured = await keepExamples(out, { spec, encoder }, source, attacks.at(-1)!, {

@@ -18,6 +18,7 @@ import { encoderWarnings } from "./checks.ts";
 import { type CorrectImage, correctImages } from "./chunk.ts";
 import { usualBatch } from "./forward.ts";
 import { Measurement, type Stage } from "./measurement.ts";
+import type { PairedEvaluation } from "./paired.ts";
 import { type Predictions, Predictor } from "./predictor.ts";
 import type { ImageRecord, ResultsFolder } from "./results.ts";
 import { victimOf } from "./victim.ts";
@@ -48,7 +49,16 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Telling
   /** Ends the evaluation, which rejects with the signal's reason; what is measured until then stays in `results`. */
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
+  /** Called at the end with the images that were classified rightly, for comparisons of encoders image by image. */
+  readonly onOutcomes?: (outcomes: Outcomes) => void;
   readonly onProgress?: (progress: EvaluationProgress) => void;
+}
+
+/** Images, by their places in the source, that an encoder classified rightly. */
+export interface Outcomes {
+  readonly clean: ReadonlySet<number>;
+  /** Of each attack, in their order. */
+  readonly attacks: readonly ReadonlySet<number>[];
 }
 
 export interface EvaluationProgress {
@@ -84,6 +94,8 @@ export interface Evaluation {
   /** Share of images classified rightly, from 0 to 1. */
   readonly clean: number;
   readonly attacks: readonly AttackResult[];
+  /** Beside another encoder on the same images. */
+  readonly paired?: PairedEvaluation;
   /** What speaks against trusting these numbers. */
   readonly warnings: readonly string[];
 }
@@ -127,7 +139,7 @@ export async function evaluate(
   const attacker = new Attacker(attacked, { ...options, batch, relentless: transfer });
 
   let images = 0;
-  let correct = 0;
+  const rightClean = new Set<number>();
   let chunk: CorrectImage[] = [];
   const measurements = (options.attacks ?? []).map(
     (what) =>
@@ -164,7 +176,7 @@ export async function evaluate(
       const seen = transfer ? await attackedPredictor.predict(loaded.pixels, labels, nameOf) : predictions;
       const right = correctImages(loaded, predictions, seen);
       images += loaded.count;
-      correct += right.length;
+      for (const { index } of right) rightClean.add(index);
       chunk.push(...right);
       onProgress?.({ phase: "clean", done: images, total });
       if (chunk.length >= chunkSize) await attackChunk();
@@ -175,13 +187,14 @@ export async function evaluate(
   }
   if (images === 0) throw skips.nothingRead(source);
   const measured = measurements.map((measurement) => measurement.result(images));
+  options.onOutcomes?.({ clean: rightClean, attacks: measurements.map(({ withstood }) => new Set(withstood)) });
   return {
     encoder: encoder.name,
     dataset: source.name,
     images,
     skipped: skips.count,
     classes,
-    clean: correct / images,
+    clean: rightClean.size / images,
     attacks: measured.map(({ warnings: _, ...result }) => result),
     warnings: [...new Set([...telling.warnings, ...warnings, ...measured.flatMap((result) => result.warnings)])],
   };

@@ -14,9 +14,11 @@ export {
   type Evaluation,
   type EvaluationProgress,
   evaluate,
+  type Outcomes,
 } from "./evaluate.ts";
 export { type AttackedExample, attackedExamples } from "./examples.ts";
 export type { Stage } from "./measurement.ts";
+export { type PairedDifference, type PairedEvaluation, paired } from "./paired.ts";
 export { type ImageRecord, ResultsFolder } from "./results.ts";
 export { openTemplates } from "./templates.ts";
 export { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";

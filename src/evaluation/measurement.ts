@@ -43,6 +43,8 @@ export class Measurement {
   readonly #context: MeasurementContext;
   /** What its results go by: attack, norm and epsilon. */
   readonly name: string;
+  /** Images that withstood all attacks. */
+  readonly withstood: number[] = [];
   readonly #stages: { readonly attack: string; survivors: number; seconds: number }[];
 
   constructor(what: Attack | AutoAttack, context: MeasurementContext) {
@@ -63,6 +65,7 @@ export class Measurement {
       stage.survivors += survivors.length;
       stage.seconds += (performance.now() - started) / 1000;
     }
+    this.withstood.push(...survivors.map(({ index }) => index));
   }
 
   /** @param done images that need no attack, for the progress */

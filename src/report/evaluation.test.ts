@@ -43,6 +43,20 @@ test("of a list the worst case, and below what each attack left", () => {
   ]);
 });
 
+test("beside the first encoder: points, and whether chance alone makes them", () => {
+  const paired = {
+    with: "a",
+    clean: { difference: -0.125, gained: 0, lost: 1, p: 1 },
+    attacks: [{ difference: 0.25, gained: 2, lost: 0, p: 0.0002 }],
+  };
+  const both = [evaluation("a", [single(2 / 255)]), { ...evaluation("b", [single(2 / 255)]), paired }];
+  expect(evaluationTable(both).split("\n").slice(-3)).toEqual([
+    "beside a              clean          pgd 2/255",
+    "--------  -----------------  -----------------",
+    "b         -12.5 (p = 1.000)  +25.0 (p < 0.001)",
+  ]);
+});
+
 test("of several encoders, whose", () => {
   const lines = evaluationTable([evaluation("a", [list]), evaluation("b", [list])]).split("\n");
   expect(lines.slice(-2).map((line) => line.slice(0, 14))).toEqual(["a autoattack 2", "b autoattack 2"]);

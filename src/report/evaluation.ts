@@ -1,4 +1,4 @@
-import { type AttackResult, type Evaluation, formatEpsilon } from "../evaluation/index.ts";
+import { type AttackResult, type Evaluation, formatEpsilon, type PairedDifference } from "../evaluation/index.ts";
 import { percent, percentWithin, textTable } from "./table.ts";
 
 /**
@@ -26,8 +26,24 @@ export function evaluationCells(
 /** The same as plain text, with 95 % intervals; where attacks ran one after the other, a second table of what each left. */
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
   const { header, rows } = evaluationCells(evaluations, percentWithin);
-  const stages = stagesTable(evaluations);
-  return stages === undefined ? textTable(header, rows) : `${textTable(header, rows)}\n\n${stages}`;
+  const tables = [textTable(header, rows), pairedTable(evaluations), stagesTable(evaluations)];
+  return tables.filter((table) => table !== undefined).join("\n\n");
+}
+
+/** Differences to the first encoder on the same images, in points, with how probable chance alone makes them (McNemar). */
+function pairedTable(evaluations: readonly Evaluation[]): string | undefined {
+  const beside = evaluations.flatMap(({ encoder, paired }) => (paired ? [{ encoder, ...paired }] : []));
+  const [first] = beside;
+  if (!first) return undefined;
+  const cell = ({ difference, p }: PairedDifference): string => {
+    const points = (100 * difference).toFixed(1);
+    return `${difference > 0 ? "+" : ""}${points} (${p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`})`;
+  };
+  const header = [`beside ${first.with}`, "clean", ...(evaluations[0]?.attacks ?? []).map(attackTitle)];
+  return textTable(
+    header,
+    beside.map(({ encoder, clean, attacks }) => [encoder, cell(clean), ...attacks.map(cell)]),
+  );
 }
 
 function stagesTable(evaluations: readonly Evaluation[]): string | undefined {

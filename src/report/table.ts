@@ -1,4 +1,4 @@
-import { wilson } from "../findings/statistics.ts";
+import { wilson } from "../statistics.ts";
 import { counted } from "../words.ts";
 
 /** What numbers are over: `97 images of pets/ (3 more could not be read), 10 classes`. */
