@@ -97,8 +97,7 @@ export function testDataOf(of: Case): TestData {
     values.flatMap(({ name = "", type }, i) => {
       if (!files.includes(`${kind}_${i}.pb`)) return [];
       if (!type?.tensorType) throw new SampleError(`${name} is no tensor`);
-      const sample = readSample(join(folder, `${kind}_${i}.pb`));
-      return [[name, asDeclared(sample, type.tensorType.elemType)] as const];
+      return [[name, readSample(join(folder, `${kind}_${i}.pb`), type.tensorType.elemType ?? 0)] as const];
     });
   return { inputs: read("input", fed), outputs: read("output", graph?.output ?? []) };
 }

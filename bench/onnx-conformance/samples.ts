@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { LoreError } from "../../src/errors.ts";
+import { BFLOAT16 } from "../../src/onnx/dtype.ts";
 import { fromHalf, widenBfloat16 } from "../../src/onnx/half.ts";
 import { TensorProto } from "../../src/onnx/proto.ts";
 import { readMessage } from "../../src/onnx/wire.ts";
@@ -15,7 +16,7 @@ export interface Sample {
   readonly type: OrtTensor.Type;
   readonly shape: readonly number[];
   readonly data: OrtTensor.DataType;
-  /** The model has it in bfloat16, which is read as float32 here. */
+  /** The model rounds it to bfloat16, which is float32 here. */
   readonly isBfloat16?: boolean;
 }
 
@@ -42,10 +43,17 @@ const types: Readonly<
   16: ["float32", (bytes) => widenBfloat16(new Uint16Array(bytes))],
 };
 
-/** @throws SampleError for element types without an array in JavaScript */
-export function readSample(file: string): Sample {
+/**
+ * A tensor of a test.
+ *
+ * @param declared the element type that the model has for it
+ * @throws SampleError for element types without an array in JavaScript
+ */
+export function readSample(file: string, declared: number): Sample {
   const proto = readMessage(TensorProto, new Uint8Array(readFileSync(file)));
-  const number = proto.dataType ?? 0;
+  // Old tests hold patterns of bfloat16 as uint16.
+  const isBfloat16 = declared === BFLOAT16;
+  const number = isBfloat16 && proto.dataType === 4 ? BFLOAT16 : (proto.dataType ?? 0);
   const shape = proto.dims.map(Number);
   if (number === 8)
     return { type: "string", shape, data: proto.stringData.map((bytes) => new TextDecoder().decode(bytes)) };
@@ -53,13 +61,7 @@ export function readSample(file: string): Sample {
   if (!known) throw new SampleError(`element type ${number} has no array in JavaScript`);
   const [type, view] = known;
   const bytes = proto.rawData ?? new Uint8Array(listed(proto, number));
-  return { type, shape, data: view(bytes.slice().buffer as ArrayBuffer), isBfloat16: number === BFLOAT16 };
-}
-
-/** A sample as its model declares it: old tests hold the patterns of bfloat16 as integers of 16 bits. */
-export function asDeclared(sample: Sample, elementType: number | undefined): Sample {
-  if (elementType !== BFLOAT16 || sample.type !== "uint16") return sample;
-  return { ...sample, type: "float32", data: widenBfloat16(sample.data as Uint16Array), isBfloat16: true };
+  return { type, shape, data: view(bytes.slice().buffer as ArrayBuffer), ...(isBfloat16 && { isBfloat16 }) };
 }
 
 /** The bytes of elements that stand in a field of their own type. */

@@ -41,7 +41,14 @@ export function report(all: readonly Judged[]): string {
     ),
     gradientTable(all),
     section("Wrong where ONNX Runtime is right", differs.filter(isRightThere).map(line)),
-    section("Wrong as ONNX Runtime is", differs.filter((judged) => !isRightThere(judged)).map(line)),
+    section(
+      "Wrong where ONNX Runtime is, too",
+      differs.filter(({ original }) => original.kind === "wrong").map(beside),
+    ),
+    section(
+      "Wrong where ONNX Runtime refuses",
+      differs.filter(({ original }) => original.kind === "refused").map(beside),
+    ),
     section("Crashed", failed("crashed").map(line)),
     section("Wrong or failing gradients", all.flatMap(gradientLine)),
     section(
@@ -76,6 +83,13 @@ function gradientTable(all: readonly Judged[]): string {
 }
 
 const line = ({ of, ours }: Judged): string => `${of.name}: ${oneLine("detail" in ours ? ours.detail : "")}`;
+
+/** What came out here, and what in ONNX Runtime. */
+const beside = ({ of, ours, original }: Judged): string =>
+  `${of.name}: ${oneLine("detail" in ours ? ours.detail : "")}; there: ${oneLine(saidBy(original))}`;
+
+const saidBy = (verdict: Verdict): string =>
+  verdict.kind === "refused" ? verdict.reason : "detail" in verdict ? verdict.detail : "";
 
 function gradientLine({ of, ours }: Judged): readonly string[] {
   if (ours.kind !== "passed" || !("detail" in ours.slopes)) return [];

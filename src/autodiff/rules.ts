@@ -36,7 +36,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   // Element-wise arithmetic
   Add: ({ dy }) => [() => dy, () => dy],
   Sub: ({ g, dy }) => [() => dy, () => g.neg(dy)],
-  Mul: ({ g, x: [a, b], dy }) => [() => g.mul(dy, b!), () => g.mul(dy, a!)],
+  Mul: (step) => {
+    const [a, b] = step.x as readonly [Value, Value];
+    return [() => singular.timesUnlessLeftOut(step, b), () => singular.timesUnlessLeftOut(step, a)];
+  },
   Div: (step) => {
     const { g, y, dy, x } = step;
     const [, b] = x as readonly [Value, Value];

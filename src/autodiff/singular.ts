@@ -17,6 +17,35 @@ export function unlessLeftOut({ g, dy, masked }: Step, formula: Value): Value {
   return masked ? g.where(g.equal(dy, 0), 0, formula) : formula;
 }
 
+/** A cotangent times a factor, as `unlessLeftOut` where the factor may be infinite. */
+export function timesUnlessLeftOut(step: Step, factor: Value): Value {
+  const product = step.g.mul(step.dy, factor);
+  return step.masked && hasPole(factor) ? unlessLeftOut(step, product) : product;
+}
+
+/** Whether a value comes right from a function that is infinite somewhere, and may be there. */
+function hasPole(value: Value): boolean {
+  const node = nodeOf(value);
+  const [x, y] = node?.inputs ?? [];
+  switch (node?.op) {
+    case "Cast":
+    case "Expand":
+    case "Reshape":
+      return hasPole(x!);
+    case "Div":
+      return !staysFromZero(y!);
+    case "Log":
+    case "Reciprocal":
+      return !staysFromZero(x!);
+    case "Exp":
+      return !staysBelowOverflow(x!);
+    case "Pow":
+      return !isTameAtZero(y!);
+    default:
+      return false;
+  }
+}
+
 /** 1 / y times a cotangent, 0 where y is. */
 export function dividedUnlessZero({ g }: Step, dy: Value, y: Value, x: Value): Value {
   return staysFromZero(x) ? g.div(dy, y) : g.where(g.equal(y, 0), 0, g.div(dy, y));

@@ -26,7 +26,11 @@ export function axesIn(axes: readonly number[] | undefined, rank: number): reado
   return sorted;
 }
 
+/** So many elements are counted one by one at most: whatever asks for more is no shape, nor an axis of one. */
+const mostCounted = 2 ** 24;
+
 export function range(length: number): readonly number[] {
+  if (!(length <= mostCounted)) mismatch(`${length} elements cannot be counted one by one`);
   return Array.from({ length }, (_, i) => i);
 }
 

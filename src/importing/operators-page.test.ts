@@ -112,7 +112,7 @@ function page(): string {
     "",
     "## Quantised",
     "",
-    "Weights become the float32 numbers that they stand for, activations are not rounded:",
+    "Weights become the float32 numbers that they stand for; activations are not rounded, but saturate where their integers end:",
     "",
     ...table(rewritten),
     "",

@@ -249,12 +249,18 @@ class Placer {
   }
 }
 
-/** What is wrong with a node, told with its name. */
+/**
+ * What is wrong with a node, told with its name. Operands of another number, rank or type than an operator takes also show as
+ * JavaScript's own errors, where a size is asked of what is not there.
+ */
 function told<T>(node: OnnxNode, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof Mismatch)) throw error;
-    throw new GraphError(`${describe(node)}: ${error.message}.`, { cause: error });
+    if (error instanceof Mismatch) throw new GraphError(`${describe(node)}: ${error.message}.`, { cause: error });
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new GraphError(`${describe(node)}: its operands or attributes do not fit (${error.message}).`, {
+      cause: error,
+    });
   }
 }

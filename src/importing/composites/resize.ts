@@ -11,8 +11,8 @@ export const resizes: Composites = {
   Resize: ({ g, x: [x], a }) => {
     const axes = ((a.axes as readonly number[] | undefined) ?? range(x!.rank)).map((axis) => axisIn(axis, x!.rank));
     const changes = changesOf(x!, axes, a);
-    const long = changes.find(({ to }) => !(to <= longest));
-    if (long) mismatch(`it makes an axis of ${long.to} elements, of at most ${longest}`);
+    const long = changes.find(({ to }) => !(to >= 0 && to <= longest));
+    if (long) mismatch(`it makes an axis of ${long.to} elements, of 0 to ${longest}`);
     const resized = axes.reduce((value, axis, i) => {
       const change = changes[i]!;
       const stays = change.to === change.from && change.scale === 1 && !change.crop;

@@ -297,6 +297,16 @@ test.each(Object.entries(integral))("%s are ONNX Runtime's", async (_, [model, f
   }
 });
 
+test.each([...Object.entries(saturating), ...Object.entries(integral)])(
+  "%s: the float graph is a file for ONNX Runtime",
+  async (_, [model, rest]) => {
+    const feeds = typeof rest === "number" ? { x: normal(model.graph.inputs[0]!.shape as number[]) } : rest;
+    const [there, here] = [await inOnnxRuntime(floatModel(model)!, feeds), await imported(model, feeds)];
+    for (const { name } of model.graph.outputs)
+      for (const [i, value] of there[name]!.entries()) expect(here[name]![i]).toBeCloseTo(value, 4);
+  },
+);
+
 test("the derivative is 1 within the range and 0 beyond", async () => {
   const nodes: readonly SmallNode[] = [
     ["QuantizeLinear", "x s z", "q"],
