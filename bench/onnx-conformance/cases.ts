@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { UsageError } from "../../src/errors.ts";
 import { type AttributeProto, type GraphProto, ModelProto } from "../../src/onnx/proto.ts";
 import { readMessage } from "../../src/onnx/wire.ts";
-import { asDeclared, readSample, type Sample, SampleError } from "./samples.ts";
+import { readSample, type Sample, SampleError } from "./samples.ts";
 
 /** One of the ONNX project's node tests: a model, inputs, and the outputs that are right. */
 export interface Case {

@@ -20,9 +20,6 @@ export interface Sample {
   readonly isBfloat16?: boolean;
 }
 
-/** ONNX's number for bfloat16. */
-const BFLOAT16 = 16;
-
 /** ONNX's element types: the name in JavaScript, and the bytes as an array. */
 const types: Readonly<
   Record<number, readonly [type: OrtTensor.Type, view: (bytes: ArrayBuffer) => OrtTensor.DataType]>
