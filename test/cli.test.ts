@@ -77,13 +77,16 @@ describe("lore evaluate", () => {
     expect(stderr).toMatch(/a\/broken\.jpg: /);
   });
 
-  test("two encoders make one table", async () => {
+  test("two encoders make one table, and one beside the first", async () => {
     const { code, stdout, stderr } = await spawnLore([
       ...["evaluate", "--encoder", encoder, "--encoder", encoder, "--data", "synthetic:8", "--limit", "8"],
     ]);
     expect(code, stderr).toBe(0);
-    expect(stdout.split("\n").filter((line) => line.startsWith(encoder))).toHaveLength(2);
-    expect(stdout).toMatch(/^encoder +clean$/m);
+    const [measured, beside] = stdout.split("\n\n");
+    expect(measured!.split("\n").filter((line) => line.startsWith(encoder))).toHaveLength(2);
+    expect(measured).toMatch(/^encoder +clean$/m);
+    expect(beside!.split("\n")[0]).toMatch(/^beside .*tiny +clean$/);
+    expect(beside!.split("\n").at(-1)).toMatch(/^.*tiny +0\.0 \(p = 1\.000\)$/);
     expect(stdout).toMatch(/8 images of synthetic:8, 8 classes/);
   });
 
