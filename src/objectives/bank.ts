@@ -88,6 +88,13 @@ export class EmbeddingBank {
     }
   }
 
+  /** Forgets all embeddings. */
+  reset(): void {
+    this.#rows.fill(0);
+    this.#seen = 0;
+    this.#describe();
+  }
+
   /** For a checkpoint; shares memory with the bank. */
   state(): ReadonlyMap<string, Tensor> {
     return new Map([

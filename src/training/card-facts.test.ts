@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { fare } from "../objectives/index.ts";
 import { trainingFacts } from "./card-facts.ts";
-import { defaultSettings } from "./finetune.ts";
+import { defaultSettings } from "./settings.ts";
 
 const data = { encoder: "e", data: "d", images: 3 };
 const epsilon = 2 / 255;

@@ -3,7 +3,7 @@ import type { ChosenBlend } from "../blending/index.ts";
 import type { TrainingFacts } from "../models/index.ts";
 import type { Constraint, DistanceKind, Dual, Objective } from "../objectives/index.ts";
 import { versions } from "../version.ts";
-import type { TrainingSettings } from "./finetune.ts";
+import type { TrainingSettings } from "./settings.ts";
 
 /** What the model card of a trained encoder says of its training. */
 export function trainingFacts(

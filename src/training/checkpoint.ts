@@ -14,7 +14,12 @@ export interface Progress {
   readonly epoch: number;
   /** Position in this epoch's order from which the next batch is read. */
   readonly cursor: number;
+  /** How often training has begun again, at a lower rate each time. Default 0. */
+  readonly attempt?: number;
 }
+
+/** Before the first batch. */
+export const beginning: Progress = { step: 0, images: 0, epoch: 0, cursor: 0 };
 
 export interface Checkpoint {
   readonly progress: Progress;

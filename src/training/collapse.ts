@@ -1,7 +1,7 @@
 import type { StepMetrics } from "./metrics.ts";
 
 /** Batches in a row that must say the same. */
-const patience = 5;
+export const patience = 5;
 /** Of the original's spread: below, images can hardly be told apart; above, nothing is where it was. */
 const [least, most] = [0.02, 50];
 

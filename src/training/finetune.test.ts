@@ -64,6 +64,64 @@ const contrastive = robust({
   constraint: { dual },
 });
 
+describe("embeddings that fall apart at a rate that nobody asked for", () => {
+  // A last norm a hundred thousand times smaller: the recipe's rate moves it by its own size at once.
+  const fragile = encoder.withParameters(
+    new Map(
+      [...encoder.parameters].map(([name, tensor]) => [
+        name,
+        name === "norm.weight" ? { ...tensor, data: tensor.data.map((x) => 1e-5 * x) } : tensor,
+      ]),
+    ),
+  );
+  const many = synthetic({ count: 64 });
+  const go = (options: FinetuneOptions) => {
+    const warnings: string[] = [];
+    const rates: number[] = [];
+    const result = finetune(fragile, many, robust({ epsilon, attack: { steps: 1 } }), {
+      ...{ batch: 2, epochs: 1, limit: 48, seed: 1, ...single, ...options },
+      onWarning: (message) => warnings.push(message),
+      onStep: ({ learningRate }) => rates.push(learningRate),
+    });
+    return result.then((ended) => ({ ...ended, warnings, rates }));
+  };
+
+  test("training begins again at a third of it, and says so; the run's metrics are those of the last attempt", async () => {
+    const run = fresh();
+    const { warnings, steps, rates } = await go({ run });
+    expect(warnings.join()).toMatch(/collapsed at step \d+: beginning again at a learning rate of 0\.00020/);
+    expect(steps).toBe(24);
+    expect(metricsOf(run)).toHaveLength(24);
+    const attempts = warnings.filter((warning) => warning.includes("beginning again")).length;
+    expect(Math.max(...rates.slice(-24))).toBeCloseTo(6e-4 / 3 ** attempts, 9);
+    expect(readFileSync(join(run, "encoder", "README.md"), "utf8")).toContain(`${6e-4 / 3 ** attempts}`);
+  });
+
+  test("interrupted and resumed, it is the same run", async () => {
+    const [whole, parts] = [fresh(), fresh()];
+    await go({ run: whole });
+    const controller = new AbortController();
+    let seen = 0;
+    const stopped = await finetune(fragile, many, robust({ epsilon, attack: { steps: 1 } }), {
+      ...{ batch: 2, epochs: 1, limit: 48, seed: 1, ...single, run: parts, signal: controller.signal },
+      onStep: () => {
+        seen++;
+        if (seen === 4) controller.abort();
+      },
+    });
+    expect(stopped.finished).toBe(false);
+    await go({ run: parts, resume: true });
+    expect(checkpointOf(parts).equals(checkpointOf(whole))).toBe(true);
+  });
+
+  test("a rate that was asked for is kept, and the collapse told", async () => {
+    const { warnings, rates } = await go({ learningRate: 6e-4 });
+    expect(Math.max(...rates)).toBeCloseTo(6e-4, 9);
+    expect(warnings.some((warning) => /diverges|collapse/.test(warning))).toBe(true);
+    await expect(go({ learningRate: 6e-4, strict: true })).rejects.toThrow(/diverges|collapse/);
+  });
+});
+
 describe("a run interrupted and resumed is the run that was not, bit for bit", () => {
   test.each([
     ["LORE, K = 5", lore({ epsilon, attack, dual, stepsPerBatch: 5 })],

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
-import type { TrainingSettings } from "./finetune.ts";
+import type { TrainingSettings } from "./settings.ts";
 
 /** What a run's result depends on, kept in its `run.json`: a run that goes on must have the same. */
 export interface RunFingerprint {

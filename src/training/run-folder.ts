@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ChosenBlend } from "../blending/index.ts";
 import { UsageError } from "../errors.ts";
@@ -92,6 +92,18 @@ export class RunFolder {
 
   get hasCheckpoint(): boolean {
     return existsSync(this.#checkpoint);
+  }
+
+  /** The last lines of metrics, at most so many. */
+  recentMetrics(count: number): readonly StepMetrics[] {
+    if (!existsSync(this.#metrics)) return [];
+    const lines = readFileSync(this.#metrics, "utf8").split("\n").filter(Boolean);
+    return lines.slice(-count).map((line) => JSON.parse(line) as StepMetrics);
+  }
+
+  /** Drops the metrics of an attempt that is given up. */
+  beginAgain(): void {
+    rmSync(this.#metrics, { force: true });
   }
 
   append(metrics: StepMetrics): void {

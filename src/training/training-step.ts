@@ -58,6 +58,8 @@ export class TrainingStep {
   readonly #optimizer: AdamW;
   readonly #learner: Learner;
   readonly #dual: DualVariable | undefined;
+  /** The dual variables that training begins with. */
+  readonly #omega: Parameters;
   readonly #bank: EmbeddingBank;
   readonly #cache: ReferenceCache | undefined;
   readonly #nameOf: (image: number) => string;
@@ -70,6 +72,7 @@ export class TrainingStep {
     optimizer: AdamW,
     learner: Learner,
     dual: DualVariable | undefined,
+    omega: Parameters,
     bank: EmbeddingBank,
     cache: ReferenceCache | undefined,
     nameOf: (image: number) => string = (image) => `image ${image}`,
@@ -81,6 +84,7 @@ export class TrainingStep {
     this.#optimizer = optimizer;
     this.#learner = learner;
     this.#dual = dual;
+    this.#omega = omega;
     this.#bank = bank;
     this.#cache = cache;
     this.#nameOf = nameOf;
@@ -109,7 +113,7 @@ export class TrainingStep {
     const learner = await createLearner(kind, lesson, options);
     // A few small products: not worth a device's round trips, nor float16's rounding.
     const small = { ...options, device: "cpu", precision: "float32", releaseCores: true } as const;
-    const multipliers = dual && new DualVariable(dual, omega, await compile(graphs.dual!, small));
+    const multipliers = dual && new DualVariable(dual, cloneParameters(omega), await compile(graphs.dual!, small));
     return new TrainingStep(
       encoder,
       objective,
@@ -118,6 +122,7 @@ export class TrainingStep {
       optimizer,
       learner,
       multipliers,
+      omega,
       bank,
       cacheOf(encoder, options),
       options.nameOf,
@@ -217,6 +222,17 @@ export class TrainingStep {
       ...(this.#dual && { omega: this.#dual.parameters, "dual-optimizer": this.#dual.optimizer.state() }),
       bank: this.#bank.state(),
     });
+  }
+
+  /** Begins again, as if no step had been taken. */
+  reset(): void {
+    copyInto(this.parameters, this.#encoder.parameters);
+    this.#optimizer.reset();
+    this.#learner.push();
+    this.#bank.reset();
+    if (!this.#dual) return;
+    copyInto(this.#dual.parameters, this.#omega);
+    this.#dual.optimizer.reset();
   }
 
   /**

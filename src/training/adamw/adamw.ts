@@ -56,6 +56,15 @@ export class AdamW {
     return state;
   }
 
+  /** Forgets all steps. */
+  reset(): void {
+    this.#steps = 0;
+    for (const { first, second } of this.#moments.values()) {
+      first.fill(0);
+      second.fill(0);
+    }
+  }
+
   /** Continues from what `state` gave. */
   restore(state: ReadonlyMap<string, Tensor>): void {
     this.#steps = Number(state.get("steps")!.data[0]);

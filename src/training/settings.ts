@@ -1,0 +1,92 @@
+import type { BlendRule } from "../blending/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Objective } from "../objectives/index.ts";
+
+/** The part of a run's settings that decides its result, together with encoder, data and objective. */
+export interface TrainingSettings {
+  readonly epochs: number;
+  /** Images used, taken class by class in turn; all when left out. */
+  readonly limit?: number;
+  readonly batch: number;
+  /** Images that go through the encoder at a time. Default: what `usualMicroBatches` or `memory` says; the batch on a GPU. */
+  readonly microBatch?: number;
+  /** Bytes that the process may take on CPU: chooses the micro-batch, and `recompute` where it has to; see `planMemory`. */
+  readonly memory?: number;
+  /** Compute activations again in backward passes instead of keeping them: less memory, more time. Default false. */
+  readonly recompute?: boolean;
+  /** Peak of the schedule. */
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Share of all optimiser steps spent on linear warm-up. */
+  readonly warmup: number;
+  /** Largest l2 norm of the gradient. Default: no limit. */
+  readonly clipGradient?: number;
+  readonly seed: number;
+}
+
+/** Images that the recipe goes over at least, in as many epochs as that takes, up to a number that few images do not bear. */
+const recipeImages = 8192;
+const mostEpochs = 50;
+
+/**
+ * Settings for an objective: for the recipe (`robust`) small batches, at a rate that docs/RESULTS.md has the measurement
+ * of; for others the paper's (appendix C), warm-up as in FARE, batch as small machines allow.
+ *
+ * @param images that an epoch goes over
+ */
+export function defaultSettings({ name }: Pick<Objective, "name">, images: number): TrainingSettings {
+  const common = { weightDecay: 1e-4, warmup: 0.07, seed: 0 };
+  if (name === "robust")
+    return {
+      ...common,
+      epochs: Math.min(mostEpochs, Math.max(1, Math.round(recipeImages / images))),
+      batch: 16,
+      learningRate: 6e-4,
+    };
+  return { ...common, epochs: 2, batch: 64, learningRate: 1e-5 };
+}
+
+/** The recipe goes half of the way, less where that loses behaviour; other methods take the weights as they were trained. */
+export function defaultBlend({ name }: Pick<Objective, "name">): BlendRule {
+  return name === "robust" ? { largest: 0.5, keep: 1 } : { largest: 1, keep: 0 };
+}
+
+/** @throws UsageError when a setting is out of its range */
+export function checkSettings(settings: TrainingSettings): void {
+  const { epochs, batch, microBatch = batch, learningRate, weightDecay, warmup, clipGradient = Infinity } = settings;
+  const positive = { epochs, batch, microBatch };
+  for (const [name, count] of Object.entries(positive)) {
+    if (!Number.isInteger(count) || count < 1)
+      throw new UsageError(`${name} must be a positive integer, got ${count}.`);
+  }
+  if (settings.memory !== undefined && settings.microBatch !== undefined)
+    throw new UsageError("Give either the memory or the micro-batch: the one is chosen by the other.");
+  if (!(learningRate > 0)) throw new UsageError(`The learning rate must be positive, got ${learningRate}.`);
+  if (!(clipGradient > 0)) throw new UsageError(`The gradient's limit must be positive, got ${clipGradient}.`);
+  if (!(weightDecay >= 0)) throw new UsageError(`The weight decay must not be negative, got ${weightDecay}.`);
+  if (!(warmup >= 0 && warmup < 1)) throw new UsageError(`Warm-up is a share of all steps, in [0, 1); got ${warmup}.`);
+}
+
+/** @throws UsageError when a weight or a share is out of its range */
+export function checkBlend({ largest, keep }: BlendRule): void {
+  if (!(keep >= 0 && keep <= 1)) throw new UsageError(`The share to keep lies in [0, 1], got ${keep}.`);
+  if (!(largest >= 0 && largest <= 1)) throw new UsageError(`A blend's weight lies in [0, 1], got ${largest}.`);
+}
+
+/** The settings among the options, without those left undefined. */
+export function givenSettings(options: Partial<TrainingSettings>): Partial<TrainingSettings> {
+  const keys = [
+    "epochs",
+    "limit",
+    "batch",
+    "microBatch",
+    "memory",
+    "recompute",
+    "learningRate",
+    "weightDecay",
+    "warmup",
+    "clipGradient",
+    "seed",
+  ] as const;
+  return Object.fromEntries(keys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
+}
