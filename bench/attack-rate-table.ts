@@ -1,6 +1,6 @@
-import { spreadOf } from "../src/bench/timing.ts";
 import { formatEpsilon } from "../src/epsilon.ts";
 import { LoreError } from "../src/errors.ts";
+import { spreadOf } from "../src/profiling/timing.ts";
 import { percent } from "../src/report/table.ts";
 import type { Measured } from "./attack-parity-table.ts";
 import { describeMachine, type Machine } from "./machine.ts";

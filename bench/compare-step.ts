@@ -12,10 +12,10 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
-import type { BenchOptions, BenchResult } from "../src/bench/index.ts";
 import { parseCount } from "../src/cli/options.ts";
 import { UsageError } from "../src/errors.ts";
-import { writeAtomically } from "../src/models/files.ts";
+import { writeAtomically } from "../src/files.ts";
+import type { BenchOptions, BenchResult } from "../src/profiling/index.ts";
 import type { Device } from "../src/runtime/index.ts";
 import { thisMachine } from "./machine.ts";
 import { main } from "./main.ts";

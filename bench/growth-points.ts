@@ -1,4 +1,4 @@
-import type { BenchModel } from "../src/bench/architectures.ts";
+import type { BenchModel } from "../src/profiling/architectures.ts";
 
 /** What grows, the rest being that of the base. */
 export const axes = ["batch", "depth", "width", "tokens"] as const;

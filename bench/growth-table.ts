@@ -1,4 +1,4 @@
-import type { BenchResult } from "../src/bench/index.ts";
+import type { BenchResult } from "../src/profiling/index.ts";
 import { type Axis, axes, type GrowthPoint, valueOn } from "./growth-points.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { digits, markdownTable, spreadCell } from "./markdown.ts";

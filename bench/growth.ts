@@ -9,10 +9,10 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { BenchOptions, BenchResult } from "../src/bench/index.ts";
 import { parseCount } from "../src/cli/options.ts";
 import { UsageError } from "../src/errors.ts";
-import { writeAtomically } from "../src/models/files.ts";
+import { writeAtomically } from "../src/files.ts";
+import type { BenchOptions, BenchResult } from "../src/profiling/index.ts";
 import type { CompileOptions } from "../src/runtime/index.ts";
 import { growthChart } from "./growth-chart.ts";
 import { type Axis, axes, type GrowthPoint, pointsOf, samePoint, valueOn } from "./growth-points.ts";

@@ -1,4 +1,4 @@
-import type { Spread } from "../src/bench/timing.ts";
+import type { Spread } from "../src/profiling/timing.ts";
 
 export function markdownTable(names: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;

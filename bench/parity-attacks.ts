@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Attack, apgd, fab, square } from "../src/attacks/index.ts";
 import { balancedSubset, type ImageSource, openSource } from "../src/data/index.ts";
-import { evaluate, type ImageRecord, ResultsFolder } from "../src/evaluation/index.ts";
+import { evaluate, type ImageRecord, ResultsFolder } from "../src/measure/accuracy/index.ts";
 import { type Encoder, loadEncoder } from "../src/models/index.ts";
 import type { Measured } from "./attack-parity-table.ts";
 import { type ImageOptions, seed } from "./parity-images.ts";

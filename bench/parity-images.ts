@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { balancedSubset, type ImageSource, openBatches } from "../src/data/index.ts";
-import { type CorrectImage, correctImages, joined } from "../src/evaluation/chunk.ts";
-import { headRows } from "../src/evaluation/classes.ts";
-import { Predictor } from "../src/evaluation/predictor.ts";
-import { victimOf } from "../src/evaluation/victim.ts";
-import { writeAtomically } from "../src/models/files.ts";
+import { writeAtomically } from "../src/files.ts";
+import { headRows } from "../src/inference/classes.ts";
+import { Predictor } from "../src/inference/predictor.ts";
+import { victimOf } from "../src/inference/victim.ts";
+import { type CorrectImage, correctImages, joined } from "../src/measure/accuracy/chunk.ts";
 import { type Encoder, saveEncoder } from "../src/models/index.ts";
-import { encodeSafetensors } from "../src/models/safetensors.ts";
-import type { Tensor } from "../src/onnx/tensor.ts";
 import { randomStream } from "../src/random.ts";
+import { encodeSafetensors } from "../src/safetensors.ts";
+import type { Tensor } from "../src/tensor/tensor.ts";
 
 /** Of the images' order and the attacks. */
 export const seed = 0;

@@ -6,10 +6,10 @@
  */
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
-import { benchEncoder } from "../src/bench/models.ts";
-import { type KernelTime, profile } from "../src/bench/profile.ts";
 import { parseCount } from "../src/cli/options.ts";
 import { dualParameters, lore } from "../src/objectives/index.ts";
+import { benchEncoder } from "../src/profiling/models.ts";
+import { type KernelTime, profile } from "../src/profiling/profile.ts";
 import { usualMicroBatches } from "../src/training/micro-batch.ts";
 import { microBatchOf, trainingGraphs } from "../src/training/training-graphs.ts";
 import { describeMachine, thisMachine } from "./machine.ts";

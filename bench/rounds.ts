@@ -1,4 +1,4 @@
-import { type Spread, spreadOf } from "../src/bench/timing.ts";
+import { type Spread, spreadOf } from "../src/profiling/timing.ts";
 
 /** Two things measured right after one another. */
 export interface Round<A, B> {

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { benchEncoder } from "../src/bench/models.ts";
 import { openSource } from "../src/data/index.ts";
 import { lore } from "../src/objectives/index.ts";
+import { benchEncoder } from "../src/profiling/models.ts";
 import { finetune } from "../src/training/index.ts";
 
 export interface SteadyOptions {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { type BenchModelName, benchModels } from "../src/bench/architectures.ts";
+import { type BenchModelName, benchModels } from "../src/profiling/architectures.ts";
 
 export interface StepCase {
   readonly model: BenchModelName;

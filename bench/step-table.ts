@@ -1,6 +1,6 @@
 import type { FixedSteps } from "../src/attacks/index.ts";
-import type { BenchResult } from "../src/bench/index.ts";
-import { type Spread, spreadOf } from "../src/bench/timing.ts";
+import type { BenchResult } from "../src/profiling/index.ts";
+import { type Spread, spreadOf } from "../src/profiling/timing.ts";
 import type { Device } from "../src/runtime/index.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { digits, gib, markdownTable, spreadCell } from "./markdown.ts";

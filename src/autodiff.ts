@@ -4,5 +4,5 @@ export { type ExportOptions, toOnnx } from "./graph/export.ts";
 export { type Attributes, Graph, GraphError, type Node, type Operand, Value, type ValueType } from "./graph/index.ts";
 export { type ImportedModel, type ImportOptions, importModel } from "./importing/import-model.ts";
 export { decodeModel, encodeModel, type OnnxModel } from "./onnx/index.ts";
-export type { DType, Tensor, TypedArray } from "./onnx/tensor.ts";
 export { type CompileOptions, compile, type Device, type Program, RuntimeError } from "./runtime/index.ts";
+export type { DType, Tensor, TypedArray } from "./tensor/tensor.ts";

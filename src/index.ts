@@ -24,16 +24,6 @@ export {
   square,
   type ThreatModel,
 } from "./attacks/index.ts";
-export {
-  type BenchmarkedEncoder,
-  type BenchmarkOptions,
-  type BenchmarkPart,
-  type BenchmarkProgress,
-  readSuite,
-  runBenchmark,
-  type Suite,
-  type SuiteData,
-} from "./benchmark/index.ts";
 export { blend, type FrontOptions, type FrontPoint, front, HeldOutImages } from "./blending/index.ts";
 export {
   allCorruptions,
@@ -62,13 +52,9 @@ export {
   synthetic,
   webDataset,
 } from "./data/index.ts";
-export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./embeddings/index.ts";
 export { LoreError, UsageError } from "./errors.ts";
-export {
-  CorruptionCounts,
-  type EvaluateCorruptionsOptions,
-  evaluateCorruptions,
-} from "./evaluation/corruptions/index.ts";
+export { type Framing, framingAt, usualFraming } from "./framing.ts";
+export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./inference/index.ts";
 export {
   type AttackResult,
   attackEmbeddings,
@@ -89,18 +75,23 @@ export {
   type Stage,
   type ZeroShotOptions,
   zeroShotClassifier,
-} from "./evaluation/index.ts";
-export { type FidelityOptions, type MeasuredFidelity, measureFidelity } from "./fidelity/index.ts";
-export type {
-  Benchmark,
-  BenchmarkRow,
-  MissingResult,
-  PublishedAccuracies,
-  PublishedRow,
-  SetResult,
-  SuiteSet,
-} from "./findings/index.ts";
-export { type Framing, framingAt, usualFraming } from "./framing.ts";
+} from "./measure/accuracy/index.ts";
+export {
+  type BenchmarkedEncoder,
+  type BenchmarkOptions,
+  type BenchmarkPart,
+  type BenchmarkProgress,
+  readSuite,
+  runBenchmark,
+  type Suite,
+  type SuiteData,
+} from "./measure/benchmark/index.ts";
+export {
+  CorruptionCounts,
+  type EvaluateCorruptionsOptions,
+  evaluateCorruptions,
+} from "./measure/corruptions/index.ts";
+export { type FidelityOptions, type MeasuredFidelity, measureFidelity } from "./measure/fidelity/index.ts";
 export {
   alignment,
   gini,
@@ -117,7 +108,8 @@ export {
   similarityOf,
   synthesize,
   type View,
-} from "./interpretability/index.ts";
+} from "./measure/interpretability/index.ts";
+export { type LinearProbe, linearProbe, nearestNeighbours, type ProbeOptions, probe } from "./measure/probes/index.ts";
 export {
   type Classifier,
   type Encoder,
@@ -147,8 +139,16 @@ export {
   type TecoaOptions,
   tecoa,
 } from "./objectives/index.ts";
-export { type LinearProbe, linearProbe, nearestNeighbours, type ProbeOptions, probe } from "./probes/index.ts";
 export { type ReportOptions, report } from "./report/index.ts";
+export type {
+  Benchmark,
+  BenchmarkRow,
+  MissingResult,
+  PublishedAccuracies,
+  PublishedRow,
+  SetResult,
+  SuiteSet,
+} from "./results/index.ts";
 export {
   type FinetuneOptions,
   type FinetuneResult,

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { describeWithData, sharedData } from "../test/shared.ts";
-import { readSuite } from "./benchmark/index.ts";
 import { readClasses } from "./data/classes.ts";
 import { imageFolder } from "./data/index.ts";
 import { UsageError } from "./errors.ts";
-import { openTemplates } from "./evaluation/index.ts";
-import { readCaptions } from "./fidelity/index.ts";
+import { openTemplates } from "./measure/accuracy/index.ts";
+import { readSuite } from "./measure/benchmark/index.ts";
+import { readCaptions } from "./measure/fidelity/index.ts";
 import { loadTokenizer } from "./models/text/tokenizer.ts";
 import { linesOf, readJson, readText } from "./text.ts";
 

@@ -5,8 +5,8 @@ import { runJson } from "../bench/process.ts";
 import { alternate, overall, ratioOf } from "../bench/rounds.ts";
 import { defaultCases, describeCase, parseCase } from "../bench/step-cases.ts";
 import { changeTable, type PeerStep, type StepComparison, type StepRound, stepTable } from "../bench/step-table.ts";
-import type { BenchResult } from "../src/bench/index.ts";
 import { UsageError } from "../src/errors.ts";
+import type { BenchResult } from "../src/profiling/index.ts";
 
 describe("cases", () => {
   it("reads a model, its images' size, batch and K", () => {

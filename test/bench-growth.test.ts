@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { growthOption } from "../bench/growth-chart.ts";
 import { axes, growthPoints, pointsOf, samePoint, valueOn } from "../bench/growth-points.ts";
 import { type Growth, growthTables } from "../bench/growth-table.ts";
-import type { BenchResult } from "../src/bench/index.ts";
+import type { BenchResult } from "../src/profiling/index.ts";
 
 describe("growthPoints", () => {
   it("grows one thing an axis, and every axis goes through the same base", () => {

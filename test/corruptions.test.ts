@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Corruptions, Finding } from "../src/findings/index.ts";
 import { allCorruptions, type Evaluation } from "../src/index.ts";
+import type { Corruptions, Finding } from "../src/results/index.ts";
 import { interrupted } from "./cli.ts";
 import { expectRefused, lore } from "./in-process.ts";
 

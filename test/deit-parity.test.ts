@@ -7,10 +7,10 @@ import { Graph, type Value } from "../src/graph/index.ts";
 import { classify, pickRows } from "../src/models/classifier.ts";
 import { cloneParameters, frozenWeights } from "../src/models/encoder.ts";
 import { type Encoder, loadEncoder } from "../src/models/index.ts";
-import { decodeSafetensors } from "../src/models/safetensors.ts";
 import { dualGraph, gradientName, paperDual, primalGraph, thresholds } from "../src/objectives/index.ts";
-import { allocate, type Tensor } from "../src/onnx/tensor.ts";
 import { compile } from "../src/runtime/index.ts";
+import { decodeSafetensors } from "../src/safetensors.ts";
+import { allocate, type Tensor } from "../src/tensor/tensor.ts";
 import { AdamW } from "../src/training/adamw/adamw.ts";
 import { describeWithData, sharedData } from "./shared.ts";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { synthetic } from "../src/data/index.ts";
-import { readFinding } from "../src/findings/index.ts";
 import { saveEncoder } from "../src/models/index.ts";
+import { readFinding } from "../src/results/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";
 import { expectRefused, lore } from "./in-process.ts";
 

@@ -6,8 +6,8 @@ import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Evaluations } from "../src/findings/index.ts";
 import { report } from "../src/report/index.ts";
+import type { Evaluations } from "../src/results/index.ts";
 import { sampleDescription, sampleFinding, sampleKinds, sampleMetrics } from "../src/testing/sample-findings.ts";
 
 const executablePath = "/usr/bin/chromium";

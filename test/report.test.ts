@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { readFinding } from "../src/findings/index.ts";
+import { readFinding } from "../src/results/index.ts";
 import { expectRefused, lore } from "./in-process.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-report-"));

@@ -1,8 +1,8 @@
 import { importModel } from "../../src/importing/import-model.ts";
-import { isDType } from "../../src/onnx/dtype.ts";
 import type { OnnxModel, Tensor, ValueInfo } from "../../src/onnx/index.ts";
-import { allocate, type DType } from "../../src/onnx/tensor.ts";
 import { compile } from "../../src/runtime/index.ts";
+import { isDType } from "../../src/tensor/dtype.ts";
+import { allocate, type DType } from "../../src/tensor/tensor.ts";
 import type { TestData } from "./cases.ts";
 import { numbersOf, type Sample } from "./samples.ts";
 import type { Known } from "./verdict.ts";

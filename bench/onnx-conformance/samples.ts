@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { LoreError } from "../../src/errors.ts";
-import { BFLOAT16 } from "../../src/onnx/dtype.ts";
-import { fromHalf, widenBfloat16 } from "../../src/onnx/half.ts";
 import { TensorProto } from "../../src/onnx/proto.ts";
 import { readMessage } from "../../src/onnx/wire.ts";
+import { BFLOAT16 } from "../../src/tensor/dtype.ts";
+import { fromHalf, widenBfloat16 } from "../../src/tensor/half.ts";
 
 /** A test's value that is no tensor, or has elements that JavaScript has no arrays for. */
 export class SampleError extends LoreError {

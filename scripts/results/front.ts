@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { attacksNamed, isAttackName } from "../../src/attacks/index.ts";
 import { blend, HeldOutImages, holdOut, largestBlend } from "../../src/blending/index.ts";
 import { openSource } from "../../src/data/index.ts";
-import { evaluate } from "../../src/evaluation/index.ts";
+import { evaluate } from "../../src/measure/accuracy/index.ts";
 import { type Encoder, loadEncoder } from "../../src/models/index.ts";
 import { trainedEncoder } from "../../src/training/index.ts";
 

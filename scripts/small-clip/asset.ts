@@ -1,10 +1,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { readBytes, writeAtomically } from "../../src/models/files.ts";
+import { readBytes, writeAtomically } from "../../src/files.ts";
 import { type Encoder, saveEncoder } from "../../src/models/index.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/models/safetensors.ts";
-import { toHalf } from "../../src/onnx/half.ts";
-import type { Tensor } from "../../src/onnx/tensor.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { toHalf } from "../../src/tensor/half.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
 
 /** Saves an encoder small enough to commit: weights in float16, no ONNX copies of them. */
 export function saveAsset(encoder: Encoder, folder: string): void {

@@ -1,6 +1,6 @@
 import type { Parameters } from "../../src/models/encoder.ts";
-import { allocate, type Tensor } from "../../src/onnx/tensor.ts";
 import type { RandomStream } from "../../src/random.ts";
+import { allocate, type Tensor } from "../../src/tensor/tensor.ts";
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 

@@ -1,5 +1,5 @@
-import type { Tensor } from "../../src/onnx/tensor.ts";
 import type { RandomStream } from "../../src/random.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
 
 /**
  * Weights of a patch projection [width, 3, patch, patch] that first whitens patches, then mixes them at random: edges

@@ -1,4 +1,4 @@
+export { recomputed } from "../optimize/recompute/segmentwise.ts";
+export { selectivelyRecomputed } from "../optimize/recompute/selective.ts";
 export { AutodiffError } from "./errors.ts";
 export { gradients } from "./gradients.ts";
-export { recomputed } from "./recompute/segmentwise.ts";
-export { selectivelyRecomputed } from "./recompute/selective.ts";

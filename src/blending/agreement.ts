@@ -1,4 +1,4 @@
-import { nearestOthers, overlap } from "../embeddings/index.ts";
+import { nearestOthers, overlap } from "../inference/index.ts";
 
 /**
  * How far one set of embeddings agrees with the original's of the same images, without labels. Each number is 1 where they

@@ -1,6 +1,6 @@
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import type { ImageSource } from "../data/index.ts";
-import { type EvaluateOptions, type Evaluation, evaluate } from "../evaluation/index.ts";
+import { type EvaluateOptions, type Evaluation, evaluate } from "../measure/accuracy/index.ts";
 import type { Encoder } from "../models/index.ts";
 import { blend } from "./blend.ts";
 import type { HeldOutImages } from "./held-out.ts";

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { join, relative } from "node:path";
 import { UsageError } from "../errors.ts";
-import { writeAtomically } from "../models/files.ts";
-import { safetensorsPieces } from "../models/safetensors.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { writeAtomically } from "../files.ts";
 import { attackGallery } from "../report/embedding-attack.ts";
 import { imagePng } from "../report/gallery.ts";
+import { safetensorsPieces } from "../safetensors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { ImageFile } from "./image-files.ts";
 
 /** Names in the folder that no image gets. */

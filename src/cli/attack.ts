@@ -3,7 +3,7 @@ import { type Apgd, apgd, attackName, type Pgd, pgd } from "../attacks/index.ts"
 import { tellFault } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
-import { attackEmbeddings } from "../evaluation/index.ts";
+import { attackEmbeddings } from "../measure/accuracy/index.ts";
 import { describeAttack } from "../report/attack.ts";
 import { type AttackedImage, embeddingAttackTable } from "../report/embedding-attack.ts";
 import { counted } from "../words.ts";

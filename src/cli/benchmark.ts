@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { usualBatch } from "../inference/forward.ts";
+import type { ResultsFolder } from "../measure/accuracy/index.ts";
 import {
   type BenchmarkOptions,
   type BenchmarkPart,
@@ -7,11 +9,9 @@ import {
   runBenchmark,
   type Suite,
   suiteNames,
-} from "../benchmark/index.ts";
-import { usualBatch } from "../evaluation/forward.ts";
-import type { ResultsFolder } from "../evaluation/index.ts";
-import { type Benchmark, keepFinding } from "../findings/index.ts";
+} from "../measure/benchmark/index.ts";
 import { benchmarkCsv, benchmarkMarkdown, benchmarkTable, whatIsMissing } from "../report/benchmark.ts";
+import { type Benchmark, keepFinding } from "../results/index.ts";
 import { Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { readJson } from "../models/files.ts";
+import { readJson } from "../files.ts";
 
 export { packageVersion } from "../version.ts";
 

@@ -11,12 +11,12 @@ import {
   severities,
 } from "../corruptions/index.ts";
 import { filesFingerprint } from "../data/index.ts";
-import { CorruptionCounts, evaluateCorruptions, usualNoise } from "../evaluation/corruptions/index.ts";
-import { usualBatch } from "../evaluation/forward.ts";
-import { formatEpsilon, openTemplates } from "../evaluation/index.ts";
-import { type Corruptions, keepFinding } from "../findings/index.ts";
+import { usualBatch } from "../inference/forward.ts";
+import { formatEpsilon, openTemplates } from "../measure/accuracy/index.ts";
+import { CorruptionCounts, evaluateCorruptions, usualNoise } from "../measure/corruptions/index.ts";
 import { corruptionsTable } from "../report/corruptions.ts";
 import { overImages } from "../report/table.ts";
+import { type Corruptions, keepFinding } from "../results/index.ts";
 import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";

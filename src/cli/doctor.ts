@@ -1,12 +1,12 @@
 import { readdirSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { Command, Option } from "commander";
-import { gemmRate } from "../bench/index.ts";
 import { Graph } from "../graph/index.ts";
+import { gemmRate } from "../profiling/index.ts";
 import { type Provider, providers } from "../runtime/devices.ts";
 import { compile, type Device, missingLibraries } from "../runtime/index.ts";
 import { versions } from "../version.ts";
-import { type DeviceState, probed, probedInChild } from "./probe.ts";
+import { type DeviceState, probed, probedInChild } from "./devices.ts";
 
 const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
 

@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { nativeSize } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { usualBatch } from "../evaluation/forward.ts";
+import { usualBatch } from "../inference/forward.ts";
 import {
   type EvaluateOptions,
   type Evaluation,
@@ -11,17 +11,17 @@ import {
   openTemplates,
   paired,
   type ResultsFolder,
-} from "../evaluation/index.ts";
-import { type Evaluations, keepFinding, type PicturedExample } from "../findings/index.ts";
+} from "../measure/accuracy/index.ts";
+import { headFor, readHead } from "../measure/probes/index.ts";
 import { atNativeResolution } from "../models/architectures/resized.ts";
 import type { Encoder } from "../models/index.ts";
 import { encoderFolder } from "../models/load.ts";
 import { recordEvaluation } from "../models/saving/card-file.ts";
 import { withHead } from "../models/with-head.ts";
-import { headFor, readHead } from "../probes/index.ts";
 import { describeAttack } from "../report/attack.ts";
 import { evaluationTable } from "../report/evaluation.ts";
 import { overImages } from "../report/table.ts";
+import { type Evaluations, keepFinding, type PicturedExample } from "../results/index.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
 import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";

@@ -10,7 +10,7 @@ import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { fidelityCommand } from "./fidelity.ts";
 import { interpretCommand } from "./interpret.ts";
-import { probeCommand } from "./probes.ts";
+import { probeCommand } from "./probe.ts";
 import { quickstartCommand } from "./quickstart.ts";
 import { reportCommand } from "./report.ts";
 import { sweepCommand } from "./sweep.ts";

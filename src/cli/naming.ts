@@ -1,9 +1,9 @@
 import type { Telling } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { tellSharedNames } from "../evaluation/class-faults.ts";
-import { plainTemplate } from "../evaluation/classes.ts";
-import { Forward, usualBatch } from "../evaluation/forward.ts";
-import { openTemplates, zeroShotClassifier } from "../evaluation/index.ts";
+import { tellSharedNames } from "../inference/class-faults.ts";
+import { plainTemplate } from "../inference/classes.ts";
+import { Forward, usualBatch } from "../inference/forward.ts";
+import { openTemplates, zeroShotClassifier } from "../measure/accuracy/index.ts";
 import { classify } from "../models/classifier.ts";
 import { frozenWeights } from "../models/encoder.ts";
 import type { Classifier, Encoder } from "../models/index.ts";

@@ -1,65 +1,116 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { fasterThanCpu, tryDevice } from "../runtime/devices.ts";
-import type { Device } from "../runtime/index.ts";
+import { Command, InvalidArgumentError } from "commander";
+import { UsageError } from "../errors.ts";
+import { usualBatch } from "../inference/forward.ts";
+import { type Probed, probe, writeHead } from "../measure/probes/index.ts";
+import { probesTable } from "../report/probes.ts";
+import { overImages } from "../report/table.ts";
+import { keepFinding, type Probes } from "../results/index.ts";
+import { counted } from "../words.ts";
+import { openData, Warnings } from "./data.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { stopOnInterrupt } from "./interrupt.ts";
+import {
+  type ComputeFlags,
+  compileFlags,
+  type ImageFlags,
+  parseCount,
+  withComputeFlags,
+  withImageFlags,
+} from "./options.ts";
+import { ProgressLine } from "./progress.ts";
+import { SkipList } from "./skips.ts";
 
-/** Whether a small program really ran on a device: if so, whether `--device auto` may choose it; if not, why. */
-export type DeviceState = { readonly device: Device } & (
-  | { readonly works: true; readonly auto: boolean }
-  | { readonly works: false; readonly reason: string }
-);
+interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
+  readonly encoder: readonly string[];
+  readonly train: string;
+  readonly data: string;
+  readonly neighbours: readonly number[];
+  readonly limitTrain?: number;
+  readonly out?: string;
+  readonly saveHead?: string;
+}
 
-/** Tries a device in this process. */
-export async function probed(device: Device): Promise<DeviceState> {
+export function probeCommand(): Command {
+  const command = new Command("probe")
+    .description("fit a linear probe and nearest neighbours on frozen embeddings, and measure both on other images")
+    .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
+    .requiredOption("--train <data>", "labelled images to fit on, as in lore evaluate")
+    .requiredOption("--data <data>", "labelled images to measure with, of the same classes by folder")
+    .option("--neighbours <k,...>", "numbers of neighbours", parseCounts, [1, 5, 20])
+    .option("--limit-train <n>", "fit on this many images, taken class by class in turn", parseCount)
+    .option("--out <folder>", "keep the results there for lore report")
+    .option(
+      "--save-head <file>",
+      "write the linear probe as safetensors, for lore evaluate --head: weight [classes, D] and bias [classes]",
+    );
+  return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
+}
+
+function parseCounts(text: string): readonly number[] {
+  const counts = text.split(",").map(Number);
+  if (counts.every((k) => Number.isInteger(k) && k >= 1)) return [...new Set(counts)];
+  throw new InvalidArgumentError("It must be positive integers, such as 1,5,20.");
+}
+
+async function run(flags: Flags): Promise<void> {
+  const started = performance.now();
+  const { encoder: specs, train, data, seed, batch, limit, limitTrain, strict, out, saveHead } = flags;
+  if (saveHead !== undefined && specs.length > 1)
+    throw new UsageError("--save-head takes the head of one encoder: give one --encoder.");
+  const progress = new ProgressLine();
+  const warnings = new Warnings(progress);
+  const [known, source] = [await openData(train, flags, warnings), await openData(data, flags, warnings)];
+  const skips = new SkipList();
+  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
+  const probed: Probed[] = [];
   try {
-    await tryDevice(device);
-    // WebGPU also runs on software drivers, hundreds of times slower than the CPU itself.
-    return { device, works: true, auto: device === "cpu" || (await fasterThanCpu(device)) };
+    for (const spec of specs) {
+      const found = await probe(await openEncoder(spec, flags, progress), known, source, {
+        ...(await compileFlags(flags)),
+        ...{ batch, seed, neighbours: flags.neighbours, signal: stop.signal },
+        ...{ onSkip: skips.add, onWarning: warnings.tell },
+        ...(limit !== undefined && { limit }),
+        ...(limitTrain !== undefined && { limitTrain }),
+        ...(strict && { strict }),
+        onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
+      });
+      probed.push(found);
+    }
   } catch (error) {
-    return { device, works: false, reason: short(error instanceof Error ? error.message : String(error)) };
+    if (error !== stop.signal.reason) throw error;
+  } finally {
+    stop.dispose();
+    progress.end();
   }
+  if (`${skips}`) process.stderr.write(`${skips}\n`);
+  if (probed.length < specs.length) {
+    process.stderr.write("Stopped. Embeddings made so far are kept; the same command goes on with them.\n");
+    process.exitCode = 130;
+    return;
+  }
+  const { head, trainImages, testImages, skipped, classes } = probed[0]!;
+  const content: Probes = {
+    ...{ train, test: data, trainImages, testImages, skipped, classes },
+    encoders: probed.map(({ linear, neighbours }, i) => ({ encoder: specs[i]!, linear, neighbours })),
+    warnings: [...new Set(probed.flatMap((found) => found.warnings))],
+  };
+  if (saveHead !== undefined) writeHead(saveHead, { head, folders: known.classes!.map(({ folder }) => folder) });
+  if (out !== undefined) keepFinding(out, "probes", content, { command: process.argv.slice(2), started });
+  print(flags, content);
 }
 
-/** Tries a device in a child process: a driver's crash then ends the child only. */
-export function probedInChild(device: Device): Promise<DeviceState> {
-  const main = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
-  const args = [...process.execArgv, main, "doctor", "--probe", device];
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { timeout: 60_000 }, (error, stdout) => {
-      if (!error) return resolve(JSON.parse(stdout) as DeviceState);
-      const end = error.killed
-        ? "no answer within a minute"
-        : `the process ended with ${error.signal ?? `code ${error.code}`}`;
-      resolve({ device, works: false, reason: `trying it failed: ${end}` });
-    });
-  });
-}
-
-let fastest: Promise<Device> | undefined;
-
-/** What `--device auto` stands for: the first that works and is faster than the CPU. Found out once a process. */
-export function fastestDevice(): Promise<Device> {
-  fastest ??= mayHaveGpu() ? findFastest() : Promise.resolve("cpu");
-  return fastest;
-}
-
-async function findFastest(): Promise<Device> {
-  const states = await Promise.all((["cuda", "webgpu"] as const).map(probedInChild));
-  const found = states.find((state) => state.works && state.auto)?.device ?? "cpu";
-  if (found !== "cpu") process.stderr.write(`Computing on ${found}.\n`);
-  return found;
-}
-
-/** A GPU shows as a file on Linux (of the kernel's own drivers, NVIDIA's, AMD's, WSL's): without one nothing need be tried. */
-function mayHaveGpu(): boolean {
-  const files = ["/dev/dri", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg"];
-  return process.platform !== "linux" || files.some((file) => existsSync(file));
-}
-
-/** What stands behind ONNX Runtime's account of its own source: `file.cc:136 Initialize(...) ... was false. No adapter`. */
-function short(message: string): string {
-  const reason = message.split("was false. ").at(-1)!.split("\n")[0]!;
-  return reason.replace(/^ONNX Runtime cannot run this graph on \w+: /, "").slice(0, 150);
+function print({ json }: Flags, content: Probes): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
+    return;
+  }
+  const { train, test, trainImages, testImages, skipped = 0, classes, encoders } = content;
+  process.stdout.write(
+    `${probesTable(content)}\n\n${overImages({ images: testImages, dataset: test, classes })}; ` +
+      `fitted on ${overImages({ images: trainImages, dataset: train })}${skipped > 0 ? `; ${counted(skipped, "image")} more could not be read` : ""}\n`,
+  );
+  for (const { encoder } of encoders.filter(({ linear }) => !linear.converged))
+    process.stderr.write(
+      `Warning: ${encoder}: the linear probe did not reach its minimum; its accuracy may be too low.\n`,
+    );
 }

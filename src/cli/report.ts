@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { writeAtomically } from "../models/files.ts";
+import { writeAtomically } from "../files.ts";
 import { report } from "../report/index.ts";
 
 interface Flags {

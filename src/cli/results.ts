@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { type ImageSource, sourceFingerprint } from "../data/index.ts";
-import { ResultsFolder } from "../evaluation/index.ts";
 import { sameFraming, usualFraming } from "../framing.ts";
+import { ResultsFolder } from "../measure/accuracy/index.ts";
 import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
 

@@ -1,9 +1,9 @@
 import { irVersionFor, type OnnxModel, type OnnxNode, type ValueInfo } from "../onnx/model.ts";
 import { lower } from "../onnx/opset.ts";
-import type { DType, Tensor } from "../onnx/tensor.ts";
+import { fileOrder } from "../optimize/order.ts";
+import type { DType, Tensor } from "../tensor/tensor.ts";
 import { GraphError } from "./errors.ts";
 import type { Graph } from "./graph.ts";
-import { fileOrder } from "./order.ts";
 import { reachable } from "./reachable.ts";
 import type { Node, Value } from "./value.ts";
 

@@ -1,5 +1,5 @@
 import { scalarTensor } from "../onnx/constants.ts";
-import { type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
+import { type DType, elementCount, type Tensor } from "../tensor/tensor.ts";
 import { GraphError, Mismatch } from "./errors.ts";
 import { operators } from "./operators/index.ts";
 import { axisIn, range, sameShape } from "./shapes.ts";

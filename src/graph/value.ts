@@ -1,6 +1,6 @@
 import type { Attributes } from "../onnx/model.ts";
-import type { DType, Tensor } from "../onnx/tensor.ts";
-import { describeType } from "../onnx/tensor.ts";
+import type { DType, Tensor } from "../tensor/tensor.ts";
+import { describeType } from "../tensor/tensor.ts";
 import type { Graph } from "./graph.ts";
 
 export type { Attributes };

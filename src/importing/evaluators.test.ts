@@ -2,7 +2,7 @@ import { InferenceSession } from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { canonicalize } from "../onnx/canonicalize.ts";
 import { encodeModel, numbersOf, type OnnxAttribute, type OnnxModel } from "../onnx/index.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { evaluators } from "./evaluators.ts";
 import { evaluate, knownOf } from "./known.ts";
 

@@ -3,7 +3,7 @@ import { int, ints } from "../graph/operators/index.ts";
 import { axisIn, broadcast, product, range, sameShape } from "../graph/shapes.ts";
 import { OnnxError } from "../onnx/errors.ts";
 import type { Attributes } from "../onnx/model.ts";
-import { type DType, storageClass } from "../onnx/tensor.ts";
+import { type DType, storageClass } from "../tensor/tensor.ts";
 import type { Known } from "./known.ts";
 import { small } from "./limits.ts";
 

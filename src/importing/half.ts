@@ -1,6 +1,6 @@
-import { widenHalf } from "../onnx/half.ts";
 import type { OnnxModel } from "../onnx/index.ts";
 import { type Retyping, retyped } from "../onnx/retyped.ts";
+import { widenHalf } from "../tensor/half.ts";
 
 /** A model of half precision as one of float32: tensors widened, casts and inputs with them. */
 export function widened(model: OnnxModel): OnnxModel {

@@ -11,7 +11,7 @@ import {
   type OnnxNode,
   scalarTensor,
 } from "../onnx/index.ts";
-import { type DType, elementCount, type Tensor } from "../onnx/tensor.ts";
+import { type DType, elementCount, type Tensor } from "../tensor/tensor.ts";
 import { composites } from "./composites/index.ts";
 import { controls, type Runner } from "./control.ts";
 import { describe } from "./describe.ts";

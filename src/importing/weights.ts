@@ -1,6 +1,6 @@
 import type { OnnxModel, OnnxNode } from "../onnx/index.ts";
 import { factsOf } from "../onnx/operators.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { producersOf } from "./needed.ts";
 
 /** The tensors that a file holds: initializers, and `Constant` nodes, where some exporters put weights. */

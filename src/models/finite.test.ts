@@ -3,17 +3,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, test, vi } from "vitest";
 import { apgd, fab, pgd, square } from "../attacks/index.ts";
-import { runBenchmark } from "../benchmark/index.ts";
 import { type ImageSource, openBatches, synthetic } from "../data/index.ts";
-import { embedSource } from "../embeddings/index.ts";
 import { UsageError } from "../errors.ts";
-import { evaluateCorruptions } from "../evaluation/corruptions/index.ts";
-import { attackEmbeddings, attackedExamples, embedImages, evaluate, zeroShotClassifier } from "../evaluation/index.ts";
-import { measureFidelity } from "../fidelity/index.ts";
 import type { Value } from "../graph/index.ts";
-import { interpret } from "../interpretability/index.ts";
+import { embedSource } from "../inference/index.ts";
+import {
+  attackEmbeddings,
+  attackedExamples,
+  embedImages,
+  evaluate,
+  zeroShotClassifier,
+} from "../measure/accuracy/index.ts";
+import { runBenchmark } from "../measure/benchmark/index.ts";
+import { evaluateCorruptions } from "../measure/corruptions/index.ts";
+import { measureFidelity } from "../measure/fidelity/index.ts";
+import { interpret } from "../measure/interpretability/index.ts";
+import { probe } from "../measure/probes/index.ts";
 import { fare } from "../objectives/index.ts";
-import { probe } from "../probes/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { tinyClip } from "../testing/tiny-clip.ts";
 import { finetune } from "../training/index.ts";

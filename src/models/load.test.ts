@@ -5,15 +5,15 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
-import type { Tensor } from "../onnx/tensor.ts";
 import { compile } from "../runtime/index.ts";
+import { decodeSafetensors, encodeSafetensors } from "../safetensors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { layoutCases, tensorsOf, writeCase } from "../testing/pytorch-layouts.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import type { VitEncoder } from "./architectures/vit.ts";
 import { classify } from "./classifier.ts";
 import { frozenWeights } from "./encoder.ts";
 import { loadEncoder } from "./load.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import { saveEncoder } from "./saving/save.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-models-"));

@@ -1,12 +1,13 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { readJson } from "../files.ts";
+import { type DownloadOptions, downloadEncoder, isHubId } from "../hub/download.ts";
+import { isPickle, pickleRefusal } from "../hub/pickle.ts";
+import { readSafetensors } from "../safetensors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { some } from "../words.ts";
 import type { Encoder } from "./encoder.ts";
-import { readJson } from "./files.ts";
-import { type DownloadOptions, downloadEncoder, isHubId } from "./hub/download.ts";
-import { isPickle, pickleRefusal } from "./hub/pickle.ts";
 import { transformersClipLayout } from "./layouts/clip.ts";
 import { Config } from "./layouts/config.ts";
 import { transformersDinov2Layout } from "./layouts/dinov2.ts";
@@ -17,7 +18,6 @@ import { timmLayout } from "./layouts/timm.ts";
 import { unwrapped } from "./layouts/unwrapped.ts";
 import { loadOnnxEncoder, type OnnxOptions, onnxFileIn } from "./onnx/load.ts";
 import { contradiction, statedIn } from "./preprocessing/index.ts";
-import { readSafetensors } from "./safetensors.ts";
 
 export interface LoadOptions extends LayoutOptions, DownloadOptions, OnnxOptions {}
 

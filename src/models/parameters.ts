@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { describeType } from "../onnx/tensor.ts";
+import { describeType } from "../tensor/tensor.ts";
 import type { Parameters } from "./encoder.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { Graph, type Value } from "../graph/index.ts";
 import type { Classifier, Encoder } from "../models/index.ts";
-import { allocate, type Tensor } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
+import { allocate, type Tensor } from "../tensor/tensor.ts";
 import { EmbeddingBank } from "./bank.ts";
 import type { Constraint } from "./constraint.ts";
 import type { BankArrays, BankDistance, Distance } from "./distance.ts";

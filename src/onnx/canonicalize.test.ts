@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { Tensor } from "../tensor/tensor.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { constantValue, float32Tensor, int64Tensor, scalarTensor } from "./constants.ts";
 import { OnnxError } from "./errors.ts";
 import { lower, lowerAll } from "./lower.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";
-import type { Tensor } from "./tensor.ts";
 
 const int = (value: number): OnnxAttribute => ({ kind: "int", value });
 const ints = (...value: number[]): OnnxAttribute => ({ kind: "ints", value });

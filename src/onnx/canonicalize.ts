@@ -1,11 +1,11 @@
+import { dtypeOfElementType } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type CanonicalNode, checkOpset, describeNode, NEWEST_OPSET, OLDEST_OPSET } from "./canonical.ts";
 import { numbersOf } from "./constants.ts";
-import { dtypeOfElementType } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import { modernized } from "./legacy.ts";
 import type { AttributeValue, OnnxAttribute, OnnxNode } from "./model.ts";
 import { factsOf, isListAttribute, type OperatorFacts, type StaticOperand } from "./operators.ts";
-import type { Tensor } from "./tensor.ts";
 
 type Draft = { op: string; inputs: string[]; attributes: Record<string, AttributeValue> };
 

@@ -1,8 +1,8 @@
+import { fromHalf, toHalf } from "../tensor/half.ts";
+import { allocate, type DType, describeType, elementCount, type Tensor } from "../tensor/tensor.ts";
+import { bytesOf } from "../tensor/views.ts";
 import { OnnxError } from "./errors.ts";
-import { fromHalf, toHalf } from "./half.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";
-import { allocate, type DType, describeType, elementCount, type Tensor } from "./tensor.ts";
-import { bytesOf } from "./views.ts";
 
 /** A one-dimensional int64 tensor. */
 export function int64Tensor(values: readonly number[], shape: readonly number[] = [values.length]): Tensor<"int64"> {

@@ -1,11 +1,11 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Tensor } from "../tensor/tensor.ts";
 import { decodeModel } from "./decode.ts";
 import { encodeModel } from "./encode.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxModel } from "./model.ts";
-import type { Tensor } from "./tensor.ts";
 
 const small: OnnxModel = {
   irVersion: 8,

@@ -1,5 +1,6 @@
+import { BFLOAT16, dtypeOfElementType, elementTypeAttributes, elementTypeOf } from "../tensor/dtype.ts";
+import type { DType } from "../tensor/tensor.ts";
 import { safeInteger } from "./constants.ts";
-import { BFLOAT16, dtypeOfElementType, elementTypeAttributes, elementTypeOf } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import { inlined } from "./functions.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
@@ -11,7 +12,6 @@ import {
   type NodeProto,
   type ValueInfoProto,
 } from "./proto.ts";
-import type { DType } from "./tensor.ts";
 import { decodeTensor, type ExternalFiles } from "./tensor-proto.ts";
 import { readMessage } from "./wire.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { allocate, type DType, type Tensor } from "../tensor/tensor.ts";
 import { decodeModel } from "./decode.ts";
 import { encodeModel } from "./encode.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
-import { allocate, type DType, type Tensor } from "./tensor.ts";
 
 const dtypes: readonly DType[] = [
   ...(["float32", "float64", "float16", "uint4", "int4", "uint8", "int8", "uint16", "int16"] as const),

@@ -1,7 +1,9 @@
-import { elementTypeOf } from "./dtype.ts";
+import { elementTypeOf } from "../tensor/dtype.ts";
+import { packNibbles } from "../tensor/nibbles.ts";
+import { elementCount, type Tensor } from "../tensor/tensor.ts";
+import { bytesOf } from "../tensor/views.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
-import { packNibbles } from "./nibbles.ts";
 import {
   type AttributeProto,
   AttributeType,
@@ -13,8 +15,6 @@ import {
   tensorProto,
   type ValueInfoProto,
 } from "./proto.ts";
-import { elementCount, type Tensor } from "./tensor.ts";
-import { bytesOf } from "./views.ts";
 import { writeMessage } from "./wire.ts";
 
 /** Protobuf's own limit: a message is at most 2 GiB long. */

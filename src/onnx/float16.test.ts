@@ -1,11 +1,11 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
+import { fromHalf } from "../tensor/half.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { residualNetwork } from "../testing/onnx-networks.ts";
 import { encodeModel } from "./encode.ts";
 import { toFloat16 } from "./float16.ts";
-import { fromHalf } from "./half.ts";
 import type { OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
-import type { Tensor } from "./tensor.ts";
 
 const float = (...data: readonly number[]): Tensor => ({
   dtype: "float32",

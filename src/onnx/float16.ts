@@ -1,10 +1,10 @@
-import { elementTypeOf } from "./dtype.ts";
-import { fromHalf, toHalf } from "./half.ts";
+import { elementTypeOf } from "../tensor/dtype.ts";
+import { fromHalf, toHalf } from "../tensor/half.ts";
+import type { DType, Tensor } from "../tensor/tensor.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
 import { withoutNoOpCasts } from "./no-op-casts.ts";
 import { renamed } from "./renamed.ts";
 import { type Retyping, retyped } from "./retyped.ts";
-import type { DType, Tensor } from "./tensor.ts";
 
 /**
  * A float32 model as one that holds weights and computes in float16, with the same float32 inputs and outputs, as

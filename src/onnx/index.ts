@@ -1,3 +1,4 @@
+export * from "../tensor/tensor.ts";
 export { ConstantPool, constantValue, float32Tensor, int64Tensor, numbersOf, scalarTensor } from "./constants.ts";
 export { decodeModel } from "./decode.ts";
 export { type EncodedModel, type EncodeOptions, encodeModel } from "./encode.ts";
@@ -14,5 +15,4 @@ export {
   type ValueInfo,
 } from "./model.ts";
 export { CANONICAL_OPSET, type CanonicalNode, canonicalize, type Lowered, lower, lowerAll } from "./opset.ts";
-export * from "./tensor.ts";
 export type { ExternalFiles } from "./tensor-proto.ts";

@@ -1,5 +1,5 @@
+import { elementTypeOf, isDType } from "../tensor/dtype.ts";
 import { describeNode } from "./canonical.ts";
-import { elementTypeOf, isDType } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";
 

@@ -1,11 +1,11 @@
+import { elementTypeOf, isDType } from "../tensor/dtype.ts";
+import type { DType, Tensor } from "../tensor/tensor.ts";
 import { CANONICAL_OPSET, type CanonicalNode, checkOpset, describeNode } from "./canonical.ts";
 import { ConstantPool, float32Tensor, int64Tensor, scalarTensor } from "./constants.ts";
-import { elementTypeOf, isDType } from "./dtype.ts";
 import { OnnxError } from "./errors.ts";
 import { expansions } from "./expansions.ts";
 import type { AttributeValue, OnnxAttribute, OnnxNode } from "./model.ts";
 import { factsOf, floatAttributes, type OperatorFacts, type StaticOperand } from "./operators.ts";
-import type { DType, Tensor } from "./tensor.ts";
 
 /** Nodes as a file of one opset has them, and the constants that they refer to by name. */
 export interface Lowered {

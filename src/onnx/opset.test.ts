@@ -1,11 +1,11 @@
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
+import type { Tensor } from "../tensor/tensor.ts";
 import { CANONICAL_OPSET, type CanonicalNode } from "./canonical.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { encodeModel } from "./encode.ts";
 import { lower } from "./lower.ts";
 import { type Attributes, irVersionFor, type OnnxModel, type ValueInfo } from "./model.ts";
-import type { Tensor } from "./tensor.ts";
 
 const f32 = (shape: readonly number[], ...values: number[]): Tensor<"float32"> => ({
   dtype: "float32",

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { Tensor } from "../tensor/tensor.ts";
 import { decodeModel } from "./decode.ts";
 import { encodeModel } from "./encode.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxModel, OnnxNode } from "./model.ts";
 import { type Pieces, replaceTensors } from "./replace.ts";
-import type { Tensor } from "./tensor.ts";
 
 const float32 = (...values: readonly number[]): Tensor<"float32"> => ({
   dtype: "float32",

@@ -1,8 +1,8 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { BFLOAT16, elementTypeOf } from "./dtype.ts";
+import { BFLOAT16, elementTypeOf } from "../tensor/dtype.ts";
+import { toBfloat16, toHalf } from "../tensor/half.ts";
+import { bytesOf } from "../tensor/views.ts";
 import { OnnxError } from "./errors.ts";
-import { toBfloat16, toHalf } from "./half.ts";
-import { bytesOf } from "./views.ts";
 
 /** What stands in a file instead of what was there: spans of the original and new bytes, in order. */
 export type Pieces = readonly Uint8Array[];

@@ -1,6 +1,6 @@
-import { elementTypeAttributes, elementTypeOf } from "./dtype.ts";
+import { elementTypeAttributes, elementTypeOf } from "../tensor/dtype.ts";
+import type { DType, Tensor } from "../tensor/tensor.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxNode, ValueInfo } from "./model.ts";
-import type { DType, Tensor } from "./tensor.ts";
 
 /** One element type instead of another. */
 export interface Retyping {

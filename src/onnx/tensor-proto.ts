@@ -1,10 +1,10 @@
-import { BFLOAT16, dtypeOfElementType } from "./dtype.ts";
+import { BFLOAT16, dtypeOfElementType } from "../tensor/dtype.ts";
+import { widenBfloat16 } from "../tensor/half.ts";
+import { unpackNibbles } from "../tensor/nibbles.ts";
+import { type DType, elementCount, type Storage, storageClass, type Tensor } from "../tensor/tensor.ts";
+import { viewAs } from "../tensor/views.ts";
 import { OnnxError } from "./errors.ts";
-import { widenBfloat16 } from "./half.ts";
-import { unpackNibbles } from "./nibbles.ts";
 import type { TensorProto } from "./proto.ts";
-import { type DType, elementCount, type Storage, storageClass, type Tensor } from "./tensor.ts";
-import { viewAs } from "./views.ts";
 
 /**
  * Gives bytes of an external data file by the location that a model names it by.

@@ -1,4 +1,4 @@
-import type { BenchResult, PhaseTime } from "../bench/index.ts";
+import type { BenchResult, PhaseTime } from "../profiling/index.ts";
 import { percent, textTable } from "./table.ts";
 
 const phaseNames: Readonly<Record<PhaseTime["phase"], string>> = {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Benchmark, SetResult } from "../findings/index.ts";
+import type { Benchmark, SetResult } from "../results/index.ts";
 import { benchmarkBlocks, benchmarkCsv, benchmarkMarkdown, benchmarkTable } from "./benchmark.ts";
 
 const epsilon = 2 / 255;

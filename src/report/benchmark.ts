@@ -1,6 +1,6 @@
-import { missingLines } from "../benchmark/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
-import type { Benchmark, BenchmarkRow, PublishedRow, SuiteSet } from "../findings/index.ts";
+import { missingLines } from "../measure/benchmark/index.ts";
+import type { Benchmark, BenchmarkRow, PublishedRow, SuiteSet } from "../results/index.ts";
 import { textTable } from "./table.ts";
 
 /** The table at one epsilon. */

@@ -1,5 +1,5 @@
-import { formatEpsilon } from "../evaluation/index.ts";
-import type { Corruptions } from "../findings/corruptions.ts";
+import { formatEpsilon } from "../measure/accuracy/index.ts";
+import type { Corruptions } from "../results/corruptions.ts";
 import { percent, textTable } from "./table.ts";
 
 export interface Cells {

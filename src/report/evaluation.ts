@@ -1,4 +1,4 @@
-import { type AttackResult, type Evaluation, formatEpsilon, type PairedDifference } from "../evaluation/index.ts";
+import { type AttackResult, type Evaluation, formatEpsilon, type PairedDifference } from "../measure/accuracy/index.ts";
 import { percent, percentWithin, textTable } from "./table.ts";
 
 /**

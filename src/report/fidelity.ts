@@ -1,4 +1,4 @@
-import type { Fidelity, Spread } from "../findings/index.ts";
+import type { Fidelity, Spread } from "../results/index.ts";
 import { percent, textTable } from "./table.ts";
 
 /** A row an encoder: medians of distance and cosine, violations, neighbours kept; a second table of recall. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { type Finding, holdsFinding, readFinding } from "../findings/index.ts";
+import { type Finding, holdsFinding, readFinding } from "../results/index.ts";
 import type { StepMetrics } from "../training/metrics.ts";
 import { readRun } from "../training/run-folder.ts";
 

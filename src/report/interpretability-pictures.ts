@@ -1,4 +1,4 @@
-import type { View } from "../interpretability/index.ts";
+import type { View } from "../measure/interpretability/index.ts";
 import { galleryPng } from "./gallery.ts";
 
 /** A picture as it will be kept. */

@@ -1,5 +1,5 @@
-import type { Spread } from "../findings/fidelity.ts";
-import type { InterpretabilityOf, NearestTexts } from "../findings/interpretability.ts";
+import type { Spread } from "../results/fidelity.ts";
+import type { InterpretabilityOf, NearestTexts } from "../results/interpretability.ts";
 import { percent, textTable } from "./table.ts";
 
 /** Templates listed as the nearest and the farthest. */

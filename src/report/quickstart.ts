@@ -1,4 +1,4 @@
-import { type AttackedExample, type Evaluation, formatEpsilon } from "../evaluation/index.ts";
+import { type AttackedExample, type Evaluation, formatEpsilon } from "../measure/accuracy/index.ts";
 import { evaluationCells } from "./evaluation.ts";
 import { amplifiedDifference, galleryPng } from "./gallery.ts";
 import { embeddedPng, htmlPage, htmlTable, paragraph, preformatted, section } from "./page.ts";

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
 import { encoders, sampleDescription, sampleFinding, sampleKinds, sampleMetrics } from "../testing/sample-findings.ts";
-import { castOf } from "./cast.ts";
 import { paretoFront } from "./charts/tradeoff.ts";
 import { shortNumber } from "./charts/training.ts";
 import { type ReportInput, readReportInput } from "./input.ts";
+import { castOf } from "./legend.ts";
 import { escapeHtml } from "./page.ts";
 import { reportPage } from "./report.ts";
 

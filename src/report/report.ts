@@ -1,5 +1,5 @@
-import { castOf } from "./cast.ts";
 import type { ReportInput } from "./input.ts";
+import { castOf } from "./legend.ts";
 import { htmlPage, paragraph, sectionsWithContents } from "./page.ts";
 import { accuracyParts } from "./sections/accuracy.ts";
 import { benchmarkParts } from "./sections/benchmark.ts";

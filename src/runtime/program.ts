@@ -1,16 +1,16 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
-import { largestBytes } from "../graph/liveness.ts";
-import { withClippedSigns } from "../graph/passes/clipped-signs.ts";
-import { withHalfProducts } from "../graph/passes/half-products.ts";
-import { compilable } from "../graph/passes/index.ts";
-import { withParallelKernels } from "../graph/passes/parallel-kernels.ts";
-import { withTransposedOperands } from "../graph/passes/transposed-operands.ts";
-import { withTurnedProducts } from "../graph/passes/turned-products.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import type { OnnxModel } from "../onnx/model.ts";
-import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../onnx/tensor.ts";
+import { withClippedSigns } from "../optimize/clipped-signs.ts";
+import { withHalfProducts } from "../optimize/half-products.ts";
+import { compilable } from "../optimize/index.ts";
+import { largestBytes } from "../optimize/liveness.ts";
+import { withParallelKernels } from "../optimize/parallel-kernels.ts";
+import { withTransposedOperands } from "../optimize/transposed-operands.ts";
+import { withTurnedProducts } from "../optimize/turned-products.ts";
+import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../tensor/tensor.ts";
 import type { Binding, Device, Tensors } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
 

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { LoreError } from "../errors.ts";
+import { jsonFile, readJson, writeAtomically } from "../files.ts";
 import { groupsBy } from "../groups.ts";
-import { jsonFile, readJson, writeAtomically } from "../models/files.ts";
 import type { SweepTask } from "./plan.ts";
 
 /** What a task came to. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { broadcast, product, range } from "../graph/shapes.ts";
-import type { DType } from "../onnx/tensor.ts";
 import { randomStream, shuffle } from "../random.ts";
+import type { DType } from "../tensor/tensor.ts";
 
 /** One input of a case. Inputs without an element type are the floats that the case is differentiated in. */
 export interface CaseInput {

@@ -2,8 +2,8 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
 import { encodeModel } from "../onnx/encode.ts";
-import { elementCount, type TypedArray } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
+import { elementCount, type TypedArray } from "../tensor/tensor.ts";
 
 /**
  * What the values are as they stand: neither our passes nor ONNX Runtime's over them, so that a pass can be held against what

@@ -2,9 +2,9 @@
 import { gradients } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { tensorOfNumbers } from "../onnx/constants.ts";
-import { type DType, elementCount, type TypedArray } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
+import { type DType, elementCount, type TypedArray } from "../tensor/tensor.ts";
 import { type CaseInput, GRID } from "./draw.ts";
 import type { Array64 } from "./reference.ts";
 

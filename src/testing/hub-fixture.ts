@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { UsageError } from "../errors.ts";
-import { downloadEncoder } from "../models/hub/download.ts";
+import { downloadEncoder } from "../hub/download.ts";
 import { HubServer, type ServedRepository } from "./hub-server.ts";
 
 /** The content of `model.safetensors` in `clip`: several pieces of a transfer long, no two stretches alike. */

@@ -1,4 +1,4 @@
-import type { Programs } from "../runtime/ladder.ts";
+import type { Programs } from "../runtime/batch-programs.ts";
 import type { Program } from "../runtime/program.ts";
 
 /** A program of one batch size, padded where fewer rows are left. */

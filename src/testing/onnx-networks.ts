@@ -1,6 +1,6 @@
 import type { OnnxAttribute, OnnxModel, OnnxNode } from "../onnx/index.ts";
-import { elementCount, type Tensor } from "../onnx/tensor.ts";
 import { randomStream } from "../random.ts";
+import { elementCount, type Tensor } from "../tensor/tensor.ts";
 
 const ints = (...value: readonly number[]): OnnxAttribute => ({ kind: "ints", value });
 const int = (value: number): OnnxAttribute => ({ kind: "int", value });

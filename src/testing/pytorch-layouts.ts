@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LayoutOptions } from "../models/layouts/layout.ts";
-import { encodeSafetensors } from "../models/safetensors.ts";
 import { clipTokenizer } from "../models/text/tokenizer.ts";
-import { elementCount, type Tensor } from "../onnx/tensor.ts";
+import { encodeSafetensors } from "../safetensors.ts";
+import { elementCount, type Tensor } from "../tensor/tensor.ts";
 
 /**
  * A small encoder in a layout that people have, and what PyTorch 2.6 makes of it in float64. The reference models were

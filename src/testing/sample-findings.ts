@@ -1,4 +1,4 @@
-import type { Contents, Drift, Finding, FindingKind, Spread } from "../findings/index.ts";
+import type { Contents, Drift, Finding, FindingKind, Spread } from "../results/index.ts";
 import type { StepMetrics } from "../training/metrics.ts";
 
 /** Made-up measurements of every kind, of three encoders; two of them are runs. */

@@ -8,8 +8,8 @@ import {
   type OnnxNode,
   type ValueInfo,
 } from "../onnx/index.ts";
-import type { DType, Tensor, TypedArray } from "../onnx/tensor.ts";
 import { compile } from "../runtime/index.ts";
+import type { DType, Tensor, TypedArray } from "../tensor/tensor.ts";
 
 /** A node in few words: `["Conv", "x w", "y", { group: int(2) }]`; `-` is an input or output left out. */
 export type SmallNode = readonly [

@@ -1,7 +1,7 @@
 import { vitShapes } from "../models/architectures/vit.ts";
 import { type LinearClassifier, type Parameters, type VitArchitecture, VitEncoder } from "../models/index.ts";
-import { allocate, type Tensor } from "../onnx/tensor.ts";
 import { type RandomStream, randomStream } from "../random.ts";
+import { allocate, type Tensor } from "../tensor/tensor.ts";
 
 export interface TinyOptions {
   readonly seed?: number;

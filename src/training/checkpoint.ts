@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "../errors.ts";
-import { readBytes, writeAtomically } from "../models/files.ts";
-import { decodeSafetensors, safetensorsPieces } from "../models/safetensors.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { readBytes, writeAtomically } from "../files.ts";
+import { decodeSafetensors, safetensorsPieces } from "../safetensors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** Where training stands between two batches. */
 export interface Progress {

@@ -3,8 +3,8 @@ import { feedsOf } from "../models/encoder.ts";
 import { control, type Dual, gradientName } from "../objectives/index.ts";
 import type { Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw/adamw.ts";
+import { arraysOf, type Part } from "./batch-slice.ts";
 import { addInPlace } from "./parameters.ts";
-import { arraysOf, type Part } from "./part.ts";
 
 /** The multipliers of a constraint: gives lambda to a batch's images, and learns from how far they violate it. */
 export class DualVariable {

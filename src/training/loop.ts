@@ -6,7 +6,7 @@ import { CollapseWatch, patience } from "./collapse.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
-import { remainingBatches } from "./remaining.ts";
+import { remainingBatches } from "./remaining-batches.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSettings } from "./settings.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { benchEncoder } from "../bench/models.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { fare, lore } from "../objectives/index.ts";
+import { benchEncoder } from "../profiling/models.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { usualMicroBatches } from "./micro-batch.ts";
 

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
-import { describeType, type Tensor } from "../onnx/tensor.ts";
-import { simdLoop } from "../simd/index.ts";
+import { describeType, type Tensor } from "../tensor/tensor.ts";
+import { simdLoop } from "./adamw/wasm/index.ts";
 
 /** Tensors by name, as checkpoints hold them. */
 export type State = ReadonlyMap<string, Tensor>;

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { LoreError, UsageError } from "../errors.ts";
 import { EmbeddingBank, fare, lore, type Objective, tecoa } from "../objectives/index.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
+import { batchOf, type Part, partsOf } from "./batch-slice.ts";
 import { HostLearner } from "./learners/host.ts";
 import { ResidentLearner } from "./learners/resident.ts";
-import { batchOf, type Part, partsOf } from "./part.ts";
 import { type CacheOptions, cacheBytes, ReferenceCache } from "./reference-cache.ts";
 import { TrainingStep } from "./training-step.ts";
 

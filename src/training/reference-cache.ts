@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { LoreError } from "../errors.ts";
+import type { Part } from "./batch-slice.ts";
 import { ImageRows } from "./image-rows.ts";
-import type { Part } from "./part.ts";
 
 export interface CacheOptions {
   /** Bytes of rows held in memory. Default 256 MiB. */

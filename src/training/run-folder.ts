@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs
 import { join } from "node:path";
 import type { ChosenBlend } from "../blending/index.ts";
 import { UsageError } from "../errors.ts";
+import { appendLines, jsonFile, readJson, writeAtomically } from "../files.ts";
 import type { Encoder, Parameters } from "../models/encoder.ts";
-import { appendLines, jsonFile, readJson, writeAtomically } from "../models/files.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { checkSameTensors, type State, stateOf } from "./parameters.ts";

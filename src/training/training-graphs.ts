@@ -2,7 +2,6 @@ import { ascentGraph, ascentSpec, type InnerAttack, isInt8, lossGraph, type Targ
 import { recomputed, selectivelyRecomputed } from "../autodiff/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph, type Outputs, type Value } from "../graph/index.ts";
-import { type Int8Products, withInt8Products } from "../graph/passes/int8-products.ts";
 import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
 import {
   type Constraint,
@@ -13,6 +12,7 @@ import {
   primalGraph,
   termsOf,
 } from "../objectives/index.ts";
+import { type Int8Products, withInt8Products } from "../optimize/int8-products.ts";
 import type { MicroBatches } from "./micro-batch.ts";
 
 /** What one step on a batch is made of: a graph, hence a program, for each of its phases. */

@@ -13,6 +13,7 @@ import {
 } from "../objectives/index.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
 import { AdamW } from "./adamw/adamw.ts";
+import { batchOf, type Part, partsOf, summarize } from "./batch-slice.ts";
 import { DualVariable } from "./dual-variable.ts";
 import { createLearner, type LearnerKind, usualLearner } from "./learners/create.ts";
 import type { Key, Learner } from "./learners/learner.ts";
@@ -20,7 +21,6 @@ import type { BatchResult } from "./metrics.ts";
 import { type MicroBatches, sameMicroBatches } from "./micro-batch.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "./parameters.ts";
-import { batchOf, type Part, partsOf, summarize } from "./part.ts";
 import { type CacheOptions, ReferenceCache } from "./reference-cache.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 

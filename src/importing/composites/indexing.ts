@@ -1,7 +1,7 @@
 import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
 import { axisIn, range } from "../../graph/shapes.ts";
-import type { DType } from "../../onnx/tensor.ts";
+import type { DType } from "../../tensor/tensor.ts";
 import { constantShape } from "../limits.ts";
 import { type Composites, known, number } from "./use.ts";
 

@@ -1,6 +1,6 @@
-import { fromHalf } from "../../onnx/half.ts";
 import { OnnxError } from "../../onnx/index.ts";
-import { elementCount, type Tensor } from "../../onnx/tensor.ts";
+import { fromHalf } from "../../tensor/half.ts";
+import { elementCount, type Tensor } from "../../tensor/tensor.ts";
 import { roundToEven } from "../evaluators.ts";
 
 /** How integers stand for numbers: (integer - zero point) * scale, by tensor or by slices along an axis. */

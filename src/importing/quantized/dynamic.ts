@@ -1,6 +1,6 @@
 import { scalarTensor } from "../../onnx/constants.ts";
-import { elementTypeOf } from "../../onnx/dtype.ts";
 import type { OnnxNode } from "../../onnx/index.ts";
+import { elementTypeOf } from "../../tensor/dtype.ts";
 import { int } from "./emitter.ts";
 import type { Rewrite } from "./rewrites.ts";
 import type { Writer } from "./writer.ts";

@@ -1,6 +1,6 @@
-import { dtypeOfElementType } from "../../onnx/dtype.ts";
 import type { OnnxModel, OnnxNode } from "../../onnx/index.ts";
-import type { DType, Tensor } from "../../onnx/tensor.ts";
+import { dtypeOfElementType } from "../../tensor/dtype.ts";
+import type { DType, Tensor } from "../../tensor/tensor.ts";
 import { namesRead, producersOf } from "../needed.ts";
 import { heldTensors } from "../weights.ts";
 

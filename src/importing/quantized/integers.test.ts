@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { gradients } from "../../autodiff/index.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
-import { elementCount } from "../../onnx/tensor.ts";
 import { randomStream } from "../../random.ts";
 import { compile } from "../../runtime/index.ts";
+import { elementCount } from "../../tensor/tensor.ts";
 import {
   bool,
   type Feeds,

@@ -1,6 +1,6 @@
 import { scalarTensor } from "../../onnx/constants.ts";
 import { OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import { elementCount } from "../../onnx/tensor.ts";
+import { elementCount } from "../../tensor/tensor.ts";
 import { describe } from "../describe.ts";
 import { numbersIn } from "./dequantize.ts";
 import type { Meaning } from "./meaning.ts";

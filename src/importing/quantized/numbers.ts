@@ -1,7 +1,7 @@
 import { int64Tensor, scalarTensor } from "../../onnx/constants.ts";
-import { elementTypeOf } from "../../onnx/dtype.ts";
 import { type OnnxAttribute, OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import { elementCount, type Tensor } from "../../onnx/tensor.ts";
+import { elementTypeOf } from "../../tensor/dtype.ts";
+import { elementCount, type Tensor } from "../../tensor/tensor.ts";
 import { describe } from "../describe.ts";
 import { dequantized, numbersIn, type Quantization } from "./dequantize.ts";
 import { type Emitter, int } from "./emitter.ts";

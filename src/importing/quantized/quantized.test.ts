@@ -1,9 +1,9 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { encodeModel, type OnnxAttribute, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
-import { elementCount, type Tensor } from "../../onnx/tensor.ts";
 import { randomStream } from "../../random.ts";
 import { compile } from "../../runtime/index.ts";
+import { elementCount, type Tensor } from "../../tensor/tensor.ts";
 import { importModel } from "../import-model.ts";
 import { floatModel } from "./float-graph.ts";
 

@@ -1,6 +1,6 @@
-import { dtypeOfElementType } from "../../onnx/dtype.ts";
 import { OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import { dtypeOfElementType } from "../../tensor/dtype.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { describe } from "../describe.ts";
 import { dequantized, numbersIn, requantized } from "./dequantize.ts";
 import { dynamicQuantizeLinear, integerProduct } from "./dynamic.ts";

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { UsageError } from "../../errors.ts";
 import { Graph } from "../../graph/index.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
 import { randomStream } from "../../random.ts";
 import { compile } from "../../runtime/index.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { resampledPositions, resizePositions } from "./positions.ts";
 
 /** Class token 99, and a grid of width 1. */

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Tensor } from "../../onnx/tensor.ts";
+import { type FileContent, jsonFile } from "../../files.ts";
+import { safetensorsPieces } from "../../safetensors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
-import { type FileContent, jsonFile } from "../files.ts";
 import { normalizations } from "../normalizations.ts";
 import { checkSize, type Stated } from "../preprocessing/index.ts";
-import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
 import type { TextTower } from "../text/text-tower.ts";

@@ -1,10 +1,10 @@
 import { UsageError } from "../../errors.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import { type FileContent, jsonFile } from "../../files.ts";
+import { safetensorsPieces } from "../../safetensors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { type VitArchitecture, VitEncoder, vitShapes } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
-import { type FileContent, jsonFile } from "../files.ts";
 import { normalizations } from "../normalizations.ts";
-import { safetensorsPieces } from "../safetensors.ts";
 import { blockFields } from "./blocks.ts";
 import { type Config, mlpRatio } from "./config.ts";
 import {

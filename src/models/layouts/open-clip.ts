@@ -1,13 +1,13 @@
 import { UsageError } from "../../errors.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import { type FileContent, jsonFile } from "../../files.ts";
+import { safetensorsPieces } from "../../safetensors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { some } from "../../words.ts";
 import { ConvNextEncoder } from "../architectures/convnext.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
-import { type FileContent, jsonFile } from "../files.ts";
 import { normalizations } from "../normalizations.ts";
 import { openClipPreprocessing, type Stated } from "../preprocessing/index.ts";
-import { safetensorsPieces } from "../safetensors.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { clipEncoder, textTower } from "./clip.ts";
 import type { ClipTextParts } from "./clip-transformers.ts";

@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../../errors.ts";
-import { embedImages } from "../../evaluation/index.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import { embedImages } from "../../measure/accuracy/index.ts";
+import { encodeSafetensors, readSafetensors } from "../../safetensors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { type LayoutCase, layoutCases, pixelsOf, tensorsOf, writeCase } from "../../testing/pytorch-layouts.ts";
 import { randomImages } from "../../testing/tiny.ts";
 import { tinyClip } from "../../testing/tiny-clip.ts";
 import type { Encoder } from "../encoder.ts";
 import { loadEncoder } from "../load.ts";
-import { encodeSafetensors, readSafetensors } from "../safetensors.ts";
 import { saveEncoder } from "../saving/save.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-unwrapped-"));

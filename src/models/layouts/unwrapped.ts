@@ -1,4 +1,4 @@
-import type { Tensor } from "../../onnx/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 

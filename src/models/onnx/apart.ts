@@ -1,6 +1,6 @@
 import { reachable } from "../../graph/reachable.ts";
 import type { Value } from "../../graph/value.ts";
-import { elementCount } from "../../onnx/tensor.ts";
+import { elementCount } from "../../tensor/tensor.ts";
 
 /** A graph on so many images. */
 export interface Placed {

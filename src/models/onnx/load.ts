@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join, normalize, resolve } from "node:path";
 import { UsageError } from "../../errors.ts";
+import { readJson } from "../../files.ts";
+import type { DownloadOptions } from "../../hub/download.ts";
+import { settingsFiles } from "../../hub/files.ts";
 import type { Normalization } from "../encoder.ts";
-import { readJson } from "../files.ts";
-import type { DownloadOptions } from "../hub/download.ts";
-import { settingsFiles } from "../hub/files.ts";
 import { Config } from "../layouts/config.ts";
 import type { LayoutOptions } from "../layouts/layout.ts";
 import { contradiction, statedIn } from "../preprocessing/index.ts";

@@ -4,7 +4,7 @@ import { GraphError } from "../../graph/errors.ts";
 import { Graph } from "../../graph/index.ts";
 import { weightNames } from "../../importing/weights.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { Normalization } from "../encoder.ts";
 import type { Stated } from "../preprocessing/index.ts";
 import type { TextTower } from "../text/text-tower.ts";

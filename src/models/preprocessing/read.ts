@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
+import { readJson } from "../../files.ts";
 import { describeFraming, sameFraming } from "../../framing.ts";
 import type { Normalization } from "../encoder.ts";
-import { readJson } from "../files.ts";
 import { Config } from "../layouts/config.ts";
 import { describeNormalization } from "./describe.ts";
 import { statedByOpenClip } from "./open-clip.ts";

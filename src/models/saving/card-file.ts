@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { jsonFile, readJson, type SavedFile, writeAtomically } from "../../files.ts";
 import type { Encoder } from "../encoder.ts";
-import { jsonFile, readJson, type SavedFile, writeAtomically } from "../files.ts";
 import { type CardFacts, type MeasuredRobustness, modelCard } from "./card.ts";
 
 /** The facts of a card as data, so that what is measured later can join them. */

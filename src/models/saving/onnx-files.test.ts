@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
+import { writeAtomically } from "../../files.ts";
 import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
-import { writeAtomically } from "../files.ts";
 import { encoderModel } from "./encoder-model.ts";
 import { onnxFiles } from "./onnx-files.ts";
 

@@ -1,7 +1,7 @@
+import { readBytes, readRange } from "../../files.ts";
 import { decodeModel } from "../../onnx/decode.ts";
 import { OnnxError } from "../../onnx/errors.ts";
 import type { OnnxModel } from "../../onnx/model.ts";
-import { readBytes, readRange } from "../files.ts";
 import { externalPath } from "../onnx/file.ts";
 import type { OnnxText } from "../text/onnx-text.ts";
 

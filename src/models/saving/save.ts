@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { LoreError } from "../../errors.ts";
+import { jsonFile, type SavedFile, writeAtomically } from "../../files.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
-import { jsonFile, type SavedFile, writeAtomically } from "../files.ts";
 import { otherClipConfig, writeClip } from "../layouts/clip.ts";
 import { dinov2Files } from "../layouts/dinov2.ts";
 import type { Layout } from "../layouts/layout.ts";

@@ -1,8 +1,8 @@
-import type { Tensor } from "../../onnx/tensor.ts";
+import { type FileContent, jsonFile } from "../../files.ts";
+import { safetensorsPieces } from "../../safetensors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
-import { type FileContent, jsonFile } from "../files.ts";
 import { timmConfig } from "../layouts/timm.ts";
-import { safetensorsPieces } from "../safetensors.ts";
 
 /** The files of timm's repositories, without those of images and of ONNX. */
 export function timmFiles(encoder: VitEncoder): ReadonlyMap<string, FileContent> {

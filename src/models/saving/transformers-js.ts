@@ -1,5 +1,5 @@
 import { LoreError } from "../../errors.ts";
-import { type FileContent, jsonFile, type SavedFile } from "../files.ts";
+import { type FileContent, jsonFile, type SavedFile } from "../../files.ts";
 import { dataFileCount, onnxFiles, type SavedModel } from "./onnx-files.ts";
 
 /**

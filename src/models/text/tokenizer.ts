@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { UsageError } from "../../errors.ts";
+import { readBytes } from "../../files.ts";
 import { readJson, readText } from "../../text.ts";
-import { readBytes } from "../files.ts";
 import {
   type BytePairModel,
   clipModel,

@@ -1,4 +1,4 @@
-import type { Member } from "../cast.ts";
+import type { Member } from "../legend.ts";
 import { chartFigure, inPercent, percentAxis, xAxis } from "./svg.ts";
 
 export interface CorruptionBars {

@@ -1,4 +1,4 @@
-import type { Member } from "../cast.ts";
+import type { Member } from "../legend.ts";
 import { type Axis, chartFigure, lineSeries, xAxis, yAxis } from "./svg.ts";
 
 export interface Curve {

@@ -1,4 +1,4 @@
-import type { Member } from "../cast.ts";
+import type { Member } from "../legend.ts";
 import { percent } from "../table.ts";
 import { chartFigure, inPercent, lineSeries, xAxis, yAxis } from "./svg.ts";
 

@@ -10,7 +10,7 @@ import { GridComponent, type GridComponentOption, MarkLineComponent } from "echa
 import { type ComposeOption, init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import { formatEpsilon } from "../../epsilon.ts";
-import type { Look } from "../cast.ts";
+import type { Look } from "../legend.ts";
 import { details, escapeHtml, htmlTable } from "../page.ts";
 import { paperColours } from "../style.ts";
 

@@ -1,5 +1,5 @@
 import type { StepMetrics } from "../../training/metrics.ts";
-import type { Member } from "../cast.ts";
+import type { Member } from "../legend.ts";
 import { type Axis, chartFigure, lineSeries, type SeriesOption, xAxis, yAxis } from "./svg.ts";
 
 export interface TrainingCurve {

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AttackResult, Evaluation } from "../../evaluation/index.ts";
-import type { Evaluations, Picture, PicturedExample } from "../../findings/index.ts";
-import type { Cast } from "../cast.ts";
+import type { AttackResult, Evaluation } from "../../measure/accuracy/index.ts";
+import type { Evaluations, Picture, PicturedExample } from "../../results/index.ts";
 import { curvesFigure } from "../charts/curves.ts";
 import { epsilonAxis, inPercent, legend, percentAxis } from "../charts/svg.ts";
 import { tradeoffFigure } from "../charts/tradeoff.ts";
 import { attackTitle } from "../evaluation.ts";
 import type { KeptFinding, ReportInput } from "../input.ts";
+import type { Cast } from "../legend.ts";
 import { embeddedPng, escapeHtml, grid, htmlTable, note, type Part, subheading, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
 

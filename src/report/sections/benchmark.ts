@@ -1,11 +1,11 @@
-import { type AttackResult, formatEpsilon } from "../../evaluation/index.ts";
-import type { Benchmark } from "../../findings/index.ts";
+import { type AttackResult, formatEpsilon } from "../../measure/accuracy/index.ts";
+import type { Benchmark } from "../../results/index.ts";
 import { benchmarkBlocks, benchmarkView } from "../benchmark.ts";
-import type { Cast } from "../cast.ts";
 import { curvesFigure } from "../charts/curves.ts";
 import { epsilonAxis, inPercent, legend, percentAxis } from "../charts/svg.ts";
 import { tradeoffFigure } from "../charts/tradeoff.ts";
 import type { ReportInput } from "../input.ts";
+import type { Cast } from "../legend.ts";
 import { details, grid, htmlTable, note, type Part, warning } from "../page.ts";
 
 /** The paper's table, published rows set apart, and averages as curves; a part a suite. */

@@ -1,10 +1,10 @@
-import type { Corruptions } from "../../findings/index.ts";
-import type { Cast } from "../cast.ts";
+import type { Corruptions } from "../../results/index.ts";
 import { corruptionBarsFigure } from "../charts/corruption-bars.ts";
 import { curvesFigure } from "../charts/curves.ts";
 import { epsilonAxis, inPercent, legend, percentAxis } from "../charts/svg.ts";
 import { corruptionsCells } from "../corruptions.ts";
 import type { ReportInput } from "../input.ts";
+import type { Cast } from "../legend.ts";
 import { details, grid, htmlTable, note, type Part, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
 

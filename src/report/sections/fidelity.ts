@@ -1,9 +1,9 @@
-import type { Drift, Fidelity, FidelityOf, Spread } from "../../findings/index.ts";
-import type { Cast } from "../cast.ts";
+import type { Drift, Fidelity, FidelityOf, Spread } from "../../results/index.ts";
 import { histogramFigure } from "../charts/histogram.ts";
 import { legend } from "../charts/svg.ts";
 import { shortNumber } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";
+import type { Cast } from "../legend.ts";
 import { grid, htmlTable, note, type Part, subheading, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
 

@@ -1,7 +1,7 @@
-import type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } from "../../findings/index.ts";
-import type { Cast } from "../cast.ts";
+import type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } from "../../results/index.ts";
 import type { ReportInput } from "../input.ts";
 import { levels } from "../interpretability.ts";
+import type { Cast } from "../legend.ts";
 import { details, escapeHtml, grid, htmlTable, note, type Part, subheading, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
 import { pictureOf } from "./accuracy.ts";

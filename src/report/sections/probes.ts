@@ -1,8 +1,8 @@
-import type { Probes } from "../../findings/index.ts";
+import type { Probes } from "../../results/index.ts";
 import { counted } from "../../words.ts";
-import type { Cast } from "../cast.ts";
 import { shortNumber } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";
+import type { Cast } from "../legend.ts";
 import { htmlTable, note, type Part, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
 

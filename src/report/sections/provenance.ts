@@ -1,6 +1,6 @@
-import type { Environment, FindingKind } from "../../findings/index.ts";
-import type { Cast } from "../cast.ts";
+import type { Environment, FindingKind } from "../../results/index.ts";
 import type { ReportInput } from "../input.ts";
+import type { Cast } from "../legend.ts";
 import { details, htmlTable, note, type Part, preformatted, subheading } from "../page.ts";
 
 const kinds: Readonly<Record<FindingKind, string>> = {

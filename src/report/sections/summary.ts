@@ -1,10 +1,10 @@
 import { formatEpsilon } from "../../epsilon.ts";
-import type { Benchmark, Corruptions, Fidelity, Finding, Interpretability, Probes } from "../../findings/index.ts";
+import type { Benchmark, Corruptions, Fidelity, Finding, Interpretability, Probes } from "../../results/index.ts";
 import { benchmarkBlocks } from "../benchmark.ts";
-import type { Cast, Member } from "../cast.ts";
 import { attackTitle } from "../evaluation.ts";
 import type { ReportInput } from "../input.ts";
 import { levels } from "../interpretability.ts";
+import type { Cast, Member } from "../legend.ts";
 import { htmlTable, note, type Part, type SpecialRow } from "../page.ts";
 import { percent } from "../table.ts";
 import { evaluationGroups } from "./accuracy.ts";

@@ -1,8 +1,8 @@
 import type { StepMetrics } from "../../training/metrics.ts";
-import type { Cast } from "../cast.ts";
 import { legend } from "../charts/svg.ts";
 import { shortNumber, type TrainingChart, type TrainingCurve, trainingFigure } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";
+import type { Cast } from "../legend.ts";
 import { grid, htmlTable, note, type Part } from "../page.ts";
 import { percent } from "../table.ts";
 

@@ -1,6 +1,6 @@
 import type { OnnxAttribute } from "../../onnx/index.ts";
 import { floatAttributes } from "../../onnx/operators.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 
 export { bool, f32, i8, i32, i64, int, ints, u8, word } from "../small-model.ts";
 

@@ -3,9 +3,9 @@ import { gradients } from "../../autodiff/index.ts";
 import type { Value } from "../../graph/index.ts";
 import { importModel } from "../../importing/import-model.ts";
 import { encodeModel, numbersOf, type OnnxModel } from "../../onnx/index.ts";
-import { elementCount, type Tensor, type TypedArray } from "../../onnx/tensor.ts";
 import { randomStream } from "../../random.ts";
 import { compile } from "../../runtime/index.ts";
+import { elementCount, type Tensor, type TypedArray } from "../../tensor/tensor.ts";
 import { type Drawn, type Fed, type KernelCase, type Operand, shapeOf } from "./case.ts";
 
 const isDrawn = (operand: Operand): operand is Drawn => typeof operand === "string";

@@ -1,7 +1,7 @@
 import type { Parameters } from "../../models/encoder.ts";
-import type { Tensor } from "../../onnx/tensor.ts";
-import { type Loop, LoopMemory, simdLoop } from "../../simd/index.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { type AdamWOptions, adamWRates, adamWUpdate } from "./formula.ts";
+import { type Loop, LoopMemory, simdLoop } from "./wasm/index.ts";
 
 interface Moments {
   readonly first: Float32Array;

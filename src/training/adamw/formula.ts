@@ -1,4 +1,4 @@
-import type { Arithmetic } from "../../simd/index.ts";
+import type { Arithmetic } from "./wasm/index.ts";
 
 export interface AdamWOptions {
   /** Decoupled: every step shrinks all weights by learningRate * weightDecay. */

@@ -1,13 +1,13 @@
 import { type Feeds, type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
-import { largestInt8 } from "../../graph/passes/int8-products.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import { feedsOf } from "../../models/encoder.ts";
 import { gradientName, type Objective } from "../../objectives/index.ts";
+import { largestInt8 } from "../../optimize/int8-products.ts";
 import { compile, discard, HeldHeap, largestExactInt8, type Program, takingTurns } from "../../runtime/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
+import { arraysOf, type Part } from "../batch-slice.ts";
 import { checkNorm } from "../non-finite.ts";
 import { addInPlace, sumOfSquares } from "../parameters.ts";
-import { arraysOf, type Part } from "../part.ts";
 import type { StepOptions } from "../training-step.ts";
 import { descendStepwise, type Learner, type Lesson, type Stepwise } from "./learner.ts";
 

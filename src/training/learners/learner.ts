@@ -1,8 +1,8 @@
 import type { Parameters } from "../../models/encoder.ts";
 import type { Objective } from "../../objectives/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
+import type { Part } from "../batch-slice.ts";
 import { checkLoss } from "../non-finite.ts";
-import type { Part } from "../part.ts";
 import type { TrainingGraphs } from "../training-graphs.ts";
 
 /** What makes an attack's random start: the same key, the same start. */

@@ -1,13 +1,13 @@
 import { ascentScalars, type FixedSteps } from "../../attacks/index.ts";
 import type { Parameters } from "../../models/encoder.ts";
 import { gradientName } from "../../objectives/index.ts";
-import { allocate } from "../../onnx/tensor.ts";
 import type { DeviceFeeds, DeviceTensor } from "../../runtime/index.ts";
+import { allocate } from "../../tensor/tensor.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { adamWRates, asScalars } from "../adamw/formula.ts";
 import { nextName } from "../adamw/graph.ts";
+import { arraysOf, type Part } from "../batch-slice.ts";
 import { checkNorm } from "../non-finite.ts";
-import { arraysOf, type Part } from "../part.ts";
 import type { StepOptions } from "../training-step.ts";
 import { giveBack, takeLearned } from "./learned.ts";
 import { descendStepwise, type Learner, type Lesson, type Stepwise } from "./learner.ts";

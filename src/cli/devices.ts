@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fasterThanCpu, tryDevice } from "../runtime/devices.ts";
+import type { Device } from "../runtime/index.ts";
+
+/** Whether a small program really ran on a device: if so, whether `--device auto` may choose it; if not, why. */
+export type DeviceState = { readonly device: Device } & (
+  | { readonly works: true; readonly auto: boolean }
+  | { readonly works: false; readonly reason: string }
+);
+
+/** Tries a device in this process. */
+export async function probed(device: Device): Promise<DeviceState> {
+  try {
+    await tryDevice(device);
+    // WebGPU also runs on software drivers, hundreds of times slower than the CPU itself.
+    return { device, works: true, auto: device === "cpu" || (await fasterThanCpu(device)) };
+  } catch (error) {
+    return { device, works: false, reason: short(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** Tries a device in a child process: a driver's crash then ends the child only. */
+export function probedInChild(device: Device): Promise<DeviceState> {
+  const main = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
+  const args = [...process.execArgv, main, "doctor", "--probe", device];
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { timeout: 60_000 }, (error, stdout) => {
+      if (!error) return resolve(JSON.parse(stdout) as DeviceState);
+      const end = error.killed
+        ? "no answer within a minute"
+        : `the process ended with ${error.signal ?? `code ${error.code}`}`;
+      resolve({ device, works: false, reason: `trying it failed: ${end}` });
+    });
+  });
+}
+
+let fastest: Promise<Device> | undefined;
+
+/** What `--device auto` stands for: the first that works and is faster than the CPU. Found out once a process. */
+export function fastestDevice(): Promise<Device> {
+  fastest ??= mayHaveGpu() ? findFastest() : Promise.resolve("cpu");
+  return fastest;
+}
+
+async function findFastest(): Promise<Device> {
+  const states = await Promise.all((["cuda", "webgpu"] as const).map(probedInChild));
+  const found = states.find((state) => state.works && state.auto)?.device ?? "cpu";
+  if (found !== "cpu") process.stderr.write(`Computing on ${found}.\n`);
+  return found;
+}
+
+/** A GPU shows as a file on Linux (of the kernel's own drivers, NVIDIA's, AMD's, WSL's): without one nothing need be tried. */
+function mayHaveGpu(): boolean {
+  const files = ["/dev/dri", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg"];
+  return process.platform !== "linux" || files.some((file) => existsSync(file));
+}
+
+/** What stands behind ONNX Runtime's account of its own source: `file.cc:136 Initialize(...) ... was false. No adapter`. */
+function short(message: string): string {
+  const reason = message.split("was false. ").at(-1)!.split("\n")[0]!;
+  return reason.replace(/^ONNX Runtime cannot run this graph on \w+: /, "").slice(0, 150);
+}

@@ -1,0 +1,47 @@
+import type { ImageBatch } from "../../data/index.ts";
+import { othersByLogit, type Predictions } from "../../inference/predictor.ts";
+import { rowOf } from "../../inference/rows.ts";
+
+/** One image that is classified rightly, and what attacks need to know of it. */
+export interface CorrectImage {
+  /** [3, S, S] in [0, 1] */
+  readonly pixels: Float32Array;
+  readonly label: number;
+  /** Position in the source: what an attack's random numbers depend on, whatever else is evaluated. */
+  readonly index: number;
+  readonly id: string;
+  /** The other classes, the likeliest to the attacked encoder first. */
+  readonly others: readonly number[];
+  /** The attacked encoder's. */
+  readonly embedding: Float32Array;
+}
+
+/**
+ * The images of a batch that are classified rightly.
+ *
+ * @param attacked what the encoder that is attacked makes of them, where that is another one
+ */
+export function correctImages(
+  images: ImageBatch,
+  predictions: Predictions,
+  attacked: Predictions = predictions,
+): readonly CorrectImage[] {
+  const { pixels, labels, indices, ids, count } = images;
+  const { logits, embeddings } = attacked;
+  // Copies: the rest of the batch need not stay in memory for them.
+  const row = (all: Float32Array, i: number): Float32Array => rowOf(all, i, count).slice();
+  return indices.flatMap((index, i) => {
+    const label = labels[i]!;
+    if (predictions.classes[i] !== label) return [];
+    const others = othersByLogit(row(logits, i), label);
+    return [{ pixels: row(pixels, i), label, index, id: ids[i]!, others, embedding: row(embeddings, i) }];
+  });
+}
+
+/** Rows one after the other. */
+export function joined(rows: readonly Float32Array[]): Float32Array {
+  const size = rows[0]?.length ?? 0;
+  const all = new Float32Array(rows.length * size);
+  for (const [i, row] of rows.entries()) all.set(row, i * size);
+  return all;
+}

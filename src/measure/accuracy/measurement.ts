@@ -1,0 +1,193 @@
+import { type Attack, type AttackOutcome, type AutoAttack, attackName, type Norm } from "../../attacks/index.ts";
+import type { Telling } from "../../data/index.ts";
+import { formatEpsilon } from "../../epsilon.ts";
+import type { Predictor } from "../../inference/predictor.ts";
+import { rowOf } from "../../inference/rows.ts";
+import type { Attacker } from "./attacker.ts";
+import { fittingAttacks, maskingWarning } from "./checks.ts";
+import { type CorrectImage, joined } from "./chunk.ts";
+import type { ImageRecord, ResultsFolder } from "./image-records.ts";
+
+/** One attack of several that ran one after the other. */
+export interface Stage {
+  /** `apgd-ce`, `square` ... */
+  readonly attack: string;
+  /** Share of all images, from 0 to 1, that withstood this attack and those before it. */
+  readonly accuracy: number;
+  readonly seconds: number;
+}
+
+export interface MeasurementContext {
+  readonly predictor: Predictor;
+  readonly attacker: Attacker;
+  readonly classes: number;
+  readonly seed: number;
+  readonly quantize: boolean;
+  /** The attacker's encoder is another than the predictor's. */
+  readonly transfer: boolean;
+  readonly results?: ResultsFolder | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** What becomes of attacks that cannot be run. Default: they are left out. */
+  readonly telling?: Telling;
+  /**
+   * Called with the attack's name and epsilon, how many of the images given it is done with, and how many points it has
+   * looked at.
+   */
+  readonly onProgress?: (phase: string, done: number, points: number) => void;
+}
+
+/** One attack, or a list that runs on the images still right, measured over any number of chunks of images. */
+export class Measurement {
+  readonly #what: Attack | AutoAttack;
+  readonly #attacks: readonly Attack[];
+  readonly #context: MeasurementContext;
+  /** What its results go by: attack, norm and epsilon. */
+  readonly name: string;
+  /** Images that withstood all attacks. */
+  readonly withstood: number[] = [];
+  readonly #stages: { readonly attack: string; survivors: number; seconds: number }[];
+
+  constructor(what: Attack | AutoAttack, context: MeasurementContext) {
+    this.#what = what;
+    this.#attacks = fittingAttacks(what, context.classes, context.telling);
+    this.#context = context;
+    this.name = [measurementName(what), normOf(what), formatEpsilon(what.epsilon)].join(" ");
+    this.#stages = this.#attacks.map((attack) => ({ attack: attackName(attack), survivors: 0, seconds: 0 }));
+  }
+
+  async add(images: readonly CorrectImage[]): Promise<void> {
+    let survivors = images;
+    for (const [i, attack] of this.#attacks.entries()) {
+      const stage = this.#stages[i]!;
+      const started = performance.now();
+      const records = await this.#attack(attack, survivors, images.length - survivors.length);
+      survivors = survivors.filter((_, j) => !records[j]!.broken);
+      stage.survivors += survivors.length;
+      stage.seconds += (performance.now() - started) / 1000;
+    }
+    this.withstood.push(...survivors.map(({ index }) => index));
+  }
+
+  /** @param done images that need no attack, for the progress */
+  async #attack(attack: Attack, images: readonly CorrectImage[], done: number): Promise<readonly ImageRecord[]> {
+    const { results } = this.#context;
+    const stage = attackName(attack);
+    const known = images.map(({ index }) => results?.find(this.name, stage, index));
+    const open = images.filter((_, i) => !known[i]);
+    const found = await this.#run(attack, open, done + images.length - open.length);
+    return known.map((record) => record ?? found.shift()!);
+  }
+
+  /** Attacks the images; those that are finished are kept batch by batch, and also where the rest is interrupted. */
+  async #run(attack: Attack, images: readonly CorrectImage[], before: number): Promise<ImageRecord[]> {
+    if (images.length === 0) return [];
+    const { attacker, predictor, classes, seed, quantize, signal, onProgress } = this.#context;
+    const records: ImageRecord[] = [];
+    const finished: number[] = [];
+    let outcome: AttackOutcome | undefined;
+    let done = before;
+    let points = 0;
+    const report = (): void => onProgress?.(`${attackName(attack)} ${formatEpsilon(attack.epsilon)}`, done, points);
+    const keep = async (): Promise<void> => {
+      const some = finished.splice(0, predictor.batch);
+      const made = await this.#record(attack, images, some, outcome!);
+      for (const [i, record] of made.entries()) records[some[i]!] = record;
+    };
+    try {
+      await attacker.run(attack, {
+        clean: joined(images.map(({ pixels }) => pixels)),
+        count: images.length,
+        keys: images.map(({ index }) => index),
+        seed,
+        labels: images.map(({ label }) => label),
+        ids: images.map(({ id }) => id),
+        classes,
+        others: (i) => images[i]!.others,
+        embeddings: joined(images.map(({ embedding }) => embedding)),
+        quantize,
+        signal,
+        onLook: (looked) => {
+          points += looked;
+          report();
+        },
+        onDone: async (some, found) => {
+          outcome = found;
+          finished.push(...some);
+          done += some.length;
+          report();
+          while (finished.length >= predictor.batch) await keep();
+        },
+      });
+    } finally {
+      if (finished.length > 0) await keep();
+    }
+    return records;
+  }
+
+  /** What became of these images. */
+  async #record(
+    attack: Attack,
+    images: readonly CorrectImage[],
+    finished: readonly number[],
+    { adversarial, success, iteration, run }: AttackOutcome,
+  ): Promise<readonly ImageRecord[]> {
+    const { predictor, transfer, results } = this.#context;
+    const stage = attackName(attack);
+    const pixels = joined(finished.map((i) => rowOf(adversarial, i, images.length)));
+    const labels = finished.map((i) => images[i]!.label);
+    const nameOf = (at: number): string => `${images[finished[at]!]!.id}, perturbed by ${stage}`;
+    const { classes, margins } = await predictor.predict(pixels, labels, nameOf);
+    const records = finished.map((i, at): ImageRecord => {
+      const { index, id, label } = images[i]!;
+      return {
+        ...{ index, id, label, measurement: this.name, attack: stage },
+        prediction: classes[at]!,
+        margin: margins[at]!,
+        // Batches of other sizes may round otherwise: what the attack saw misclassified counts, though barely so.
+        broken: classes[at] !== label || (!transfer && success[i]!),
+        iteration: iteration[i]!,
+        run: run[i]!,
+      };
+    });
+    // Before the records, which say that nothing is left to do.
+    const indices = records.map(({ index }) => index);
+    results?.saveAdversarial(this.name, stage, { indices, pixels, imageSize: predictor.imageSize });
+    results?.add(records);
+    return records;
+  }
+
+  /** @param images how many there were in all, those classified wrongly clean included */
+  result(images: number) {
+    const stages = this.#stages.map(({ survivors, ...rest }): Stage => ({ ...rest, accuracy: survivors / images }));
+    const masking = maskingWarning(stages);
+    return {
+      attack: measurementName(this.#what),
+      norm: normOf(this.#what),
+      epsilon: this.#what.epsilon,
+      accuracy: stages.at(-1)!.accuracy,
+      seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),
+      ...(this.#what.kind === "autoattack" && { stages }),
+      warnings: masking === undefined ? [] : [masking],
+    };
+  }
+}
+
+function normOf(what: Attack | AutoAttack): Norm | "none" {
+  if (what.kind !== "noise") return what.norm;
+  return what.distribution === "uniform" ? "linf" : "none";
+}
+
+/** `pgd`, `apgd-t`, `autoattack`, `autoattack-plus`, `lore`, or the attacks of a list of one's own. */
+export function measurementName(what: Attack | AutoAttack): string {
+  if (what.kind !== "autoattack") return attackName(what);
+  switch (what.version) {
+    case "standard":
+      return "autoattack";
+    case "lore":
+      return "lore";
+    case "custom":
+      return what.attacks.map(attackName).join("+");
+    default:
+      return `autoattack-${what.version}`;
+  }
+}

@@ -1,0 +1,168 @@
+import {
+  type Apgd,
+  attackLoss,
+  drive,
+  type EmbeddingLoss,
+  embeddingDistance,
+  isEmbeddingLoss,
+  lossGraph,
+  type Pgd,
+  planOf,
+} from "../../attacks/index.ts";
+import { UsageError } from "../../errors.ts";
+import { compileEmbedder, countImages } from "../../inference/embed.ts";
+import { usualBatch } from "../../inference/forward.ts";
+import { rowOf } from "../../inference/rows.ts";
+import { frozenEmbedding } from "../../inference/victim.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import { checkNonZero } from "../../models/finite.ts";
+import { ProgramLadder } from "../../runtime/batch-programs.ts";
+import { type CompileOptions, compile } from "../../runtime/index.ts";
+
+/** Where an attack drives an image's embedding. */
+export type EmbeddingGoal =
+  /**
+   * Away from an embedding an image [count, D], for example another encoder's; by default from the image's own clean one: no
+   * label, no text, no other image needed.
+   */
+  | { readonly kind: "away"; readonly reference?: Float32Array }
+  /** Towards an embedding, of another image or of a text: [D] for all images, or one row an image [count, D]. */
+  | { readonly kind: "towards"; readonly reference: Float32Array };
+
+export interface EmbeddingAttackOptions extends CompileOptions {
+  /** Its loss is "embedding-l2" or "embedding-cosine"; both goals use it as the distance. */
+  readonly attack: Pgd | Apgd;
+  readonly goal: EmbeddingGoal;
+  readonly seed?: number;
+  /** Images a program takes at a time. Default 16. */
+  readonly batch?: number;
+  /** Round perturbed images to the 256 levels of an image file as they are searched for. */
+  readonly quantize?: boolean;
+  /** What an image is called in messages. Default: `image 0` ... */
+  readonly nameOf?: (image: number) => string;
+  /** Called with how many points the attack has looked at, and how many it will. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** How near two embeddings are. */
+export interface Nearness {
+  /** |a - b|^2 */
+  readonly squaredDistance: number;
+  /** -1 ... 1; 0 where one of them is zero. */
+  readonly cosine: number;
+}
+
+/** What an attack did to one image's embedding. */
+export interface MovedEmbedding {
+  /** Of the perturbed image to the clean one. */
+  readonly toClean: Nearness;
+  /** To the reference, of the clean and of the perturbed image; where the goal has one. */
+  readonly toReference?: { readonly before: Nearness; readonly after: Nearness };
+}
+
+export interface EmbeddingAttackResult {
+  /** [count, 3, S, S] in [0, 1] */
+  readonly perturbed: Float32Array;
+  /** One an image. */
+  readonly images: readonly MovedEmbedding[];
+}
+
+/**
+ * Attacks on embeddings, without labels: away from where an image's embedding lies, or towards another embedding. An
+ * image's random numbers depend on the seed and its position.
+ *
+ * @param pixels [count, 3, S, S] in [0, 1], S the encoder's image size
+ * @throws UsageError when the attack's loss needs labels, or its start is the clean image, where the distance to leave
+ *   has no gradient; when pixels or reference do not fit the encoder; when an embedding is not finite, or a clean one or
+ *   the reference is zero, which has no cosine
+ */
+export async function attackEmbeddings(
+  encoder: Encoder,
+  pixels: Float32Array,
+  options: EmbeddingAttackOptions,
+): Promise<EmbeddingAttackResult> {
+  const { imageSize } = encoder;
+  const { attack, goal, seed = 0, quantize = false, onProgress, nameOf } = options;
+  const loss = lossOf(attack, goal);
+  const count = countImages(encoder, pixels);
+  const targets = goal.reference && referenceRows(goal.reference, encoder, count);
+  if (count === 0) return { perturbed: new Float32Array(0), images: [] };
+
+  const batch = Math.min(options.batch ?? usualBatch, count);
+  const forward = await compileEmbedder(encoder, count, { ...options, batch });
+  const of = { encoder: encoder.name, what: "embedding", nameOf };
+  const target = embeddingDistance(frozenEmbedding(encoder), loss, goal.kind);
+  const programs = new ProgramLadder(
+    (size) => compile(lossGraph({ batch: size, imageSize, gradient: true }, target), options),
+    batch,
+  );
+  try {
+    const { embeddings: clean } = await forward.run(pixels, nameOf);
+    checkNonZero(clean, count, of);
+    if (targets) checkNonZero(targets, count, { ...of, what: "reference" });
+    const keys = Array.from({ length: count }, (_, i) => i);
+    // No distance is a success that would end a run before its time. In l1 a run starts in two larger balls before.
+    const starts = attack.norm === "l1" ? 3 : 1;
+    const total = count * attack.restarts * (attack.steps + starts);
+    let done = 0;
+    const { adversarial } = await drive(programs, planOf(attack, { clean: pixels, count, keys, seed, quantize }), {
+      clean: pixels,
+      count,
+      rows: { reference: targets ?? clean },
+      nameOf: (i) => `${encoder.name} at ${nameOf?.(i) ?? `image ${i}`}`,
+      onLook: (points) => {
+        done += points;
+        onProgress?.(done, total);
+      },
+    });
+    const { embeddings: moved } = await forward.run(adversarial, nameOf && ((i) => `${nameOf(i)}, perturbed`));
+    const images = keys.map((i) => {
+      const [before, after] = [rowOf(clean, i, count), rowOf(moved, i, count)];
+      const toClean = nearness(after, before);
+      if (!targets) return { toClean };
+      const reference = rowOf(targets, i, count);
+      return { toClean, toReference: { before: nearness(before, reference), after: nearness(after, reference) } };
+    });
+    return { perturbed: adversarial, images };
+  } finally {
+    await forward.dispose();
+    await programs.dispose();
+  }
+}
+
+function lossOf(attack: Pgd | Apgd, { kind }: EmbeddingGoal): EmbeddingLoss {
+  const { loss } = attackLoss(attack);
+  if (!isEmbeddingLoss(loss))
+    throw new UsageError(`The loss ${loss} needs labels; embeddings are attacked by embedding-l2 or embedding-cosine.`);
+  if (kind === "away" && attack.kind === "pgd" && attack.start === "zero") {
+    throw new UsageError(
+      "PGD away from the clean embedding cannot start at the clean image: the distance has no gradient there. Use a uniform start.",
+    );
+  }
+  return loss;
+}
+
+/** One row an image. */
+function referenceRows(reference: Float32Array, { name, embeddingSize }: Encoder, count: number): Float32Array {
+  const { length } = reference;
+  if (length !== embeddingSize && length !== count * embeddingSize) {
+    throw new UsageError(
+      `The reference has ${length} values; ${name} needs ${embeddingSize}, or ${count} x ${embeddingSize} for one an image.`,
+    );
+  }
+  if (!reference.every(Number.isFinite)) throw new UsageError("The reference holds values that are no finite numbers.");
+  return Float32Array.from({ length: count * embeddingSize }, (_, i) => reference[i % length]!);
+}
+
+function nearness(a: Float32Array, b: Float32Array): Nearness {
+  let [squaredDistance, product, lengthA, lengthB] = [0, 0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    squaredDistance += (x - y) ** 2;
+    product += x * y;
+    lengthA += x * x;
+    lengthB += y * y;
+  }
+  const lengths = Math.sqrt(lengthA * lengthB);
+  return { squaredDistance, cosine: lengths === 0 ? 0 : product / lengths };
+}

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import type { Apgd, Pgd } from "../../attacks/index.ts";
+import { type ImageSource, openBatches } from "../../data/index.ts";
+import { compileEmbedder } from "../../inference/embed.ts";
+import { usualBatch } from "../../inference/forward.ts";
+import { defaultEmbeddingCache, EmbeddingCache, pixelsDigest } from "../../inference/index.ts";
+import { rowOf } from "../../inference/rows.ts";
+import { encoderDigest } from "../../models/digest.ts";
+import type { Encoder } from "../../models/index.ts";
+import type { CompileOptions } from "../../runtime/index.ts";
+import { versions } from "../../version.ts";
+import { attackEmbeddings } from "../accuracy/index.ts";
+
+export interface AttackedOptions extends CompileOptions {
+  readonly attack: Pgd | Apgd;
+  /** Which images could be read: indices into the source's items. */
+  readonly order: readonly number[];
+  /** [n, D]: what embeddings are driven away from. */
+  readonly reference: Float32Array;
+  readonly batch?: number;
+  readonly seed: number;
+  /** Folder that keeps embeddings from one run to the next. Default: that of clean embeddings. */
+  readonly cache?: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Images are attacked so many at a time; what a stop leaves to be done again. */
+const chunkSize = 128;
+
+/**
+ * Embeddings [n, D] of images that were perturbed to move them away from a reference. They are kept on disk by everything
+ * they depend on, so that an interrupted measurement goes on where it was.
+ */
+export async function attackedEmbeddings(
+  encoder: Encoder,
+  source: ImageSource,
+  options: AttackedOptions,
+): Promise<Float32Array> {
+  const { attack, order, reference, seed, signal, batch = usualBatch, onProgress, ...compileOptions } = options;
+  const size = encoder.embeddingSize;
+  const all = new Float32Array(order.length * size);
+  const cache = new EmbeddingCache(options.cache ?? defaultEmbeddingCache(), keyOf(encoder, options), size);
+  const forward = await compileEmbedder(encoder, order.length, options);
+  let done = 0;
+  try {
+    // What was read once must be read again, or rows would be of other images.
+    const read = { order, framing: encoder.framing, batch: chunkSize, strict: true };
+    for await (const { pixels, count, ids } of openBatches(source, read)) {
+      signal?.throwIfAborted();
+      const digests = Array.from({ length: count }, (_, i) => pixelsDigest(rowOf(pixels, i, count)));
+      const known = digests.map((digest) => cache.find(digest));
+      if (known.every((row) => row !== undefined))
+        for (const [i, row] of known.entries()) all.set(row, (done + i) * size);
+      else {
+        const goal = { kind: "away", reference: reference.subarray(done * size, (done + count) * size) } as const;
+        const { perturbed } = await attackEmbeddings(encoder, pixels, {
+          ...{ ...compileOptions, attack, goal, batch, seed: seed + done },
+          nameOf: (i) => ids[i]!,
+        });
+        const { embeddings } = await forward.run(perturbed, (i) => `${ids[i]}, perturbed`);
+        all.set(embeddings, done * size);
+        for (const [i, digest] of digests.entries()) cache.add(digest, rowOf(embeddings, i, count));
+        cache.save();
+      }
+      done += count;
+      onProgress?.(done, order.length);
+    }
+  } finally {
+    await forward.dispose();
+  }
+  return all;
+}
+
+/** An image's perturbation depends on its place, through its random start: so the order is part of the key. */
+function keyOf(encoder: Encoder, options: AttackedOptions): string {
+  const { attack, order, seed, reference, device, precision, threads, batch } = options;
+  const { node: _, ...software } = versions();
+  const settings = [encoderDigest(encoder), attack, order, seed, device, precision, threads, batch, software];
+  return createHash("sha256").update(JSON.stringify(settings)).update(reference).digest("hex");
+}

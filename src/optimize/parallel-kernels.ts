@@ -1,0 +1,42 @@
+import { int, ints } from "../graph/operators/index.ts";
+import type { Node, Value } from "../graph/value.ts";
+import { elementCount } from "../tensor/tensor.ts";
+import { rewritten } from "./rewrite.ts";
+
+/** Results of fewer elements take less time than a node does, however they are computed. */
+const leastElements = 2 ** 16;
+
+/**
+ * What ONNX Runtime's CPU kernels do on one core, or slowly, by kernels that use all of them: a product's bias, which is
+ * copied into the result before the product starts, is added afterwards; sums over rows are products with a row of ones.
+ * docs/PERFORMANCE.md has the measurement.
+ */
+export function withParallelKernels(values: readonly Value[]): readonly Value[] {
+  const rows = new Map<number, Value>();
+  return rewritten(values, (node, inputs) => {
+    if (node.op === "Gemm") return biasAfterwards(node, inputs);
+    if (node.op === "ReduceSum") return onesTimesRows(node, inputs, rows);
+    return undefined;
+  });
+}
+
+function biasAfterwards({ outputs: [y], attributes }: Node, [a, b, bias]: readonly Value[]) {
+  if (bias?.rank !== 1 || elementCount(y!.shape) < leastElements) return undefined;
+  const { graph: g } = a!;
+  const product = g.apply("Gemm", [a!, b!], attributes)[0]!;
+  const beta = attributes.beta as number;
+  return [g.add(product, beta === 1 ? bias : g.mul(bias, beta))];
+}
+
+/** @param rows of ones, by length: as few constants as there are lengths */
+function onesTimesRows({ outputs: [y], attributes }: Node, [x]: readonly Value[], rows: Map<number, Value>) {
+  const { graph: g, shape, dtype } = x!;
+  const [axis, ...more] = ints(attributes, "axes");
+  if (axis !== 0 || more.length > 0 || shape.length !== 2 || dtype !== "float32") return undefined;
+  if (elementCount(shape) < leastElements) return undefined;
+  const length = shape[0]!;
+  const ones = rows.get(length) ?? g.constant({ dtype, shape: [1, length], data: new Float32Array(length).fill(1) });
+  rows.set(length, ones);
+  const sums = g.matMul(ones, x!);
+  return [int(attributes, "keepdims") ? sums : g.reshape(sums, y!.shape)];
+}

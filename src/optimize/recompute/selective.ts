@@ -1,0 +1,57 @@
+import type { Node, Outputs, Value } from "../../graph/value.ts";
+import { isView, stored } from "../storage.ts";
+import { type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
+
+/** One or two passes over memory each: next to nothing beside the products between them. */
+const cheap: ReadonlySet<string> = new Set(
+  "Abs Add Cast Clip Div Erf Exp Gelu LayerNormalization Log Mul Neg Reciprocal Relu Sigmoid Softplus Sqrt Sub Tanh Transpose".split(
+    " ",
+  ),
+);
+
+/**
+ * Less memory for hardly any time: the outputs once more, with a backward pass that computes again what element-wise operators
+ * or a norm make of one other value that it keeps anyway (selective recomputation, Korthikanti et al. 2022). Of GELU's
+ * input and output it then keeps the input, of a norm's the input.
+ *
+ * What is made of several values stays: a residual stream would otherwise be computed again from its first token on.
+ *
+ * @param outputs values that depend on the loss's derivatives
+ * @param loss what was differentiated; everything it depends on is the forward pass
+ */
+export function selectivelyRecomputed<const Named extends Outputs>(
+  outputs: Named,
+  loss: Value,
+): { readonly [Name in keyof Named]: Value } {
+  return withBackwardPass(outputs, loss, bySource);
+}
+
+function bySource({ forward, read }: Passes): Plan {
+  const sources = sourcesOf(forward, read);
+  const groups = new Map<Value, Value[]>();
+  for (const value of read) {
+    const source = sources.get(value);
+    if (!source || stored(source) === stored(value)) continue;
+    // The source too is read anew: what the backward pass makes of it alone would else be made of both.
+    groups.set(source, [...(groups.get(source) ?? [source]), value]);
+  }
+  return { kept: new Set(groups.keys()), groups: [...groups.values()] };
+}
+
+/**
+ * For every value that cheap operators make of a single one which the backward pass reads and which is not itself made so:
+ * that one.
+ */
+function sourcesOf(forward: readonly Node[], read: ReadonlySet<Value>): ReadonlyMap<Value, Value> {
+  const sources = new Map<Value, Value>();
+  const inForward = new Set(forward.flatMap(({ outputs }) => outputs));
+  for (const node of forward) {
+    if (!cheap.has(node.op) && !isView(node)) continue;
+    const computed = node.inputs.filter((input) => inForward.has(input));
+    if (!computed.every((input) => sources.has(input) || read.has(input))) continue;
+    const [source, ...others] = new Set(computed.map((input) => sources.get(input) ?? input));
+    if (!source || others.length > 0) continue;
+    for (const output of node.outputs) sources.set(output, source);
+  }
+  return sources;
+}

@@ -1,0 +1,66 @@
+import { existsSync } from "node:fs";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { UsageError } from "../errors.ts";
+import { jsonFile, readJson, writeAtomically } from "../files.ts";
+import { versions } from "../version.ts";
+import type { Contents, Environment, Finding, FindingKind, FindingOf } from "./finding.ts";
+
+const fileName = "finding.json";
+
+const kinds: Readonly<Record<FindingKind, true>> = {
+  evaluation: true,
+  benchmark: true,
+  corruptions: true,
+  probes: true,
+  fidelity: true,
+  interpretability: true,
+};
+
+/**
+ * Keeps a measurement for `lore report`, in the place of an earlier one.
+ *
+ * @param command what was typed behind `lore`
+ * @param started by `performance.now()`
+ * @throws LoreError when the folder cannot be written
+ */
+export function keepFinding<Kind extends FindingKind>(
+  folder: string,
+  kind: Kind,
+  content: Contents[Kind],
+  { command, started }: { readonly command: readonly string[]; readonly started: number },
+): void {
+  const finding: FindingOf<Kind> = {
+    kind,
+    command,
+    date: new Date().toISOString(),
+    seconds: (performance.now() - started) / 1000,
+    environment: environment(),
+    content,
+  };
+  writeAtomically(...jsonFile(join(folder, fileName), finding));
+}
+
+export function holdsFinding(folder: string): boolean {
+  return existsSync(join(folder, fileName));
+}
+
+/** @throws UsageError when the folder holds none that can be read */
+export function readFinding(folder: string): Finding {
+  const path = join(folder, fileName);
+  if (!existsSync(path)) throw new UsageError(`${folder} holds no measurement: ${fileName} is missing.`);
+  const found = readJson(path) as Partial<Finding> | null;
+  if (typeof found?.kind === "string" && Object.hasOwn(kinds, found.kind) && found.content !== undefined)
+    return found as Finding;
+  throw new UsageError(`${path} is no measurement of a kind that this version knows.`);
+}
+
+function environment(): Environment {
+  return {
+    versions: versions(),
+    platform: `${process.platform} ${process.arch}`,
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+  };
+}
