@@ -139,7 +139,7 @@ export {
   type TecoaOptions,
   tecoa,
 } from "./objectives/index.ts";
-export { type ReportOptions, report } from "./report/index.ts";
+export { type ReportOptions, report } from "./report/write.ts";
 export type {
   Benchmark,
   BenchmarkRow,

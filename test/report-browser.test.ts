@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { report } from "../src/report/index.ts";
+import { report } from "../src/report/write.ts";
 import type { Evaluations } from "../src/results/index.ts";
 import { sampleDescription, sampleFinding, sampleKinds, sampleMetrics } from "../src/testing/sample-findings.ts";
 

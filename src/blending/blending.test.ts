@@ -5,7 +5,7 @@ import { UsageError } from "../errors.ts";
 import { randomStream } from "../random.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { blend } from "./blend.ts";
-import { front } from "./front.ts";
+import { front } from "../measure/tradeoff/front.ts";
 import { HeldOutImages, holdOut } from "./held-out.ts";
 import { largestBlend } from "./search.ts";
 

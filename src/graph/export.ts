@@ -1,6 +1,5 @@
 import { irVersionFor, type OnnxModel, type OnnxNode, type ValueInfo } from "../onnx/model.ts";
 import { lower } from "../onnx/opset.ts";
-import { fileOrder } from "../optimize/order.ts";
 import type { DType, Tensor } from "../tensor/tensor.ts";
 import { GraphError } from "./errors.ts";
 import type { Graph } from "./graph.ts";
@@ -12,6 +11,8 @@ export interface ExportOptions {
   readonly opset?: number;
   /** Declares axis 0 of every input and output as symbolic, under this name, instead of the size it was built with. */
   readonly batchAxis?: string;
+  /** The order in which the file lists its nodes, given in the order in which they were built; must stay topological. Default: as built. */
+  readonly order?: (nodes: readonly Node[]) => readonly Node[];
 }
 
 /**
@@ -20,7 +21,7 @@ export interface ExportOptions {
  * @param outputs the model's outputs by name; a name may not be that of an input
  */
 export function toOnnx(outputs: Readonly<Record<string, Value>>, options: ExportOptions = {}): OnnxModel {
-  const { opset = 21, batchAxis } = options;
+  const { opset = 21, batchAxis, order = (built) => built } = options;
   const entries = Object.entries(outputs);
   const graph = onlyGraph(entries);
   const { nodes, sources } = reachable(entries.map(([, value]) => value));
@@ -57,7 +58,7 @@ export function toOnnx(outputs: Readonly<Record<string, Value>>, options: Export
     dtypes.set(nameOf(value), value.dtype);
     if (value.origin.kind === "constant") initializers.set(nameOf(value), value.origin.tensor);
   }
-  for (const node of fileOrder(nodes)) {
+  for (const node of order(nodes)) {
     const canonical = {
       op: node.op,
       domain: "",

@@ -10,7 +10,7 @@ import { modelOf, sessionOptions } from "../runtime/program.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { peakOf } from "./buffers.ts";
 import { withEarlyNodes } from "./eager-nodes.ts";
-import { compilable } from "./index.ts";
+import { compilable } from "./pipeline.ts";
 import { executionOrder, fileOrder } from "./order.ts";
 
 /** dy times a derivative that is made of values of the forward pass; `forward` lies between them and dy. */

@@ -9,7 +9,7 @@ import type { TypedArray } from "../tensor/tensor.ts";
 import { evaluated } from "../testing/evaluate-values.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { withFewQueries } from "./few-queries.ts";
-import { leaner } from "./index.ts";
+import { leaner } from "./pipeline.ts";
 import { withoutUnreadRows } from "./unread-rows.ts";
 
 function expectClose(actual: TypedArray, expected: TypedArray): void {

@@ -1,4 +1,4 @@
-import type { AttackResult } from "../measure/accuracy/index.ts";
+import type { AttackResult } from "./evaluation.ts";
 
 /** One data set of a suite. */
 export interface SuiteSet {

@@ -1,3 +1,4 @@
+import { fileOrder } from "../optimize/order.ts";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
@@ -5,7 +6,7 @@ import { encodeModel } from "../onnx/encode.ts";
 import type { OnnxModel } from "../onnx/model.ts";
 import { withClippedSigns } from "../optimize/clipped-signs.ts";
 import { withHalfProducts } from "../optimize/half-products.ts";
-import { compilable } from "../optimize/index.ts";
+import { compilable } from "../optimize/pipeline.ts";
 import { largestBytes } from "../optimize/liveness.ts";
 import { withParallelKernels } from "../optimize/parallel-kernels.ts";
 import { withTransposedOperands } from "../optimize/transposed-operands.ts";
@@ -190,7 +191,7 @@ export async function openSession(
 ): Promise<{ readonly session: InferenceSession; readonly inputs: readonly Port[] }> {
   const options = { ...binding.defaults(), ...given };
   const compiled = optimized(outputs, options);
-  const model = toOnnx(compiled);
+  const model = toOnnx(compiled, { order: fileOrder });
   const releaseMemory = options.releaseMemory === true && fitsHeap(Object.values(compiled));
   const locations = Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const]));
   const settings = {
@@ -221,7 +222,7 @@ export function fitsHeap(compiled: readonly Value[]): boolean {
 
 /** What ONNX Runtime is given to compile. */
 export function modelOf(outputs: Readonly<Record<string, Value>>, options: CompileOptions): OnnxModel {
-  return toOnnx(optimized(outputs, options));
+  return toOnnx(optimized(outputs, options), { order: fileOrder });
 }
 
 /** The outputs after all our passes: what `compile` hands on. */

@@ -1,4 +1,5 @@
-import type { Attack, AutoAttack, Norm } from "../../attacks/index.ts";
+import type { Evaluation } from "../../results/evaluation.ts";
+import type { Attack, AutoAttack } from "../../attacks/index.ts";
 import {
   chooseImages,
   collecting,
@@ -21,8 +22,7 @@ import { Attacker } from "./attacker.ts";
 import { encoderWarnings } from "./checks.ts";
 import { type CorrectImage, correctImages } from "./chunk.ts";
 import type { ImageRecord, ResultsFolder } from "./image-records.ts";
-import { Measurement, type Stage } from "./measurement.ts";
-import type { PairedEvaluation } from "./paired.ts";
+import { Measurement } from "./measurement.ts";
 
 export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Telling, CompileOptions {
   /** Prompt templates of a zero-shot classifier; see `imageClassifier`. */
@@ -68,36 +68,6 @@ export interface EvaluationProgress {
   readonly total: number;
   /** Points that the attack has looked at for the images it is at; they grow long before the first of them is done. */
   readonly points?: number;
-}
-
-export interface AttackResult {
-  /** `pgd`, `apgd-ce`, `autoattack`, `lore` ... */
-  readonly attack: string;
-  /** "none" for Gaussian noise, which has no ball. */
-  readonly norm: Norm | "none";
-  readonly epsilon: number;
-  /** Share of all images, from 0 to 1, that are classified rightly clean and under the attack. */
-  readonly accuracy: number;
-  /** Of this call; what an earlier one had measured took none. */
-  readonly seconds: number;
-  /** Where several attacks ran one after the other: what each left. */
-  readonly stages?: readonly Stage[];
-}
-
-export interface Evaluation {
-  readonly encoder: string;
-  readonly dataset: string;
-  readonly images: number;
-  /** Images that could not be read. */
-  readonly skipped: number;
-  readonly classes: number;
-  /** Share of images classified rightly, from 0 to 1. */
-  readonly clean: number;
-  readonly attacks: readonly AttackResult[];
-  /** Beside another encoder on the same images. */
-  readonly paired?: PairedEvaluation;
-  /** What speaks against trusting these numbers. */
-  readonly warnings: readonly string[];
 }
 
 /** Images are attacked in chunks of this many: enough to keep the batch full, few enough for any memory. */

@@ -11,14 +11,13 @@ export {
   type Nearness,
 } from "../embedding-attack/embedding-attack.ts";
 export {
-  type AttackResult,
   type EvaluateOptions,
-  type Evaluation,
   type EvaluationProgress,
   evaluate,
   type Outcomes,
 } from "./evaluate.ts";
 export { type AttackedExample, attackedExamples } from "./examples.ts";
 export { type ImageRecord, ResultsFolder } from "./image-records.ts";
-export type { Stage } from "./measurement.ts";
-export { type PairedDifference, type PairedEvaluation, paired } from "./paired.ts";
+
+export { paired } from "./paired.ts";
+export type { Stage, AttackResult, Evaluation, PairedDifference, PairedEvaluation } from "../../results/evaluation.ts";

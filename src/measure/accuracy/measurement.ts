@@ -1,3 +1,4 @@
+import type { Stage } from "../../results/evaluation.ts";
 import { type Attack, type AttackOutcome, type AutoAttack, attackName, type Norm } from "../../attacks/index.ts";
 import type { Telling } from "../../data/index.ts";
 import { formatEpsilon } from "../../epsilon.ts";
@@ -7,15 +8,6 @@ import type { Attacker } from "./attacker.ts";
 import { fittingAttacks, maskingWarning } from "./checks.ts";
 import { type CorrectImage, joined } from "./chunk.ts";
 import type { ImageRecord, ResultsFolder } from "./image-records.ts";
-
-/** One attack of several that ran one after the other. */
-export interface Stage {
-  /** `apgd-ce`, `square` ... */
-  readonly attack: string;
-  /** Share of all images, from 0 to 1, that withstood this attack and those before it. */
-  readonly accuracy: number;
-  readonly seconds: number;
-}
 
 export interface MeasurementContext {
   readonly predictor: Predictor;

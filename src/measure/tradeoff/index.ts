@@ -1,0 +1,1 @@
+export { type FrontOptions, type FrontPoint, front } from "./front.ts";
