@@ -24,7 +24,7 @@ export {
   square,
   type ThreatModel,
 } from "./attacks/index.ts";
-export { blend, type FrontOptions, type FrontPoint, front, HeldOutImages } from "./blending/index.ts";
+export { blend, HeldOutImages } from "./blending/index.ts";
 export {
   allCorruptions,
   type Corruption,
@@ -54,27 +54,22 @@ export {
 } from "./data/index.ts";
 export { LoreError, UsageError } from "./errors.ts";
 export { type Framing, framingAt, usualFraming } from "./framing.ts";
-export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./inference/index.ts";
 export {
-  type AttackResult,
-  attackEmbeddings,
-  type EmbeddingAttackOptions,
-  type EmbeddingAttackResult,
-  type EmbeddingGoal,
   type EmbedImagesOptions,
-  type EvaluateOptions,
-  type Evaluation,
-  type EvaluationProgress,
+  type EmbedSourceOptions,
   embedImages,
-  evaluate,
-  type ImageRecord,
-  type MovedEmbedding,
-  type Nearness,
+  embedSource,
   openTemplates,
-  ResultsFolder,
-  type Stage,
+  type SourceEmbeddings,
   type ZeroShotOptions,
   zeroShotClassifier,
+} from "./inference/index.ts";
+export {
+  type EvaluateOptions,
+  type EvaluationProgress,
+  evaluate,
+  type ImageRecord,
+  ResultsFolder,
 } from "./measure/accuracy/index.ts";
 export {
   type BenchmarkedEncoder,
@@ -86,11 +81,15 @@ export {
   type Suite,
   type SuiteData,
 } from "./measure/benchmark/index.ts";
+export { CorruptionCounts, type EvaluateCorruptionsOptions, evaluateCorruptions } from "./measure/corruptions/index.ts";
 export {
-  CorruptionCounts,
-  type EvaluateCorruptionsOptions,
-  evaluateCorruptions,
-} from "./measure/corruptions/index.ts";
+  attackEmbeddings,
+  type EmbeddingAttackOptions,
+  type EmbeddingAttackResult,
+  type EmbeddingGoal,
+  type MovedEmbedding,
+  type Nearness,
+} from "./measure/embedding-attack/index.ts";
 export { type FidelityOptions, type MeasuredFidelity, measureFidelity } from "./measure/fidelity/index.ts";
 export {
   alignment,
@@ -110,6 +109,7 @@ export {
   type View,
 } from "./measure/interpretability/index.ts";
 export { type LinearProbe, linearProbe, nearestNeighbours, type ProbeOptions, probe } from "./measure/probes/index.ts";
+export { type FrontOptions, type FrontPoint, front } from "./measure/tradeoff/index.ts";
 export {
   type Classifier,
   type Encoder,
@@ -139,14 +139,17 @@ export {
   type TecoaOptions,
   tecoa,
 } from "./objectives/index.ts";
-export { type ReportOptions, report } from "./report/write.ts";
+export { type ReportOptions, report } from "./report/index.ts";
 export type {
+  AttackResult,
   Benchmark,
   BenchmarkRow,
+  Evaluation,
   MissingResult,
   PublishedAccuracies,
   PublishedRow,
   SetResult,
+  Stage,
   SuiteSet,
 } from "./results/index.ts";
 export {

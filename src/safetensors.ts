@@ -1,8 +1,15 @@
 import { UsageError } from "./errors.ts";
 import { type RandomAccessFile, withFile } from "./files.ts";
-import { widenBfloat16, widenHalf } from "./tensor/half.ts";
-import { type DType, elementCount, storageClass, type Tensor } from "./tensor/tensor.ts";
-import { bytesOf, viewAs } from "./tensor/views.ts";
+import {
+  bytesOf,
+  type DType,
+  elementCount,
+  storageClass,
+  type Tensor,
+  viewAs,
+  widenBfloat16,
+  widenHalf,
+} from "./tensor/index.ts";
 
 /*
  * The safetensors format (https://github.com/huggingface/safetensors#format): the header's length as a little-endian

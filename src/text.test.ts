@@ -6,7 +6,7 @@ import { describeWithData, sharedData } from "../test/shared.ts";
 import { readClasses } from "./data/classes.ts";
 import { imageFolder } from "./data/index.ts";
 import { UsageError } from "./errors.ts";
-import { openTemplates } from "./measure/accuracy/index.ts";
+import { openTemplates } from "./inference/index.ts";
 import { readSuite } from "./measure/benchmark/index.ts";
 import { readCaptions } from "./measure/fidelity/index.ts";
 import { loadTokenizer } from "./models/text/tokenizer.ts";

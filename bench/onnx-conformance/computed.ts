@@ -1,7 +1,8 @@
 import { importModel } from "../../src/importing/import-model.ts";
-import type { OnnxModel, Tensor, ValueInfo } from "../../src/onnx/index.ts";
+import type { OnnxModel, ValueInfo } from "../../src/onnx/index.ts";
 import { compile } from "../../src/runtime/index.ts";
 import { isDType } from "../../src/tensor/dtype.ts";
+import type { Tensor } from "../../src/tensor/index.ts";
 import { allocate, type DType } from "../../src/tensor/tensor.ts";
 import type { TestData } from "./cases.ts";
 import { numbersOf, type Sample } from "./samples.ts";

@@ -1,7 +1,7 @@
 import { gradients } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { randomStream } from "../random.ts";
-import type { Program } from "../runtime/program.ts";
+import type { Program } from "../runtime/index.ts";
 import { randomStart } from "./ball.ts";
 import type { Feeds } from "./drive.ts";
 import type { EpsilonDraw, FixedSteps, InnerAttack } from "./inner.ts";

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
-import type { Programs } from "../runtime/batch-programs.ts";
-import type { TypedArray } from "../tensor/tensor.ts";
+import type { Programs } from "../runtime/index.ts";
+import type { TypedArray } from "../tensor/index.ts";
 import type { Answer, Found, Query, Search } from "./search.ts";
 
 /** Inputs of a program, one array each. */

@@ -1,5 +1,5 @@
 export { type Apgd, type ApgdOptions, apgd } from "./apgd.ts";
-export { ascentGraph, ascentScalars, ascentSpec, drawStarts, type Starts } from "./ascent.ts";
+export { ascentGraph, ascentScalars, ascentSpec, drawStarts } from "./ascent.ts";
 export { type Attack, attackLoss, attackName, classesNeeded, type Images, planOf, targetCount } from "./attack.ts";
 export {
   type AutoAttack,
@@ -8,7 +8,7 @@ export {
   attackList,
   autoAttack,
 } from "./autoattack.ts";
-export { projectPoint } from "./ball.ts";
+export { distance } from "./ball.ts";
 export {
   type AttackName,
   type AttackSettings,
@@ -16,7 +16,6 @@ export {
   attackNames,
   attacksNamed,
   isAttackName,
-  settingNames,
 } from "./catalogue.ts";
 export { type AttackJob, type AttackOutcome, drive, type Feeds, type Plan } from "./drive.ts";
 export { type Fab, type FabOptions, fab } from "./fab.ts";
@@ -31,17 +30,13 @@ export {
 export { cosineDistance, crossEntropy, misclassified, squaredDistance } from "./losses.ts";
 export { type Noise, type NoiseOptions, noise } from "./noise.ts";
 export { type InnerPrograms, perturbBatch } from "./perturb.ts";
-export { type Pgd, type PgdOptions, pgd } from "./pgd.ts";
-export type { Search } from "./search.ts";
+export { type Pgd, type PgdOptions, pgd, pgdSearch } from "./pgd.ts";
+export type { Found, Origin, Search } from "./search.ts";
 export { type Square, type SquareOptions, square } from "./square.ts";
 export {
-  type AttackLoss,
-  type AttackTarget,
-  type ClassLoss,
   type EmbeddingLoss,
   embeddingDistance,
   isEmbeddingLoss,
-  type LossSpec,
   lossGraph,
   misclassification,
   type TargetBuilder,

@@ -1,5 +1,5 @@
 import { randomStream } from "../random.ts";
-import type { Program } from "../runtime/program.ts";
+import type { Program } from "../runtime/index.ts";
 import { apgd, apgdSearch } from "./apgd.ts";
 import { ascendBatch } from "./ascent.ts";
 import type { Feeds } from "./drive.ts";

@@ -1,5 +1,5 @@
 import type { Node, Value } from "../graph/index.ts";
-import { elementCount } from "../tensor/tensor.ts";
+import { elementCount } from "../tensor/index.ts";
 import { AutodiffError } from "./errors.ts";
 import { rules } from "./rules.ts";
 import { selectors } from "./singular.ts";

@@ -1,5 +1,5 @@
 import type { Attributes, Graph, Value } from "../graph/index.ts";
-import { int, ints } from "../graph/operators/index.ts";
+import { int, ints } from "../graph/index.ts";
 import * as scatters from "./scatters.ts";
 import * as singular from "./singular.ts";
 import * as vjp from "./structured.ts";

@@ -5,8 +5,8 @@
  * written out, is then 0 at the vector 0, one of its subgradients, as `ReduceL2` has it.
  */
 
-import { type Node, nodeOf, type Value } from "../graph/value.ts";
-import { numbersOf } from "../onnx/constants.ts";
+import { type Node, nodeOf, type Value } from "../graph/index.ts";
+import { numbersOf } from "../onnx/index.ts";
 import type { Step } from "./rules.ts";
 
 /** Operators that may leave an operand's element out of the result, and pass 0 back to it then. */

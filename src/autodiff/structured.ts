@@ -1,9 +1,7 @@
 /** The parts of derivative rules that take more than a line. Each is the pullback of one operator for one input. */
 
-import { gaussian } from "../graph/functions.ts";
 import type { Attributes, Graph, Value } from "../graph/index.ts";
-import { int, ints } from "../graph/operators/index.ts";
-import { product, range } from "../graph/shapes.ts";
+import { gaussian, int, ints, product, range } from "../graph/index.ts";
 import { AutodiffError } from "./errors.ts";
 import type { Step } from "./rules.ts";
 import { isTameAtZero, unlessLeftOut } from "./singular.ts";

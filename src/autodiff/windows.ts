@@ -1,8 +1,7 @@
 /** Pullbacks of convolutions and pools. */
 
 import type { Value } from "../graph/index.ts";
-import { int, ints } from "../graph/operators/index.ts";
-import { product, range } from "../graph/shapes.ts";
+import { int, ints, product, range } from "../graph/index.ts";
 import type { Step } from "./rules.ts";
 
 /** The transpose of a convolution is ConvTranspose; output padding restores rows that a stride skipped. */

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import type { Encoder, Parameters } from "../models/encoder.ts";
+import type { Encoder, Parameters } from "../models/index.ts";
 
 /**
  * The encoder between two: original + weight (robust - original), weight by weight (Wortsman et al. 2022, WiSE-FT).

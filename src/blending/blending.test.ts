@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pgd } from "../attacks/index.ts";
 import { synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { front } from "../measure/tradeoff/front.ts";
 import { randomStream } from "../random.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { blend } from "./blend.ts";
-import { front } from "../measure/tradeoff/front.ts";
 import { HeldOutImages, holdOut } from "./held-out.ts";
 import { largestBlend } from "./search.ts";
 

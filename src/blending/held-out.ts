@@ -1,6 +1,6 @@
 import { balancedSubset, type ImageSource, openBatches } from "../data/index.ts";
 import { Graph } from "../graph/index.ts";
-import { type Encoder, feedsOf, type Parameters, trainableWeights } from "../models/encoder.ts";
+import { type Encoder, feedsOf, type Parameters, trainableWeights } from "../models/index.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 import { type Agreement, agreementOf, behaviourKept } from "./agreement.ts";
 

@@ -1,4 +1,4 @@
-import type { Parameters } from "../models/encoder.ts";
+import type { Parameters } from "../models/index.ts";
 import { blendParameters } from "./blend.ts";
 import type { Fidelity, HeldOutImages } from "./held-out.ts";
 

@@ -2,10 +2,9 @@ import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { join, relative } from "node:path";
 import { UsageError } from "../errors.ts";
 import { writeAtomically } from "../files.ts";
-import { attackGallery } from "../report/embedding-attack.ts";
-import { imagePng } from "../report/gallery.ts";
+import { attackGallery, imagePng } from "../report/index.ts";
 import { safetensorsPieces } from "../safetensors.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 import type { ImageFile } from "./image-files.ts";
 
 /** Names in the folder that no image gets. */

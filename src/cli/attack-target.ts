@@ -1,9 +1,9 @@
 import { existsSync, statSync } from "node:fs";
-import { isImageName } from "../data/decode.ts";
 import type { Telling } from "../data/index.ts";
+import { isImageName } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { tellCutTexts } from "../inference/class-faults.ts";
-import { type EmbeddingGoal, embedImages } from "../measure/accuracy/index.ts";
+import { embedImages, tellCutTexts } from "../inference/index.ts";
+import type { EmbeddingGoal } from "../measure/embedding-attack/index.ts";
 import type { Encoder } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { readImageFile } from "./image-files.ts";

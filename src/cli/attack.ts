@@ -3,9 +3,8 @@ import { type Apgd, apgd, attackName, type Pgd, pgd } from "../attacks/index.ts"
 import { tellFault } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
-import { attackEmbeddings } from "../measure/accuracy/index.ts";
-import { describeAttack } from "../report/attack.ts";
-import { type AttackedImage, embeddingAttackTable } from "../report/embedding-attack.ts";
+import { attackEmbeddings } from "../measure/embedding-attack/index.ts";
+import { type AttackedImage, describeAttack, embeddingAttackTable } from "../report/index.ts";
 import { counted } from "../words.ts";
 import { AttackFolder, fromHere, reservedNames, shown } from "./attack-folder.ts";
 import { checkTarget, goalOf } from "./attack-target.ts";

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { type BenchModelName, type BenchOptions, type BenchResult, bench, benchModels } from "../profiling/index.ts";
-import { benchSummary, benchTable } from "../report/bench.ts";
+import { benchSummary, benchTable } from "../report/index.ts";
 import { type ComputeFlags, compileFlags, microBatchOption, parseCount, withComputeFlags } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { usualBatch } from "../inference/forward.ts";
+import { usualBatch } from "../inference/index.ts";
 import type { ResultsFolder } from "../measure/accuracy/index.ts";
 import {
   type BenchmarkOptions,
@@ -10,7 +10,7 @@ import {
   type Suite,
   suiteNames,
 } from "../measure/benchmark/index.ts";
-import { benchmarkCsv, benchmarkMarkdown, benchmarkTable, whatIsMissing } from "../report/benchmark.ts";
+import { benchmarkCsv, benchmarkMarkdown, benchmarkTable, whatIsMissing } from "../report/index.ts";
 import { type Benchmark, keepFinding } from "../results/index.ts";
 import { Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";

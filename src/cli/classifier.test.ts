@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { type ImageSource, synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { zeroShotClassifier } from "../measure/accuracy/index.ts";
+import { zeroShotClassifier } from "../inference/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { tinyClip } from "../testing/tiny-clip.ts";
 import { classifierOf } from "./classifier.ts";

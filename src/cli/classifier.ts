@@ -1,7 +1,6 @@
 import type { ImageSource, Telling } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { chooseClassifier } from "../inference/classes.ts";
-import { openTemplates } from "../measure/accuracy/index.ts";
+import { chooseClassifier, openTemplates } from "../inference/index.ts";
 import type { Classifier, Encoder } from "../models/index.ts";
 import { labelledClasses } from "../training/index.ts";
 import { type ComputeFlags, compileFlags } from "./options.ts";

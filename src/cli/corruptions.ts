@@ -11,11 +11,10 @@ import {
   severities,
 } from "../corruptions/index.ts";
 import { filesFingerprint } from "../data/index.ts";
-import { usualBatch } from "../inference/forward.ts";
-import { formatEpsilon, openTemplates } from "../measure/accuracy/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import { openTemplates, usualBatch } from "../inference/index.ts";
 import { CorruptionCounts, evaluateCorruptions, usualNoise } from "../measure/corruptions/index.ts";
-import { corruptionsTable } from "../report/corruptions.ts";
-import { overImages } from "../report/table.ts";
+import { corruptionsTable, overImages } from "../report/index.ts";
 import { type Corruptions, keepFinding } from "../results/index.ts";
 import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fasterThanCpu, tryDevice } from "../runtime/devices.ts";
 import type { Device } from "../runtime/index.ts";
+import { fasterThanCpu, tryDevice } from "../runtime/index.ts";
 
 /** Whether a small program really ran on a device: if so, whether `--device auto` may choose it; if not, why. */
 export type DeviceState = { readonly device: Device } & (

@@ -3,8 +3,7 @@ import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { Command, Option } from "commander";
 import { Graph } from "../graph/index.ts";
 import { gemmRate } from "../profiling/index.ts";
-import { type Provider, providers } from "../runtime/devices.ts";
-import { compile, type Device, missingLibraries } from "../runtime/index.ts";
+import { compile, type Device, missingLibraries, type Provider, providers } from "../runtime/index.ts";
 import { versions } from "../version.ts";
 import { type DeviceState, probed, probedInChild } from "./devices.ts";
 

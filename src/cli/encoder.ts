@@ -1,7 +1,5 @@
 import { type Command, Option } from "commander";
-import { type Encoder, loadEncoder } from "../models/index.ts";
-import { normalizations } from "../models/normalizations.ts";
-import { describePreprocessing } from "../models/preprocessing/index.ts";
+import { describePreprocessing, type Encoder, loadEncoder, normalizations } from "../models/index.ts";
 import type { ProgressLine } from "./progress.ts";
 
 /** What `--encoder` takes, for the help. */

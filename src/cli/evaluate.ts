@@ -2,26 +2,19 @@ import { Command, Option } from "commander";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { nativeSize } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { usualBatch } from "../inference/forward.ts";
+import { openTemplates, usualBatch } from "../inference/index.ts";
 import {
   type EvaluateOptions,
-  type Evaluation,
   evaluate,
   type Outcomes,
-  openTemplates,
   paired,
   type ResultsFolder,
 } from "../measure/accuracy/index.ts";
 import { headFor, readHead } from "../measure/probes/index.ts";
-import { atNativeResolution } from "../models/architectures/resized.ts";
 import type { Encoder } from "../models/index.ts";
-import { encoderFolder } from "../models/load.ts";
-import { recordEvaluation } from "../models/saving/card-file.ts";
-import { withHead } from "../models/with-head.ts";
-import { describeAttack } from "../report/attack.ts";
-import { evaluationTable } from "../report/evaluation.ts";
-import { overImages } from "../report/table.ts";
-import { type Evaluations, keepFinding, type PicturedExample } from "../results/index.ts";
+import { atNativeResolution, encoderFolder, recordEvaluation, withHead } from "../models/index.ts";
+import { describeAttack, evaluationTable, overImages } from "../report/index.ts";
+import { type Evaluation, type Evaluations, keepFinding, type PicturedExample } from "../results/index.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
 import { openData, Warnings } from "./data.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";

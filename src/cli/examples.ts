@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { distance } from "../attacks/ball.ts";
-import { type Attack, type AutoAttack, attackName } from "../attacks/index.ts";
+import { type Attack, type AutoAttack, attackName, distance } from "../attacks/index.ts";
 import { balancedSubset, type ImageSource } from "../data/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
 import { writeAtomically } from "../files.ts";
-import type { ClassifierOptions } from "../inference/classes.ts";
-import { type AttackedExample, attackedExamples, formatEpsilon } from "../measure/accuracy/index.ts";
-import { amplifiedDifference, galleryPng } from "../report/gallery.ts";
+import type { ClassifierOptions } from "../inference/index.ts";
+import { type AttackedExample, attackedExamples } from "../measure/accuracy/index.ts";
+import { amplifiedDifference, galleryPng } from "../report/index.ts";
 import type { PicturedExample } from "../results/index.ts";
 import { folderOf, type NamedEncoder } from "./results.ts";
 

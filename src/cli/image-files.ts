@@ -1,8 +1,17 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, sep } from "node:path";
-import { imageExtensions, isImageName } from "../data/decode.ts";
-import { DecodeError, type RawImage, type Remark, readImage, type SkippedImage, writePlanes } from "../data/index.ts";
-import { leftOutByName, mayBeImage } from "../data/left-out.ts";
+import {
+  DecodeError,
+  imageExtensions,
+  isImageName,
+  leftOutByName,
+  mayBeImage,
+  type RawImage,
+  type Remark,
+  readImage,
+  type SkippedImage,
+  writePlanes,
+} from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Framing } from "../framing.ts";
 

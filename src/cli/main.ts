@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { keepYoungGenerationSmall } from "../runtime/young-generation.ts";
+import { keepYoungGenerationSmall } from "../runtime/index.ts";
 import { lore } from "./lore.ts";
 
 keepYoungGenerationSmall();

@@ -1,12 +1,15 @@
 import type { Telling } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { tellSharedNames } from "../inference/class-faults.ts";
-import { plainTemplate } from "../inference/classes.ts";
-import { Forward, usualBatch } from "../inference/forward.ts";
-import { openTemplates, zeroShotClassifier } from "../measure/accuracy/index.ts";
-import { classify } from "../models/classifier.ts";
-import { frozenWeights } from "../models/encoder.ts";
+import {
+  Forward,
+  openTemplates,
+  plainTemplate,
+  tellSharedNames,
+  usualBatch,
+  zeroShotClassifier,
+} from "../inference/index.ts";
 import type { Classifier, Encoder } from "../models/index.ts";
+import { classify, frozenWeights } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { counted } from "../words.ts";
 

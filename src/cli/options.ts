@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readSize } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
-import { tryDevice } from "../runtime/devices.ts";
 import type { CompileOptions, Device } from "../runtime/index.ts";
+import { tryDevice } from "../runtime/index.ts";
 import { fastestDevice } from "./devices.ts";
 
 /** Parses `2/255` or `0.0078` into pixel units of [0, 1]. */

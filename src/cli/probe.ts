@@ -1,9 +1,8 @@
 import { Command, InvalidArgumentError } from "commander";
 import { UsageError } from "../errors.ts";
-import { usualBatch } from "../inference/forward.ts";
+import { usualBatch } from "../inference/index.ts";
 import { type Probed, probe, writeHead } from "../measure/probes/index.ts";
-import { probesTable } from "../report/probes.ts";
-import { overImages } from "../report/table.ts";
+import { overImages, probesTable } from "../report/index.ts";
 import { keepFinding, type Probes } from "../results/index.ts";
 import { counted } from "../words.ts";
 import { openData, Warnings } from "./data.ts";

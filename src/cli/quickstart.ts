@@ -3,13 +3,20 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { pgd } from "../attacks/index.ts";
 import { type ImageSource, synthetic } from "../data/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { writeAtomically } from "../files.ts";
-import { attackedExamples, type Evaluation, evaluate, formatEpsilon } from "../measure/accuracy/index.ts";
+import { attackedExamples, evaluate } from "../measure/accuracy/index.ts";
 import { type Encoder, loadEncoder } from "../models/index.ts";
 import { fare, lore, type Objective, robust } from "../objectives/index.ts";
-import { type QuickstartFacts, type QuickstartRow, quickstartCells, quickstartReport } from "../report/quickstart.ts";
-import { textTable } from "../report/table.ts";
+import {
+  type QuickstartFacts,
+  type QuickstartRow,
+  quickstartCells,
+  quickstartReport,
+  textTable,
+} from "../report/index.ts";
+import type { Evaluation } from "../results/index.ts";
 import { type FinetuneOptions, finetune } from "../training/index.ts";
 import { type ComputeFlags, compileFlags, parseCount, withComputeFlags } from "./options.ts";
 import { duration, ProgressLine } from "./progress.ts";

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { writeAtomically } from "../files.ts";
-import { report } from "../report/write.ts";
+import { report } from "../report/index.ts";
 
 interface Flags {
   readonly out: string;

@@ -4,8 +4,8 @@ import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { type ImageSource, sourceFingerprint } from "../data/index.ts";
 import { sameFraming, usualFraming } from "../framing.ts";
 import { ResultsFolder } from "../measure/accuracy/index.ts";
-import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
+import { encoderDigest } from "../models/index.ts";
 
 export interface ResultsFlags {
   readonly data: string;

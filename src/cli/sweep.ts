@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { groupsBy } from "../groups.ts";
-import { textTable } from "../report/table.ts";
+import { textTable } from "../report/index.ts";
 import { accuraciesIn, answerOf, planOf, readSweep, runSweep, type SweepTask } from "../sweep/index.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
 import { parseCount } from "./options.ts";

@@ -1,6 +1,5 @@
-import { irVersionFor, type OnnxModel, type OnnxNode, type ValueInfo } from "../onnx/model.ts";
-import { lower } from "../onnx/opset.ts";
-import type { DType, Tensor } from "../tensor/tensor.ts";
+import { irVersionFor, lower, type OnnxModel, type OnnxNode, type ValueInfo } from "../onnx/index.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
 import { GraphError } from "./errors.ts";
 import type { Graph } from "./graph.ts";
 import { reachable } from "./reachable.ts";

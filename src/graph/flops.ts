@@ -1,4 +1,4 @@
-import { elementCount } from "../tensor/tensor.ts";
+import { elementCount } from "../tensor/index.ts";
 import { int } from "./operators/index.ts";
 import { reachable } from "./reachable.ts";
 import { broadcast, product } from "./shapes.ts";

@@ -1,5 +1,5 @@
-import { scalarTensor } from "../onnx/constants.ts";
-import { type DType, elementCount, type Tensor } from "../tensor/tensor.ts";
+import { scalarTensor } from "../onnx/index.ts";
+import { type DType, elementCount, type Tensor } from "../tensor/index.ts";
 import { GraphError, Mismatch } from "./errors.ts";
 import { operators } from "./operators/index.ts";
 import { axisIn, range, sameShape } from "./shapes.ts";

@@ -1,10 +1,13 @@
-export { GraphError } from "./errors.ts";
-export {
-  type ConvOptions,
-  type GemmOptions,
-  Graph,
-  type Operand,
-  type ReduceOptions,
-  type SliceOptions,
-} from "./graph.ts";
-export { type Attributes, type Node, type Outputs, Value, type ValueType } from "./value.ts";
+export { GraphError, Mismatch, mismatch } from "./errors.ts";
+export { type ExportOptions, toOnnx } from "./export.ts";
+export { flops, type Product, productFlops, productsOf } from "./flops.ts";
+export { gaussian } from "./functions.ts";
+export { Graph, type Operand } from "./graph.ts";
+export { inlined } from "./inline.ts";
+export { operators } from "./operators/index.ts";
+export { int, ints } from "./operators/operator.ts";
+export { countedAlike, poolAttributes, windowCounts, windowReach } from "./operators/windows.ts";
+export { reachable } from "./reachable.ts";
+export { nodesBefore, type Readers, readersBy, readersOf } from "./readers.ts";
+export { axesIn, axisIn, broadcast, product, range, sameShape } from "./shapes.ts";
+export { type Attributes, type Node, nodeOf, type Outputs, Value, type ValueType } from "./value.ts";

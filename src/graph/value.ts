@@ -1,6 +1,6 @@
-import type { Attributes } from "../onnx/model.ts";
-import type { DType, Tensor } from "../tensor/tensor.ts";
-import { describeType } from "../tensor/tensor.ts";
+import type { Attributes } from "../onnx/index.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
+import { describeType } from "../tensor/index.ts";
 import type { Graph } from "./graph.ts";
 
 export type { Attributes };

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { gradients } from "../autodiff/index.ts";
-import { elementCount, type OnnxModel } from "../onnx/index.ts";
+import type { OnnxModel } from "../onnx/index.ts";
 import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
+import { elementCount } from "../tensor/index.ts";
 import {
   bool,
   f32,

@@ -1,5 +1,4 @@
-import { mismatch } from "../graph/errors.ts";
-import { axisIn, range } from "../graph/shapes.ts";
+import { axisIn, mismatch, range } from "../graph/index.ts";
 import type { Attributes, OnnxAttribute, OnnxGraph, OnnxNode } from "../onnx/index.ts";
 import { type Item, numberItem } from "./items.ts";
 import type { Known } from "./known.ts";

@@ -1,9 +1,7 @@
-import { mismatch } from "../graph/errors.ts";
-import { int, ints } from "../graph/operators/index.ts";
-import { axisIn, broadcast, product, range, sameShape } from "../graph/shapes.ts";
-import { OnnxError } from "../onnx/errors.ts";
-import type { Attributes } from "../onnx/model.ts";
-import { type DType, storageClass } from "../tensor/tensor.ts";
+import { axisIn, broadcast, int, ints, mismatch, product, range, sameShape } from "../graph/index.ts";
+import type { Attributes } from "../onnx/index.ts";
+import { OnnxError } from "../onnx/index.ts";
+import { type DType, storageClass } from "../tensor/index.ts";
 import type { Known } from "./known.ts";
 import { small } from "./limits.ts";
 

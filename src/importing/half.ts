@@ -1,6 +1,6 @@
 import type { OnnxModel } from "../onnx/index.ts";
-import { type Retyping, retyped } from "../onnx/retyped.ts";
-import { widenHalf } from "../tensor/half.ts";
+import { type Retyping, retyped } from "../onnx/index.ts";
+import { widenHalf } from "../tensor/index.ts";
 
 /** A model of half precision as one of float32: tensors widened, casts and inputs with them. */
 export function widened(model: OnnxModel): OnnxModel {

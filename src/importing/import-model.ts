@@ -1,5 +1,4 @@
-import { GraphError } from "../graph/errors.ts";
-import { Graph, type Value } from "../graph/index.ts";
+import { Graph, GraphError, type Value } from "../graph/index.ts";
 import { decodeModel, type OnnxModel, type ValueInfo } from "../onnx/index.ts";
 import { float32Model } from "./float32.ts";
 import { isPacked } from "./limits.ts";

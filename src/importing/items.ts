@@ -1,5 +1,5 @@
 import type { Value } from "../graph/index.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 import type { Known } from "./known.ts";
 
 /** What a name of a file stands for while the file is brought into a graph. */

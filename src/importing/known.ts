@@ -1,7 +1,7 @@
-import { mismatch } from "../graph/errors.ts";
-import type { CanonicalNode } from "../onnx/canonical.ts";
-import { numbersOf, tensorOfNumbers } from "../onnx/constants.ts";
-import { type DType, elementCount, type Tensor } from "../tensor/tensor.ts";
+import { mismatch } from "../graph/index.ts";
+import type { CanonicalNode } from "../onnx/index.ts";
+import { numbersOf, tensorOfNumbers } from "../onnx/index.ts";
+import { type DType, elementCount, type Tensor } from "../tensor/index.ts";
 import { evaluators } from "./evaluators.ts";
 import { mostKnown, small, TooLarge } from "./limits.ts";
 import { stored } from "./stored.ts";

@@ -1,6 +1,6 @@
-import { mismatch } from "../graph/errors.ts";
 import type { Graph } from "../graph/index.ts";
-import { type DType, elementCount } from "../tensor/tensor.ts";
+import { mismatch } from "../graph/index.ts";
+import { type DType, elementCount } from "../tensor/index.ts";
 
 /**
  * Beyond so many elements a tensor is no shape arithmetic but data (position grids, attention masks): its nodes stay in the

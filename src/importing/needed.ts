@@ -1,4 +1,4 @@
-import { GraphError } from "../graph/errors.ts";
+import { GraphError } from "../graph/index.ts";
 import type { OnnxGraph, OnnxNode } from "../onnx/index.ts";
 import { describe } from "./describe.ts";
 

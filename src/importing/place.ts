@@ -1,6 +1,5 @@
-import { GraphError, Mismatch, mismatch } from "../graph/errors.ts";
 import type { Graph, Value } from "../graph/index.ts";
-import { operators } from "../graph/operators/index.ts";
+import { GraphError, Mismatch, mismatch, operators } from "../graph/index.ts";
 import {
   type Attributes,
   type CanonicalNode,
@@ -11,7 +10,7 @@ import {
   type OnnxNode,
   scalarTensor,
 } from "../onnx/index.ts";
-import { type DType, elementCount, type Tensor } from "../tensor/tensor.ts";
+import { type DType, elementCount, type Tensor } from "../tensor/index.ts";
 import { composites } from "./composites/index.ts";
 import { controls, type Runner } from "./control.ts";
 import { describe } from "./describe.ts";

@@ -1,5 +1,4 @@
-import { mismatch } from "../graph/errors.ts";
-import { axisIn, range } from "../graph/shapes.ts";
+import { axisIn, mismatch, range } from "../graph/index.ts";
 import type { OnnxNode } from "../onnx/index.ts";
 import type { Control, Runner } from "./control.ts";
 import { type Item, listItem, numberItem } from "./items.ts";

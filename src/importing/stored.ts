@@ -1,4 +1,4 @@
-import { type DType, storageClass } from "../tensor/tensor.ts";
+import { type DType, storageClass } from "../tensor/index.ts";
 import type { Known } from "./known.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { OnnxModel, OnnxNode } from "../onnx/index.ts";
-import { factsOf } from "../onnx/operators.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { factsOf } from "../onnx/index.ts";
+import type { Tensor } from "../tensor/index.ts";
 import { producersOf } from "./needed.ts";
 
 /** The tensors that a file holds: initializers, and `Constant` nodes, where some exporters put weights. */

@@ -1,5 +1,5 @@
 import { type ImageClass, type ImageSource, type Telling, tellFault, tellRemarks } from "../data/index.ts";
-import type { TextTower } from "../models/text/text-tower.ts";
+import type { TextTower } from "../models/index.ts";
 import { counted, shortened, some } from "../words.ts";
 import { fillTemplates } from "./templates.ts";
 

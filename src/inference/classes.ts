@@ -1,9 +1,15 @@
-import { disordered } from "../data/classes.ts";
 import type { ImageClass, ImageSource, Telling } from "../data/index.ts";
+import { disordered } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
-import { type Classifier, classify, type LinearClassifier, pickRows } from "../models/classifier.ts";
-import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import {
+  type Classifier,
+  classify,
+  type Encoder,
+  frozenWeights,
+  type LinearClassifier,
+  pickRows,
+} from "../models/index.ts";
 import { counted } from "../words.ts";
 import { tellSharedNames, tellSharedRows, tellSingleClass } from "./class-faults.ts";
 import { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";

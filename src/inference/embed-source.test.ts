@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openBatches, synthetic } from "../data/index.ts";
-import { embedImages } from "../measure/accuracy/index.ts";
 import { encoderDigest } from "../models/digest.ts";
 import { cloneParameters } from "../models/encoder.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { EmbeddingCache, pixelsDigest } from "./cache.ts";
+import { embedImages } from "./embed.ts";
 import { embedSource } from "./embed-source.ts";
 
 let cache: string;

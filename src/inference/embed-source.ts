@@ -8,9 +8,8 @@ import {
   type Telling,
   tellRemarks,
 } from "../data/index.ts";
-import { encoderDigest } from "../models/digest.ts";
-import { checkFinite } from "../models/finite.ts";
 import type { Encoder } from "../models/index.ts";
+import { checkFinite, encoderDigest } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";
 import { defaultEmbeddingCache, EmbeddingCache, pixelsDigest } from "./cache.ts";

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import type { Encoder } from "../models/encoder.ts";
+import type { Encoder } from "../models/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { Forward, usualBatch } from "./forward.ts";
 import { frozenEmbedding } from "./victim.ts";

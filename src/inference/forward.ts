@@ -1,5 +1,5 @@
 import { Graph, type Value } from "../graph/index.ts";
-import { checkFinite, checkNonZero } from "../models/finite.ts";
+import { checkFinite, checkNonZero } from "../models/index.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 
 /**

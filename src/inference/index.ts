@@ -1,3 +1,12 @@
 export { defaultEmbeddingCache, EmbeddingCache, pixelsDigest } from "./cache.ts";
+export { tellCutTexts, tellSharedNames, tellSingleClass } from "./class-faults.ts";
+export { type ClassifierOptions, chooseClassifier, headRows, plainTemplate } from "./classes.ts";
+export { compileEmbedder, countImages, type EmbedImagesOptions, embedImages } from "./embed.ts";
 export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./embed-source.ts";
+export { Forward, usualBatch } from "./forward.ts";
 export { nearestOthers, overlap } from "./neighbours.ts";
+export { othersByLogit, type Predictions, Predictor } from "./predictor.ts";
+export { rowOf } from "./rows.ts";
+export { fillTemplates, isTemplateSet, openTemplates } from "./templates.ts";
+export { frozenEmbedding, type Victim, victimOf } from "./victim.ts";
+export { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";

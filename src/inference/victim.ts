@@ -1,6 +1,6 @@
 import type { ImageSource } from "../data/index.ts";
 import type { Value } from "../graph/index.ts";
-import { type Encoder, frozenWeights } from "../models/encoder.ts";
+import { type Encoder, frozenWeights } from "../models/index.ts";
 import { type ClassifierOptions, imageClassifier } from "./classes.ts";
 
 /** What attacks are made on. */

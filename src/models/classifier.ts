@@ -1,5 +1,5 @@
 import type { Value } from "../graph/index.ts";
-import { allocate, type Tensor } from "../tensor/tensor.ts";
+import { allocate, type Tensor } from "../tensor/index.ts";
 
 /** A fixed head: logits = features weight^T + bias. Data about an encoder, not part of it. */
 export interface LinearClassifier {

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { toOnnx } from "../graph/export.ts";
-import { Graph, type Value } from "../graph/index.ts";
-import { encodeModel } from "../onnx/encode.ts";
+import { Graph, toOnnx, type Value } from "../graph/index.ts";
+import { encodeModel } from "../onnx/index.ts";
 import { type Encoder, trainableWeights } from "./encoder.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Framing } from "../framing.ts";
 import type { Graph, Value } from "../graph/index.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 import type { LinearClassifier } from "./classifier.ts";
 import type { Layout } from "./layouts/layout.ts";
 import type { TextTower } from "./text/text-tower.ts";

@@ -6,16 +6,11 @@ import { apgd, fab, pgd, square } from "../attacks/index.ts";
 import { type ImageSource, openBatches, synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
-import { embedSource } from "../inference/index.ts";
-import {
-  attackEmbeddings,
-  attackedExamples,
-  embedImages,
-  evaluate,
-  zeroShotClassifier,
-} from "../measure/accuracy/index.ts";
+import { embedImages, embedSource, zeroShotClassifier } from "../inference/index.ts";
+import { attackedExamples, evaluate } from "../measure/accuracy/index.ts";
 import { runBenchmark } from "../measure/benchmark/index.ts";
 import { evaluateCorruptions } from "../measure/corruptions/index.ts";
+import { attackEmbeddings } from "../measure/embedding-attack/index.ts";
 import { measureFidelity } from "../measure/fidelity/index.ts";
 import { interpret } from "../measure/interpretability/index.ts";
 import { probe } from "../measure/probes/index.ts";

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { describeType } from "../tensor/tensor.ts";
+import { describeType } from "../tensor/index.ts";
 import type { Parameters } from "./encoder.ts";
 
 /**

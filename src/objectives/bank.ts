@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 import { type BankArrays, type BankDistance, usesBank } from "./distance.ts";
 import type { Loss, Objective } from "./objective.ts";
 

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import type { Classifier } from "../models/classifier.ts";
+import type { Classifier } from "../models/index.ts";
 import type { Distance } from "./distance.ts";
 
 /** How far a clean embedding may move before the constraint is violated: d(phi(x), z0) <= threshold(z0). */

@@ -1,7 +1,7 @@
 import { cosineDistance, squaredDistance } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Graph, Value } from "../graph/index.ts";
-import { normalizeRows } from "../models/classifier.ts";
+import { normalizeRows } from "../models/index.ts";
 
 /** How far an embedding z lies from the original's embedding z0 of the same image: one number an image. */
 export type Distance =

@@ -1,8 +1,8 @@
 import { gradients } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
-import type { Parameters } from "../models/encoder.ts";
+import type { Parameters } from "../models/index.ts";
 import { randomStream } from "../random.ts";
-import { allocate, type Tensor } from "../tensor/tensor.ts";
+import { allocate, type Tensor } from "../tensor/index.ts";
 import type { Dual } from "./constraint.ts";
 import { gradientName } from "./primal.ts";
 

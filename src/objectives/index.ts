@@ -8,24 +8,12 @@ export {
   distanceKeeping,
   type Margin,
   paperDual,
-  paperMargin,
   thresholds,
 } from "./constraint.ts";
-export {
-  type BankArrays,
-  type BankDistance,
-  type Distance,
-  type DistanceKind,
-  distanceKinds,
-  distanceMeasure,
-  distanceOf,
-  usesBank,
-} from "./distance.ts";
-export { control, dualGraph, dualParameters, lambdaOf } from "./dual.ts";
+export { type BankArrays, type Distance, type DistanceKind, distanceKinds, distanceOf } from "./distance.ts";
+export { control, dualGraph, dualParameters } from "./dual.ts";
 export {
   fare,
-  type LoreOptions,
-  type Loss,
   lore,
   naive,
   type Objective,

@@ -1,6 +1,6 @@
 import { type InnerAttack, type InnerAttackOptions, innerAttack } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Classifier } from "../models/classifier.ts";
+import type { Classifier } from "../models/index.ts";
 import {
   type ClassMargin,
   type Constraint,

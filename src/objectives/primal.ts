@@ -1,6 +1,6 @@
 import { gradients } from "../autodiff/index.ts";
 import { Graph, type Value } from "../graph/index.ts";
-import { type Encoder, trainableWeights } from "../models/encoder.ts";
+import { type Encoder, trainableWeights } from "../models/index.ts";
 import { embeddingTerms, type Terms } from "./terms.ts";
 
 /**

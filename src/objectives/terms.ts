@@ -1,6 +1,6 @@
 import { crossEntropy, type InnerAttack, squaredDistance } from "../attacks/index.ts";
 import type { Value } from "../graph/index.ts";
-import { type Classifier, classify } from "../models/classifier.ts";
+import { type Classifier, classify } from "../models/index.ts";
 import type { Constraint } from "./constraint.ts";
 import { distanceMeasure } from "./distance.ts";
 import type { Loss, Objective } from "./objective.ts";

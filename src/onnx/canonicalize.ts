@@ -1,5 +1,5 @@
-import { dtypeOfElementType } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { dtypeOfElementType } from "../tensor/index.ts";
 import { type CanonicalNode, checkOpset, describeNode, NEWEST_OPSET, OLDEST_OPSET } from "./canonical.ts";
 import { numbersOf } from "./constants.ts";
 import { OnnxError } from "./errors.ts";

@@ -1,6 +1,13 @@
-import { fromHalf, toHalf } from "../tensor/half.ts";
-import { allocate, type DType, describeType, elementCount, type Tensor } from "../tensor/tensor.ts";
-import { bytesOf } from "../tensor/views.ts";
+import {
+  allocate,
+  bytesOf,
+  type DType,
+  describeType,
+  elementCount,
+  fromHalf,
+  type Tensor,
+  toHalf,
+} from "../tensor/index.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";
 

@@ -1,5 +1,5 @@
-import { BFLOAT16, dtypeOfElementType, elementTypeAttributes, elementTypeOf } from "../tensor/dtype.ts";
-import type { DType } from "../tensor/tensor.ts";
+import type { DType } from "../tensor/index.ts";
+import { BFLOAT16, dtypeOfElementType, elementTypeAttributes, elementTypeOf } from "../tensor/index.ts";
 import { safeInteger } from "./constants.ts";
 import { OnnxError } from "./errors.ts";
 import { inlined } from "./functions.ts";

@@ -1,7 +1,4 @@
-import { elementTypeOf } from "../tensor/dtype.ts";
-import { packNibbles } from "../tensor/nibbles.ts";
-import { elementCount, type Tensor } from "../tensor/tensor.ts";
-import { bytesOf } from "../tensor/views.ts";
+import { bytesOf, elementCount, elementTypeOf, packNibbles, type Tensor } from "../tensor/index.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, ValueInfo } from "./model.ts";
 import {

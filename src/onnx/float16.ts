@@ -1,6 +1,5 @@
-import { elementTypeOf } from "../tensor/dtype.ts";
-import { fromHalf, toHalf } from "../tensor/half.ts";
-import type { DType, Tensor } from "../tensor/tensor.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
+import { elementTypeOf, fromHalf, toHalf } from "../tensor/index.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
 import { withoutNoOpCasts } from "./no-op-casts.ts";
 import { renamed } from "./renamed.ts";

@@ -1,12 +1,15 @@
-export * from "../tensor/tensor.ts";
-export { ConstantPool, constantValue, float32Tensor, int64Tensor, numbersOf, scalarTensor } from "./constants.ts";
+export { type CanonicalNode, NEWEST_OPSET } from "./canonical.ts";
+export { canonicalize } from "./canonicalize.ts";
+export { constantValue, int64Tensor, numbersOf, scalarTensor, tensorOfNumbers } from "./constants.ts";
 export { decodeModel } from "./decode.ts";
-export { type EncodedModel, type EncodeOptions, encodeModel } from "./encode.ts";
+export { encodeModel } from "./encode.ts";
 export { OnnxError } from "./errors.ts";
 export { externalLocations } from "./external-files.ts";
+export { toFloat16 } from "./float16.ts";
+export { alignedOperators } from "./legacy.ts";
+export { lower } from "./lower.ts";
 export {
   type Attributes,
-  type AttributeValue,
   irVersionFor,
   type OnnxAttribute,
   type OnnxGraph,
@@ -14,5 +17,7 @@ export {
   type OnnxNode,
   type ValueInfo,
 } from "./model.ts";
-export { CANONICAL_OPSET, type CanonicalNode, canonicalize, type Lowered, lower, lowerAll } from "./opset.ts";
-export type { ExternalFiles } from "./tensor-proto.ts";
+export { factsOf } from "./operators.ts";
+export { renamed } from "./renamed.ts";
+export { type ExternalPatch, replaceTensors } from "./replace.ts";
+export { type Retyping, retyped } from "./retyped.ts";

@@ -1,4 +1,4 @@
-import { elementTypeOf, isDType } from "../tensor/dtype.ts";
+import { elementTypeOf, isDType } from "../tensor/index.ts";
 import { describeNode } from "./canonical.ts";
 import { OnnxError } from "./errors.ts";
 import type { OnnxAttribute, OnnxNode } from "./model.ts";

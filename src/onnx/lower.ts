@@ -1,5 +1,5 @@
-import { elementTypeOf, isDType } from "../tensor/dtype.ts";
-import type { DType, Tensor } from "../tensor/tensor.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
+import { elementTypeOf, isDType } from "../tensor/index.ts";
 import { CANONICAL_OPSET, type CanonicalNode, checkOpset, describeNode } from "./canonical.ts";
 import { ConstantPool, float32Tensor, int64Tensor, scalarTensor } from "./constants.ts";
 import { OnnxError } from "./errors.ts";

@@ -1,4 +1,4 @@
-import type { DType, Tensor } from "../tensor/tensor.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
 
 /** A plain attribute value, as the canonical form carries it. */
 export type AttributeValue = number | string | readonly number[];

@@ -1,4 +1,4 @@
-import { elementTypeOf } from "../tensor/dtype.ts";
+import { elementTypeOf } from "../tensor/index.ts";
 import type { OnnxGraph, OnnxNode } from "./model.ts";
 
 /**

@@ -1,7 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { BFLOAT16, elementTypeOf } from "../tensor/dtype.ts";
-import { toBfloat16, toHalf } from "../tensor/half.ts";
-import { bytesOf } from "../tensor/views.ts";
+import { BFLOAT16, bytesOf, elementTypeOf, toBfloat16, toHalf } from "../tensor/index.ts";
 import { OnnxError } from "./errors.ts";
 
 /** What stands in a file instead of what was there: spans of the original and new bytes, in order. */

@@ -1,5 +1,5 @@
-import { elementTypeAttributes, elementTypeOf } from "../tensor/dtype.ts";
-import type { DType, Tensor } from "../tensor/tensor.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
+import { elementTypeAttributes, elementTypeOf } from "../tensor/index.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxNode, ValueInfo } from "./model.ts";
 
 /** One element type instead of another. */

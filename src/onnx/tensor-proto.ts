@@ -1,8 +1,15 @@
-import { BFLOAT16, dtypeOfElementType } from "../tensor/dtype.ts";
-import { widenBfloat16 } from "../tensor/half.ts";
-import { unpackNibbles } from "../tensor/nibbles.ts";
-import { type DType, elementCount, type Storage, storageClass, type Tensor } from "../tensor/tensor.ts";
-import { viewAs } from "../tensor/views.ts";
+import {
+  BFLOAT16,
+  type DType,
+  dtypeOfElementType,
+  elementCount,
+  type Storage,
+  storageClass,
+  type Tensor,
+  unpackNibbles,
+  viewAs,
+  widenBfloat16,
+} from "../tensor/index.ts";
 import { OnnxError } from "./errors.ts";
 import type { TensorProto } from "./proto.ts";
 

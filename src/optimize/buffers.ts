@@ -1,6 +1,6 @@
-import { readersBy } from "../graph/readers.ts";
-import type { Node, Value } from "../graph/value.ts";
-import { describeType } from "../tensor/tensor.ts";
+import type { Node, Value } from "../graph/index.ts";
+import { readersBy } from "../graph/index.ts";
+import { describeType } from "../tensor/index.ts";
 import { byteSize, stored, swapsMatrix } from "./storage.ts";
 
 /** Memory that one value after the other lies in. */

@@ -1,4 +1,4 @@
-import type { Value } from "../graph/value.ts";
+import type { Value } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /** Takes every normal float32 to at least 1 in magnitude, and none to NaN. */

@@ -10,8 +10,8 @@ import { modelOf, sessionOptions } from "../runtime/program.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
 import { peakOf } from "./buffers.ts";
 import { withEarlyNodes } from "./eager-nodes.ts";
-import { compilable } from "./pipeline.ts";
 import { executionOrder, fileOrder } from "./order.ts";
+import { compilable } from "./pipeline.ts";
 
 /** dy times a derivative that is made of values of the forward pass; `forward` lies between them and dy. */
 function pullback(derivativeOf: (u: Value, q: Value) => Value) {

@@ -1,5 +1,4 @@
-import { nodesBefore, type Readers } from "../graph/readers.ts";
-import { type Node, nodeOf, type Value } from "../graph/value.ts";
+import { type Node, nodeOf, nodesBefore, type Readers, type Value } from "../graph/index.ts";
 import { byteSize, isView, stored } from "./storage.ts";
 
 /** What takes more nodes than this is not computed for one reader's sake at another time. */

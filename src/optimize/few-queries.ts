@@ -1,7 +1,5 @@
-import { int, ints } from "../graph/operators/index.ts";
-import { sameShape } from "../graph/shapes.ts";
-import { nodeOf, type Value } from "../graph/value.ts";
-import { elementCount } from "../tensor/tensor.ts";
+import { int, ints, nodeOf, sameShape, type Value } from "../graph/index.ts";
+import { elementCount } from "../tensor/index.ts";
 import { countReaders } from "./read-counts.ts";
 import { rewritten } from "./rewrite.ts";
 import { runsOfRows } from "./row-range.ts";

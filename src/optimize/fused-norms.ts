@@ -1,6 +1,5 @@
-import { int, ints } from "../graph/operators/index.ts";
-import { nodeOf, type Value } from "../graph/value.ts";
-import { numbersOf } from "../onnx/constants.ts";
+import { int, ints, nodeOf, type Value } from "../graph/index.ts";
+import { numbersOf } from "../onnx/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { product } from "../graph/shapes.ts";
-import type { Node, Value } from "../graph/value.ts";
+import type { Node, Value } from "../graph/index.ts";
+import { product } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /** Keeps a tensor of zeros from being divided by zero; what is smaller counts as little. */

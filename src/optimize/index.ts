@@ -1,1 +1,12 @@
-export * from "./pipeline.ts";
+export { withClippedSigns } from "./clipped-signs.ts";
+export { withHalfProducts } from "./half-products.ts";
+export { type Int8Products, largestInt8, withInt8Products } from "./int8-products.ts";
+export { largestBytes, peakBytes } from "./liveness.ts";
+export { fileOrder } from "./order.ts";
+export { withParallelKernels } from "./parallel-kernels.ts";
+export { compilable, leaner, refined } from "./pipeline.ts";
+export { recomputed } from "./recompute/segmentwise.ts";
+export { selectivelyRecomputed } from "./recompute/selective.ts";
+export { byteSize } from "./storage.ts";
+export { withTransposedOperands } from "./transposed-operands.ts";
+export { withTurnedProducts } from "./turned-products.ts";

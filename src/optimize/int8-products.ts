@@ -1,6 +1,5 @@
 import type { Graph, Node, Outputs, Value, ValueType } from "../graph/index.ts";
-import { int } from "../graph/operators/index.ts";
-import { reachable } from "../graph/reachable.ts";
+import { int, reachable } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /** Magnitudes of uint8 around 128. */

@@ -1,5 +1,5 @@
-import { reachable } from "../graph/reachable.ts";
-import type { Value } from "../graph/value.ts";
+import type { Value } from "../graph/index.ts";
+import { reachable } from "../graph/index.ts";
 import { peakOf } from "./buffers.ts";
 import { executionOrder, fileOrder } from "./order.ts";
 import { byteSize } from "./storage.ts";

@@ -1,5 +1,5 @@
-import { nodesBefore, type Readers, readersOf } from "../graph/readers.ts";
-import type { Node } from "../graph/value.ts";
+import type { Node } from "../graph/index.ts";
+import { nodesBefore, type Readers, readersOf } from "../graph/index.ts";
 import { peakOf } from "./buffers.ts";
 import { withEarlyNodes } from "./eager-nodes.ts";
 

@@ -1,6 +1,6 @@
-import { int, ints } from "../graph/operators/index.ts";
-import type { Node, Value } from "../graph/value.ts";
-import { elementCount } from "../tensor/tensor.ts";
+import type { Node, Value } from "../graph/index.ts";
+import { int, ints } from "../graph/index.ts";
+import { elementCount } from "../tensor/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /** Results of fewer elements take less time than a node does, however they are computed. */

@@ -1,4 +1,4 @@
-import type { Value } from "../graph/value.ts";
+import type { Value } from "../graph/index.ts";
 import { withFewQueries } from "./few-queries.ts";
 import { withFusedNorms } from "./fused-norms.ts";
 import { withScaledProducts } from "./scaled-products.ts";

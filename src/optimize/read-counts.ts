@@ -1,5 +1,5 @@
-import { reachable } from "../graph/reachable.ts";
-import type { Value } from "../graph/value.ts";
+import type { Value } from "../graph/index.ts";
+import { reachable } from "../graph/index.ts";
 
 /** How often each value is read by the nodes that `values` depend on, or is one of them. */
 export function countReaders(values: readonly Value[]): ReadonlyMap<Value, number> {

@@ -1,6 +1,5 @@
-import { ints } from "../graph/operators/index.ts";
-import { reachable } from "../graph/reachable.ts";
-import type { Attributes, Node, Value } from "../graph/value.ts";
+import type { Attributes, Node, Value } from "../graph/index.ts";
+import { ints, reachable } from "../graph/index.ts";
 
 /** What stands for a node's outputs, given its inputs as they now are; undefined leaves the node as it is. */
 export type Rewrite = (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined;

@@ -1,6 +1,6 @@
-import { product, sameShape } from "../graph/shapes.ts";
-import type { Value } from "../graph/value.ts";
-import { elementCount, type Tensor } from "../tensor/tensor.ts";
+import type { Value } from "../graph/index.ts";
+import { product, sameShape } from "../graph/index.ts";
+import { elementCount, type Tensor } from "../tensor/index.ts";
 
 /**
  * A run of rows of a value: its elements in memory order seen as [outer, size, inner], of the middle axis

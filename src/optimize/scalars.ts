@@ -1,4 +1,4 @@
-import { nodeOf, type Value } from "../graph/value.ts";
+import { nodeOf, type Value } from "../graph/index.ts";
 
 /** A value that is another one times a number. */
 export function scaled(value: Value): { readonly of: Value; readonly by: number } | undefined {

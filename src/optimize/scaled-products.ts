@@ -1,5 +1,5 @@
-import { type Node, nodeOf, type Value } from "../graph/value.ts";
-import { elementCount } from "../tensor/tensor.ts";
+import { type Node, nodeOf, type Value } from "../graph/index.ts";
+import { elementCount } from "../tensor/index.ts";
 import { countReaders } from "./read-counts.ts";
 import { rewritten } from "./rewrite.ts";
 import { numberOf, scaled } from "./scalars.ts";

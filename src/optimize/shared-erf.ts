@@ -1,6 +1,5 @@
-import { gaussian } from "../graph/functions.ts";
-import { reachable } from "../graph/reachable.ts";
-import type { Value } from "../graph/value.ts";
+import type { Value } from "../graph/index.ts";
+import { gaussian, reachable } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**

@@ -1,6 +1,5 @@
-import { int, ints } from "../graph/operators/index.ts";
-import { sameShape } from "../graph/shapes.ts";
-import type { Node, Value } from "../graph/value.ts";
+import type { Node, Value } from "../graph/index.ts";
+import { int, ints, sameShape } from "../graph/index.ts";
 import { countReaders } from "./read-counts.ts";
 import { rewritten } from "./rewrite.ts";
 import { runsOfRows } from "./row-range.ts";

@@ -1,6 +1,6 @@
-import { sameShape } from "../graph/shapes.ts";
-import type { Node, Value, ValueType } from "../graph/value.ts";
-import { elementCount, storageClass } from "../tensor/tensor.ts";
+import type { Node, Value, ValueType } from "../graph/index.ts";
+import { sameShape } from "../graph/index.ts";
+import { elementCount, storageClass } from "../tensor/index.ts";
 
 /** Bytes of a tensor of this type. */
 export function byteSize({ dtype, shape }: ValueType): number {

@@ -1,5 +1,4 @@
-import { reachable } from "../graph/reachable.ts";
-import { type Node, nodeOf, type Value } from "../graph/value.ts";
+import { type Node, nodeOf, reachable, type Value } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 import { numberOf, scaled } from "./scalars.ts";
 

@@ -1,5 +1,4 @@
-import { int } from "../graph/operators/index.ts";
-import { type Node, nodeOf, type Value } from "../graph/value.ts";
+import { int, type Node, nodeOf, type Value } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 import { swapsMatrix } from "./storage.ts";
 

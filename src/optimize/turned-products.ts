@@ -1,6 +1,5 @@
-import { ints } from "../graph/operators/index.ts";
-import { sameShape } from "../graph/shapes.ts";
-import type { Value } from "../graph/value.ts";
+import type { Value } from "../graph/index.ts";
+import { ints, sameShape } from "../graph/index.ts";
 import { countReaders } from "./read-counts.ts";
 import { rewritten } from "./rewrite.ts";
 import { swapsMatrix } from "./storage.ts";

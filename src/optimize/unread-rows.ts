@@ -1,8 +1,6 @@
-import { int, ints } from "../graph/operators/index.ts";
-import { reachable } from "../graph/reachable.ts";
-import { product, range } from "../graph/shapes.ts";
-import type { Node, Value } from "../graph/value.ts";
-import { elementCount } from "../tensor/tensor.ts";
+import type { Node, Value } from "../graph/index.ts";
+import { int, ints, product, range, reachable } from "../graph/index.ts";
+import { elementCount } from "../tensor/index.ts";
 import { applied } from "./rewrite.ts";
 import { axisOf, type Part, partOfOperand, partShape, samePart, takePart } from "./row-range.ts";
 

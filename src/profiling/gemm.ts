@@ -1,8 +1,7 @@
-import { flops, type Product } from "../graph/flops.ts";
-import { Graph, type Value } from "../graph/index.ts";
+import { flops, Graph, type Product, type Value } from "../graph/index.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile } from "../runtime/index.ts";
-import { elementCount } from "../tensor/tensor.ts";
+import { elementCount } from "../tensor/index.ts";
 import { noise } from "./noise.ts";
 import { secondsOf } from "./timing.ts";
 

@@ -1,6 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { randomVitParameters, VitEncoder } from "../models/index.ts";
-import { normalizations } from "../models/normalizations.ts";
+import { normalizations, randomVitParameters, VitEncoder } from "../models/index.ts";
 import { randomStream } from "../random.ts";
 import { type BenchModel, type BenchModelName, benchModels } from "./architectures.ts";
 import { endlessNoise } from "./noise.ts";

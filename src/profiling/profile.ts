@@ -3,13 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Value } from "../graph/index.ts";
-import { product } from "../graph/shapes.ts";
-import { encodeModel } from "../onnx/encode.ts";
-import type { OnnxModel } from "../onnx/model.ts";
+import { product } from "../graph/index.ts";
+import type { OnnxModel } from "../onnx/index.ts";
+import { encodeModel } from "../onnx/index.ts";
 import { randomStream } from "../random.ts";
-import { type CompileOptions, modelOf, sessionOptions } from "../runtime/program.ts";
-import { usualThreads } from "../runtime/threads.ts";
-import { allocate } from "../tensor/tensor.ts";
+import { type CompileOptions, modelOf, sessionOptions, usualThreads } from "../runtime/index.ts";
+import { allocate } from "../tensor/index.ts";
 
 /** Nodes of one kind, in one run of a program: how many, and the time they took together. */
 export interface KernelTime {

@@ -1,17 +1,22 @@
 import type { FixedSteps } from "../attacks/index.ts";
-import { productFlops, productsOf } from "../graph/flops.ts";
 import type { Outputs, Value } from "../graph/index.ts";
-import { cloneParameters, type Encoder, feedsOf } from "../models/encoder.ts";
+import { productFlops, productsOf } from "../graph/index.ts";
+import { cloneParameters, type Encoder, feedsOf } from "../models/index.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
-import { withTransposedOperands } from "../optimize/transposed-operands.ts";
+import { withTransposedOperands } from "../optimize/index.ts";
 import { randomStream } from "../random.ts";
-import { type CompileOptions, compile, discard, HeldHeap, takingTurns } from "../runtime/index.ts";
-import { peakMemoryBytes } from "../runtime/peak-memory.ts";
-import { allocate, elementCount } from "../tensor/tensor.ts";
-import { AdamW } from "../training/adamw/adamw.ts";
-import { chosenMicroBatches, type MicroBatches } from "../training/micro-batch.ts";
-import { microBatchOf, runsPerBatch, type TrainingGraphs, trainingGraphs } from "../training/training-graphs.ts";
-import { TrainingStep } from "../training/training-step.ts";
+import { type CompileOptions, compile, discard, HeldHeap, peakMemoryBytes, takingTurns } from "../runtime/index.ts";
+import { allocate, elementCount } from "../tensor/index.ts";
+import {
+  AdamW,
+  chosenMicroBatches,
+  type MicroBatches,
+  microBatchOf,
+  runsPerBatch,
+  type TrainingGraphs,
+  TrainingStep,
+  trainingGraphs,
+} from "../training/index.ts";
 import type { BenchModel, BenchModelName } from "./architectures.ts";
 import { countProducts, gemmRate, type ProductCount, totalFlops } from "./gemm.ts";
 import { benchEncoder } from "./models.ts";

@@ -1,7 +1,7 @@
 import type { Value } from "../graph/index.ts";
-import { reachable } from "../graph/reachable.ts";
-import type { Parameters } from "../models/encoder.ts";
-import { elementCount, storageClass } from "../tensor/tensor.ts";
+import { reachable } from "../graph/index.ts";
+import type { Parameters } from "../models/index.ts";
+import { elementCount, storageClass } from "../tensor/index.ts";
 import type { ProductCount } from "./gemm.ts";
 
 /** Bytes of the float32 operands and results of products, each read or written once. */

@@ -1,5 +1,5 @@
-import { formatEpsilon } from "../measure/accuracy/index.ts";
-import type { Corruptions } from "../results/corruptions.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import type { Corruptions } from "../results/index.ts";
 import { percent, textTable } from "./table.ts";
 
 export interface Cells {

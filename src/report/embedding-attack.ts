@@ -1,5 +1,5 @@
-import { distance } from "../attacks/ball.ts";
-import type { MovedEmbedding } from "../measure/accuracy/index.ts";
+import { distance } from "../attacks/index.ts";
+import type { MovedEmbedding } from "../measure/embedding-attack/index.ts";
 import { amplifiedDifference, galleryPng } from "./gallery.ts";
 import { textTable } from "./table.ts";
 

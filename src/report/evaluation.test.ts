@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { apgd, attackList, autoAttack, fab, noise, pgd, square } from "../attacks/index.ts";
-import type { AttackResult, Evaluation } from "../measure/accuracy/index.ts";
+import type { AttackResult, Evaluation } from "../results/index.ts";
 import { describeAttack } from "./attack.ts";
 import { evaluationTable } from "./evaluation.ts";
 

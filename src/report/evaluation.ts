@@ -1,4 +1,5 @@
-import { type AttackResult, type Evaluation, formatEpsilon, type PairedDifference } from "../measure/accuracy/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import type { AttackResult, Evaluation, PairedDifference } from "../results/index.ts";
 import { percent, percentWithin, textTable } from "./table.ts";
 
 /**

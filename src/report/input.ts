@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { type Finding, holdsFinding, readFinding } from "../results/index.ts";
-import type { StepMetrics } from "../training/metrics.ts";
-import { readRun } from "../training/run-folder.ts";
+import type { StepMetrics } from "../training/index.ts";
+import { readRun } from "../training/index.ts";
 
 /** A training run, as its folder tells of it. */
 export interface TrainingRun {

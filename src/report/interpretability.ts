@@ -1,5 +1,4 @@
-import type { Spread } from "../results/fidelity.ts";
-import type { InterpretabilityOf, NearestTexts } from "../results/interpretability.ts";
+import type { InterpretabilityOf, NearestTexts, Spread } from "../results/index.ts";
 import { percent, textTable } from "./table.ts";
 
 /** Templates listed as the nearest and the farthest. */

@@ -1,4 +1,4 @@
-import type { Probes } from "../results/probes.ts";
+import type { Probes } from "../results/index.ts";
 import { percent, textTable } from "./table.ts";
 
 /** A row an encoder: accuracies of the linear probe and of each number of neighbours. */

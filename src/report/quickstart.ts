@@ -1,4 +1,6 @@
-import { type AttackedExample, type Evaluation, formatEpsilon } from "../measure/accuracy/index.ts";
+import { formatEpsilon } from "../epsilon.ts";
+import type { AttackedExample } from "../measure/accuracy/index.ts";
+import type { Evaluation } from "../results/index.ts";
 import { evaluationCells } from "./evaluation.ts";
 import { amplifiedDifference, galleryPng } from "./gallery.ts";
 import { embeddedPng, htmlPage, htmlTable, paragraph, preformatted, section } from "./page.ts";

@@ -8,9 +8,19 @@ export type {
   SuiteSet,
 } from "./benchmark.ts";
 export type { CorruptedEncoder, CorruptionRow, Corruptions } from "./corruptions.ts";
-export type { Evaluations, PicturedExample } from "./evaluation.ts";
+export type {
+  AttackResult,
+  Evaluation,
+  Evaluations,
+  PairedDifference,
+  PairedEvaluation,
+  PicturedExample,
+  Stage,
+} from "./evaluation.ts";
 export type { Drift, Fidelity, FidelityOf, Spread } from "./fidelity.ts";
-export type { Contents, Environment, Finding, FindingKind, FindingOf, Picture } from "./finding.ts";
+export type { Contents, Environment, Finding, FindingKind, Picture } from "./finding.ts";
 export { holdsFinding, keepFinding, readFinding } from "./folder.ts";
 export type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } from "./interpretability.ts";
+export { openKept } from "./journal.ts";
 export type { ProbedEncoder, Probes } from "./probes.ts";
+export { spreadOf } from "./spread.ts";

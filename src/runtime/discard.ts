@@ -1,4 +1,4 @@
-import type { TypedArray } from "../tensor/tensor.ts";
+import type { TypedArray } from "../tensor/index.ts";
 
 /** A port whose other end is closed: what is sent there is gone, at once from the event loop's next turn on. */
 const nowhere = portToNowhere();

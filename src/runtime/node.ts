@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { TypedArray } from "../tensor/tensor.ts";
+import type { TypedArray } from "../tensor/index.ts";
 import type { Binding, Tensors } from "./binding.ts";
 import { discard } from "./discard.ts";
 import { compilerFor } from "./program.ts";

@@ -1,17 +1,19 @@
-import { fileOrder } from "../optimize/order.ts";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
-import { toOnnx } from "../graph/export.ts";
 import type { Value } from "../graph/index.ts";
-import { encodeModel } from "../onnx/encode.ts";
-import type { OnnxModel } from "../onnx/model.ts";
-import { withClippedSigns } from "../optimize/clipped-signs.ts";
-import { withHalfProducts } from "../optimize/half-products.ts";
-import { compilable } from "../optimize/pipeline.ts";
-import { largestBytes } from "../optimize/liveness.ts";
-import { withParallelKernels } from "../optimize/parallel-kernels.ts";
-import { withTransposedOperands } from "../optimize/transposed-operands.ts";
-import { withTurnedProducts } from "../optimize/turned-products.ts";
-import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../tensor/tensor.ts";
+import { toOnnx } from "../graph/index.ts";
+import type { OnnxModel } from "../onnx/index.ts";
+import { encodeModel } from "../onnx/index.ts";
+import {
+  compilable,
+  fileOrder,
+  largestBytes,
+  withClippedSigns,
+  withHalfProducts,
+  withParallelKernels,
+  withTransposedOperands,
+  withTurnedProducts,
+} from "../optimize/index.ts";
+import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../tensor/index.ts";
 import type { Binding, Device, Tensors } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
 

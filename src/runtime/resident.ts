@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { Graph, type Value } from "../graph/index.ts";
-import { type DType, describeType, type TypedArray } from "../tensor/tensor.ts";
+import { type DType, describeType, type TypedArray } from "../tensor/index.ts";
 import type { Binding, Device } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
 import { type CompileOptions, openSession, type Port, tensorOf } from "./program.ts";

@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-web";
-import type { TypedArray } from "../tensor/tensor.ts";
-import { bytesOf } from "../tensor/views.ts";
+import type { TypedArray } from "../tensor/index.ts";
+import { bytesOf } from "../tensor/index.ts";
 import type { Binding } from "./binding.ts";
 import { compilerFor } from "./program.ts";
 

@@ -1,7 +1,7 @@
 import { type FixedSteps, type InnerAttack, isInt8 } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
-import { type Encoder, trainableWeights } from "../models/encoder.ts";
+import { type Encoder, trainableWeights } from "../models/index.ts";
 import type { Device } from "../runtime/index.ts";
 import { inInt8 } from "./training-graphs.ts";
 

@@ -1,5 +1,5 @@
 import type { BankArrays, Objective } from "../objectives/index.ts";
-import type { TypedArray } from "../tensor/tensor.ts";
+import type { TypedArray } from "../tensor/index.ts";
 import type { BatchResult } from "./metrics.ts";
 
 /**

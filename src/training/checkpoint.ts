@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { UsageError } from "../errors.ts";
 import { readBytes, writeAtomically } from "../files.ts";
 import { decodeSafetensors, safetensorsPieces } from "../safetensors.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 
 /** Where training stands between two batches. */
 export interface Progress {

@@ -1,5 +1,5 @@
-import type { Parameters } from "../models/encoder.ts";
-import { feedsOf } from "../models/encoder.ts";
+import type { Parameters } from "../models/index.ts";
+import { feedsOf } from "../models/index.ts";
 import { control, type Dual, gradientName } from "../objectives/index.ts";
 import type { Program } from "../runtime/index.ts";
 import { AdamW } from "./adamw/adamw.ts";

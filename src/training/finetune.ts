@@ -1,8 +1,7 @@
 import { type BlendRule, blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { chooseImages, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { checkWeights } from "../models/finite.ts";
-import { type Encoder, saveEncoder } from "../models/index.ts";
+import { checkWeights, type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
 import { versions } from "../version.ts";

@@ -1,8 +1,10 @@
+export { AdamW } from "./adamw/adamw.ts";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.ts";
-export { formatBytes, type MemoryPlan, planMemory, trainingBytes } from "./memory.ts";
+export { formatBytes, type MemoryPlan, trainingBytes } from "./memory.ts";
 export type { StepMetrics } from "./metrics.ts";
+export { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
 export { NonFiniteError } from "./non-finite.ts";
 export { readRun, trainedEncoder } from "./run-folder.ts";
-export { defaultSettings, type TrainingSettings } from "./settings.ts";
 export { labelledClasses } from "./supervision.ts";
+export { microBatchOf, runsPerBatch, type TrainingGraphs, trainingGraphs } from "./training-graphs.ts";
 export { TrainingStep } from "./training-step.ts";

@@ -1,9 +1,8 @@
 import { UsageError } from "../errors.ts";
 import type { Outputs } from "../graph/index.ts";
-import type { Encoder } from "../models/encoder.ts";
+import type { Encoder } from "../models/index.ts";
 import { dualParameters, type Objective } from "../objectives/index.ts";
-import { peakBytes } from "../optimize/liveness.ts";
-import { byteSize } from "../optimize/storage.ts";
+import { byteSize, peakBytes } from "../optimize/index.ts";
 import { canHoldHeap, fitsHeap, optimized } from "../runtime/index.ts";
 import { type MicroBatches, usualMicroBatches } from "./micro-batch.ts";
 import { trainingGraphs } from "./training-graphs.ts";

@@ -1,6 +1,5 @@
-import { flops, productsOf } from "../graph/flops.ts";
-import { Graph } from "../graph/index.ts";
-import { type Encoder, trainableWeights } from "../models/encoder.ts";
+import { flops, Graph, productsOf } from "../graph/index.ts";
+import { type Encoder, trainableWeights } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { Device } from "../runtime/index.ts";
 

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { describeType, type Tensor } from "../tensor/tensor.ts";
+import { describeType, type Tensor } from "../tensor/index.ts";
 import { simdLoop } from "./adamw/wasm/index.ts";
 
 /** Tensors by name, as checkpoints hold them. */

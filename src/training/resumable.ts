@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type ImageSource, type SourceFingerprint, sourceChange, sourceFingerprint } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { encoderDigest } from "../models/digest.ts";
 import type { Encoder } from "../models/index.ts";
+import { encoderDigest } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { TrainingSettings } from "./settings.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ChosenBlend } from "../blending/index.ts";
 import { UsageError } from "../errors.ts";
 import { appendLines, jsonFile, readJson, writeAtomically } from "../files.ts";
-import type { Encoder, Parameters } from "../models/encoder.ts";
+import type { Encoder, Parameters } from "../models/index.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { checkSameTensors, type State, stateOf } from "./parameters.ts";

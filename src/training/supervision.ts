@@ -1,7 +1,6 @@
 import type { ImageClass, ImageSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Classifier } from "../models/classifier.ts";
-import type { Encoder } from "../models/encoder.ts";
+import type { Classifier, Encoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import { counted } from "../words.ts";
 

@@ -1,8 +1,7 @@
 import { ascentGraph, ascentSpec, type InnerAttack, isInt8, lossGraph, type TargetBuilder } from "../attacks/index.ts";
-import { recomputed, selectivelyRecomputed } from "../autodiff/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph, type Outputs, type Value } from "../graph/index.ts";
-import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/encoder.ts";
+import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/index.ts";
 import {
   type Constraint,
   classEntropy,
@@ -12,7 +11,7 @@ import {
   primalGraph,
   termsOf,
 } from "../objectives/index.ts";
-import { type Int8Products, withInt8Products } from "../optimize/int8-products.ts";
+import { type Int8Products, recomputed, selectivelyRecomputed, withInt8Products } from "../optimize/index.ts";
 import type { MicroBatches } from "./micro-batch.ts";
 
 /** What one step on a batch is made of: a graph, hence a program, for each of its phases. */

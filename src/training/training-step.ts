@@ -1,7 +1,6 @@
 import { drawStarts } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
-import { cloneParameters, type Encoder, type Parameters } from "../models/encoder.ts";
-import { checkFinite } from "../models/finite.ts";
+import { checkFinite, cloneParameters, type Encoder, type Parameters } from "../models/index.ts";
 import {
   classThresholds,
   distanceKeeping,

@@ -1,4 +1,4 @@
-import { type DType, elementCount } from "../../tensor/tensor.ts";
+import { type DType, elementCount } from "../../tensor/index.ts";
 import { mismatch } from "../errors.ts";
 import { axesIn, axisIn, broadcast, product, range, sameShape } from "../shapes.ts";
 import type { Value, ValueType } from "../value.ts";

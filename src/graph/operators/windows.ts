@@ -1,4 +1,4 @@
-import type { DType } from "../../tensor/tensor.ts";
+import type { DType } from "../../tensor/index.ts";
 import { mismatch } from "../errors.ts";
 import { range, sameShape } from "../shapes.ts";
 import type { Attributes, Value, ValueType } from "../value.ts";

@@ -1,5 +1,5 @@
-import { mismatch } from "../../graph/errors.ts";
-import { elementCount, type Tensor } from "../../tensor/tensor.ts";
+import { mismatch } from "../../graph/index.ts";
+import { elementCount, type Tensor } from "../../tensor/index.ts";
 
 /**
  * How many channels lie beside each other in a file that ONNX Runtime wrote for one processor: 8 or 16. The file does not say it;

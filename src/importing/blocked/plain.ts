@@ -1,7 +1,6 @@
-import { Mismatch } from "../../graph/errors.ts";
-import { int64Tensor } from "../../onnx/constants.ts";
-import { OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { Mismatch } from "../../graph/index.ts";
+import { int64Tensor, OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { describe } from "../describe.ts";
 import { checkHonoured } from "../honoured/check.ts";
 import { Emitter } from "../quantized/emitter.ts";

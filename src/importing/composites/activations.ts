@@ -1,5 +1,5 @@
 import type { Graph, Value } from "../../graph/index.ts";
-import { axisIn, range } from "../../graph/shapes.ts";
+import { axisIn, range } from "../../graph/index.ts";
 import { type Composites, number } from "./use.ts";
 
 /** What exponentials of negative parts are of: they do not overflow. */

@@ -1,6 +1,6 @@
 import type { Graph, Value } from "../../graph/index.ts";
-import { axisIn } from "../../graph/shapes.ts";
-import { alignedOperators } from "../../onnx/legacy.ts";
+import { axisIn } from "../../graph/index.ts";
+import { alignedOperators } from "../../onnx/index.ts";
 import { activations } from "./activations.ts";
 import { type Composite, type Composites, number } from "./use.ts";
 

@@ -1,6 +1,5 @@
-import { mismatch } from "../../graph/errors.ts";
-import { axisIn, product, range } from "../../graph/shapes.ts";
-import { numbersOf } from "../../onnx/constants.ts";
+import { axisIn, mismatch, product, range } from "../../graph/index.ts";
+import { numbersOf } from "../../onnx/index.ts";
 import { constantShape } from "../limits.ts";
 import { einsum } from "./einsum.ts";
 import { select } from "./indexing.ts";

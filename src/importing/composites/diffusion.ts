@@ -1,6 +1,5 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { axisIn } from "../../graph/shapes.ts";
+import { axisIn, mismatch } from "../../graph/index.ts";
 import { type Composites, number } from "./use.ts";
 
 /**

@@ -1,6 +1,5 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { product, range } from "../../graph/shapes.ts";
+import { mismatch, product, range } from "../../graph/index.ts";
 
 /** An operand and the label of each of its axes. */
 interface Term {

@@ -1,7 +1,6 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { axisIn, range } from "../../graph/shapes.ts";
-import type { DType } from "../../tensor/tensor.ts";
+import { axisIn, mismatch, range } from "../../graph/index.ts";
+import type { DType } from "../../tensor/index.ts";
 import { constantShape } from "../limits.ts";
 import { type Composites, known, number } from "./use.ts";
 

@@ -1,6 +1,5 @@
-import { mismatch } from "../../graph/errors.ts";
-import { range } from "../../graph/shapes.ts";
-import type { Attributes } from "../../onnx/model.ts";
+import { mismatch, range } from "../../graph/index.ts";
+import type { Attributes } from "../../onnx/index.ts";
 
 /** An axis before and after; `scale` is `to / from`, or what the file says it is. */
 export interface Axis {

@@ -1,6 +1,6 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import type { Attributes } from "../../onnx/model.ts";
+import { mismatch } from "../../graph/index.ts";
+import type { Attributes } from "../../onnx/index.ts";
 import type { Composites } from "./use.ts";
 
 /** Losses of classifiers: logarithms of probabilities or scores [N, C, ...], targets [N, ...], weights of classes [C]. */

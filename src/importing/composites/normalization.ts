@@ -1,5 +1,5 @@
 import type { Graph, Value } from "../../graph/index.ts";
-import { axisIn, product, range } from "../../graph/shapes.ts";
+import { axisIn, product, range } from "../../graph/index.ts";
 import { constantShape } from "../limits.ts";
 import { type Composites, number, overChannels, type Use } from "./use.ts";
 

@@ -1,8 +1,14 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { ints } from "../../graph/operators/index.ts";
-import { poolAttributes, windowCounts, windowReach } from "../../graph/operators/windows.ts";
-import { product, range, sameShape } from "../../graph/shapes.ts";
+import {
+  ints,
+  mismatch,
+  poolAttributes,
+  product,
+  range,
+  sameShape,
+  windowCounts,
+  windowReach,
+} from "../../graph/index.ts";
 import { type Composites, number } from "./use.ts";
 
 /** Pools beyond those that the graph has, and their inverses. */

@@ -1,7 +1,6 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { range } from "../../graph/shapes.ts";
-import type { Attributes } from "../../onnx/model.ts";
+import { mismatch, range } from "../../graph/index.ts";
+import type { Attributes } from "../../onnx/index.ts";
 import { activations } from "./activations.ts";
 import { mostSteps } from "./indexing.ts";
 import { type Composite, type Composites, number, type Use } from "./use.ts";

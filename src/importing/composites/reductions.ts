@@ -1,6 +1,6 @@
 import type { Graph, Value } from "../../graph/index.ts";
-import { axesIn, range } from "../../graph/shapes.ts";
-import type { Attributes } from "../../onnx/model.ts";
+import { axesIn, range } from "../../graph/index.ts";
+import type { Attributes } from "../../onnx/index.ts";
 import type { Composites } from "./use.ts";
 
 /** Reductions, pools over the whole image, sums and means of several operands. */

@@ -1,7 +1,6 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { axisIn, range } from "../../graph/shapes.ts";
-import type { Attributes } from "../../onnx/model.ts";
+import { axisIn, mismatch, range } from "../../graph/index.ts";
+import type { Attributes } from "../../onnx/index.ts";
 import { constantShape } from "../limits.ts";
 import { type Axis, beyond, interpolation } from "./interpolation.ts";
 import { type Composites, number } from "./use.ts";

@@ -1,7 +1,7 @@
-import { mismatch } from "../../graph/errors.ts";
 import type { Graph, Value } from "../../graph/index.ts";
-import { numbersOf } from "../../onnx/constants.ts";
-import type { Attributes } from "../../onnx/model.ts";
+import { mismatch } from "../../graph/index.ts";
+import type { Attributes } from "../../onnx/index.ts";
+import { numbersOf } from "../../onnx/index.ts";
 
 /** One use of an operator that is written out in others. */
 export interface Use {

@@ -1,7 +1,6 @@
 import type { Graph, Value } from "../../graph/index.ts";
-import { countedAlike, poolAttributes } from "../../graph/operators/windows.ts";
-import { range } from "../../graph/shapes.ts";
-import type { Attributes } from "../../onnx/model.ts";
+import { countedAlike, poolAttributes, range } from "../../graph/index.ts";
+import type { Attributes } from "../../onnx/index.ts";
 import type { Composites } from "./use.ts";
 
 /** Pools as kernels run them, where rounding up the number of windows would count one behind the image. */

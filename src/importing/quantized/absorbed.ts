@@ -1,5 +1,5 @@
 import type { OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import type { QuantizedFile } from "./file.ts";
 
 /** Scales behind products of integers that weights have taken in: the products with them become identities. */

@@ -1,6 +1,5 @@
 import { OnnxError } from "../../onnx/index.ts";
-import { fromHalf } from "../../tensor/half.ts";
-import { elementCount, type Tensor } from "../../tensor/tensor.ts";
+import { elementCount, fromHalf, type Tensor } from "../../tensor/index.ts";
 import { roundToEven } from "../evaluators.ts";
 
 /** How integers stand for numbers: (integer - zero point) * scale, by tensor or by slices along an axis. */

@@ -1,6 +1,6 @@
-import { scalarTensor } from "../../onnx/constants.ts";
 import type { OnnxNode } from "../../onnx/index.ts";
-import { elementTypeOf } from "../../tensor/dtype.ts";
+import { scalarTensor } from "../../onnx/index.ts";
+import { elementTypeOf } from "../../tensor/index.ts";
 import { int } from "./emitter.ts";
 import type { Rewrite } from "./rewrites.ts";
 import type { Writer } from "./writer.ts";

@@ -1,6 +1,6 @@
-import { scalarTensor } from "../../onnx/constants.ts";
 import type { OnnxAttribute, OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { scalarTensor } from "../../onnx/index.ts";
+import type { Tensor } from "../../tensor/index.ts";
 
 export const int = (value: number): OnnxAttribute => ({ kind: "int", value });
 

@@ -1,6 +1,6 @@
 import type { OnnxModel, OnnxNode } from "../../onnx/index.ts";
-import { dtypeOfElementType } from "../../tensor/dtype.ts";
-import type { DType, Tensor } from "../../tensor/tensor.ts";
+import type { DType, Tensor } from "../../tensor/index.ts";
+import { dtypeOfElementType } from "../../tensor/index.ts";
 import { namesRead, producersOf } from "../needed.ts";
 import { heldTensors } from "../weights.ts";
 

@@ -1,5 +1,4 @@
-import { NEWEST_OPSET } from "../../onnx/canonical.ts";
-import { OnnxError, type OnnxGraph, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
+import { NEWEST_OPSET, OnnxError, type OnnxGraph, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import { describe } from "../describe.ts";
 import { checkHonoured, operatorName } from "../honoured/check.ts";
 import { namesRead, neededNodes } from "../needed.ts";

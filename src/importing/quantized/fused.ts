@@ -1,5 +1,5 @@
 import { OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { describe } from "../describe.ts";
 import { numbersIn } from "./dequantize.ts";
 import type { Rewrite } from "./rewrites.ts";

@@ -1,4 +1,4 @@
-import type { DType, Tensor } from "../../tensor/tensor.ts";
+import type { DType, Tensor } from "../../tensor/index.ts";
 import { numbersIn } from "./dequantize.ts";
 
 /** What a quantised value stands for: (integer - zero point) * scale. Everything by the names of its values. */

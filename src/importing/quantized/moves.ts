@@ -1,6 +1,5 @@
-import { scalarTensor } from "../../onnx/constants.ts";
-import { OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import { elementCount } from "../../tensor/tensor.ts";
+import { OnnxError, type OnnxNode, scalarTensor } from "../../onnx/index.ts";
+import { elementCount } from "../../tensor/index.ts";
 import { describe } from "../describe.ts";
 import { numbersIn } from "./dequantize.ts";
 import type { Meaning } from "./meaning.ts";

@@ -1,7 +1,5 @@
-import { int64Tensor, scalarTensor } from "../../onnx/constants.ts";
-import { type OnnxAttribute, OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import { elementTypeOf } from "../../tensor/dtype.ts";
-import { elementCount, type Tensor } from "../../tensor/tensor.ts";
+import { int64Tensor, type OnnxAttribute, OnnxError, type OnnxNode, scalarTensor } from "../../onnx/index.ts";
+import { elementCount, elementTypeOf, type Tensor } from "../../tensor/index.ts";
 import { describe } from "../describe.ts";
 import { dequantized, numbersIn, type Quantization } from "./dequantize.ts";
 import { type Emitter, int } from "./emitter.ts";

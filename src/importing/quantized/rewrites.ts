@@ -1,6 +1,6 @@
 import { OnnxError, type OnnxNode } from "../../onnx/index.ts";
-import { dtypeOfElementType } from "../../tensor/dtype.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
+import { dtypeOfElementType } from "../../tensor/index.ts";
 import { describe } from "../describe.ts";
 import { dequantized, numbersIn, requantized } from "./dequantize.ts";
 import { dynamicQuantizeLinear, integerProduct } from "./dynamic.ts";

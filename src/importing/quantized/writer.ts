@@ -1,5 +1,5 @@
 import { OnnxError, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
-import type { DType, Tensor } from "../../tensor/tensor.ts";
+import type { DType, Tensor } from "../../tensor/index.ts";
 import { describe } from "../describe.ts";
 import { AbsorbedScales } from "./absorbed.ts";
 import type { Quantization } from "./dequantize.ts";

@@ -15,10 +15,9 @@ import {
   type TargetBuilder,
 } from "../../attacks/index.ts";
 import { UsageError } from "../../errors.ts";
-import type { Victim } from "../../inference/victim.ts";
-import { checkNonZero } from "../../models/finite.ts";
-import { ProgramLadder } from "../../runtime/batch-programs.ts";
-import { type CompileOptions, compile } from "../../runtime/index.ts";
+import type { Victim } from "../../inference/index.ts";
+import { checkNonZero } from "../../models/index.ts";
+import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index.ts";
 
 export interface LabelledImages extends Images {
   readonly labels: readonly number[];

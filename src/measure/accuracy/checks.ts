@@ -1,7 +1,7 @@
 import { type Attack, type AutoAttack, attackLoss, attackName, classesNeeded } from "../../attacks/index.ts";
 import { type ImageBatch, type Telling, tellFault } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import type { Predictions, Predictor } from "../../inference/predictor.ts";
+import type { Predictions, Predictor } from "../../inference/index.ts";
 import { counted } from "../../words.ts";
 import type { Attacker } from "./attacker.ts";
 import { correctImages, joined } from "./chunk.ts";

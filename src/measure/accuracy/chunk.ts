@@ -1,6 +1,5 @@
 import type { ImageBatch } from "../../data/index.ts";
-import { othersByLogit, type Predictions } from "../../inference/predictor.ts";
-import { rowOf } from "../../inference/rows.ts";
+import { othersByLogit, type Predictions, rowOf } from "../../inference/index.ts";
 
 /** One image that is classified rightly, and what attacks need to know of it. */
 export interface CorrectImage {

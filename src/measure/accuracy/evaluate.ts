@@ -1,4 +1,3 @@
-import type { Evaluation } from "../../results/evaluation.ts";
 import type { Attack, AutoAttack } from "../../attacks/index.ts";
 import {
   chooseImages,
@@ -12,11 +11,10 @@ import {
 } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { describeFraming, sameFraming } from "../../framing.ts";
-import { usualBatch } from "../../inference/forward.ts";
-import { type Predictions, Predictor } from "../../inference/predictor.ts";
-import { victimOf } from "../../inference/victim.ts";
-import type { ZeroShotOptions } from "../../inference/zero-shot.ts";
-import type { Encoder } from "../../models/encoder.ts";
+import type { ZeroShotOptions } from "../../inference/index.ts";
+import { type Predictions, Predictor, usualBatch, victimOf } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
+import type { Evaluation } from "../../results/index.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
 import { Attacker } from "./attacker.ts";
 import { encoderWarnings } from "./checks.ts";

@@ -1,11 +1,9 @@
 import type { Attack } from "../../attacks/index.ts";
 import { type ImageBatch, type ImageSource, openBatches, Skips } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import type { ClassifierOptions } from "../../inference/classes.ts";
-import { othersByLogit, Predictor } from "../../inference/predictor.ts";
-import { rowOf } from "../../inference/rows.ts";
-import { victimOf } from "../../inference/victim.ts";
-import type { Encoder } from "../../models/encoder.ts";
+import type { ClassifierOptions } from "../../inference/index.ts";
+import { othersByLogit, Predictor, rowOf, victimOf } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
 import { Attacker } from "./attacker.ts";
 
 /** One image before and after an attack. */

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { appendLines, writeAtomically } from "../../files.ts";
-import { openKept } from "../../results/journal.ts";
+import { openKept } from "../../results/index.ts";
 import { encodeSafetensors } from "../../safetensors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 
 /** What one attack did to one image; a line of `results.jsonl`. */
 export interface ImageRecord {

@@ -1,9 +1,9 @@
-import type { Stage } from "../../results/evaluation.ts";
 import { type Attack, type AttackOutcome, type AutoAttack, attackName, type Norm } from "../../attacks/index.ts";
 import type { Telling } from "../../data/index.ts";
 import { formatEpsilon } from "../../epsilon.ts";
-import type { Predictor } from "../../inference/predictor.ts";
-import { rowOf } from "../../inference/rows.ts";
+import type { Predictor } from "../../inference/index.ts";
+import { rowOf } from "../../inference/index.ts";
+import type { Stage } from "../../results/index.ts";
 import type { Attacker } from "./attacker.ts";
 import { fittingAttacks, maskingWarning } from "./checks.ts";
 import { type CorrectImage, joined } from "./chunk.ts";

@@ -1,4 +1,4 @@
-import type { PairedDifference, PairedEvaluation } from "../../results/evaluation.ts";
+import type { PairedDifference, PairedEvaluation } from "../../results/index.ts";
 import { mcnemar } from "../../statistics.ts";
 import type { Outcomes } from "./evaluate.ts";
 

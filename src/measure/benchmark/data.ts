@@ -1,10 +1,8 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { nameInOrder, withClasses } from "../../data/classes.ts";
-import { type ImageSource, openSource } from "../../data/index.ts";
+import { type ImageSource, nameInOrder, openSource, withClasses } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import { downloadDataset } from "../../hub/dataset.ts";
-import { type DownloadOptions, parseHubId } from "../../hub/download.ts";
+import { type DownloadOptions, downloadDataset, parseHubId } from "../../hub/index.ts";
 import type { SuiteData } from "./suite.ts";
 
 export interface OpenDataOptions extends DownloadOptions {

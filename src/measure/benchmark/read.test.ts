@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it, test } from "vitest";
 import { apgd, attackList, autoAttack, pgd } from "../../attacks/index.ts";
 import { UsageError } from "../../errors.ts";
-import { openTemplates } from "../accuracy/index.ts";
+import { openTemplates } from "../../inference/index.ts";
 import { readSuite } from "./read.ts";
 import { suiteEpsilons } from "./suite.ts";
 

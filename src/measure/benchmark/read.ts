@@ -3,9 +3,8 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../errors.ts";
 import { Fields } from "../../fields.ts";
-import { isTemplateSet } from "../../inference/templates.ts";
+import { isTemplateSet, openTemplates } from "../../inference/index.ts";
 import { readYaml } from "../../text.ts";
-import { openTemplates } from "../accuracy/index.ts";
 import { attackFields, readAttacks } from "./attacks.ts";
 import type { Suite, SuiteData } from "./suite.ts";
 

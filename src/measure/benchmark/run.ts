@@ -1,8 +1,8 @@
 import { type ImageSource, nativeSize } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import type { DownloadOptions, DownloadProgress } from "../../hub/download.ts";
-import { atNativeResolution } from "../../models/architectures/resized.ts";
+import type { DownloadOptions, DownloadProgress } from "../../hub/index.ts";
 import type { Encoder } from "../../models/index.ts";
+import { atNativeResolution } from "../../models/index.ts";
 import type { Benchmark, MissingResult, SetResult } from "../../results/index.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
 import { type EvaluateOptions, type EvaluationProgress, evaluate, type ResultsFolder } from "../accuracy/index.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { appendLines } from "../../files.ts";
-import { openKept } from "../../results/journal.ts";
+import { openKept } from "../../results/index.ts";
 import { type Condition, conditionName } from "./conditions.ts";
 
 /** Images looked at under a condition, and how many of them were classified rightly. */

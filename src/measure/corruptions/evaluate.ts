@@ -10,9 +10,9 @@ import {
 } from "../../corruptions/index.ts";
 import { chooseImages, collecting, type ImageSource, type SkippedImage, type Telling } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import type { ZeroShotOptions } from "../../inference/zero-shot.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import type { Corruptions } from "../../results/corruptions.ts";
+import type { ZeroShotOptions } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
+import type { Corruptions } from "../../results/index.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
 import type { Condition } from "./conditions.ts";
 import { CorruptionCounts } from "./counts.ts";

@@ -1,11 +1,9 @@
 import { openFrost } from "../../corruptions/index.ts";
 import { type ImageBatch, type ImageSource, type SkippedImage, Skips } from "../../data/index.ts";
 import { formatEpsilon } from "../../epsilon.ts";
-import { usualBatch } from "../../inference/forward.ts";
-import { Predictor } from "../../inference/predictor.ts";
-import { victimOf } from "../../inference/victim.ts";
-import type { ZeroShotOptions } from "../../inference/zero-shot.ts";
-import type { Encoder } from "../../models/encoder.ts";
+import type { ZeroShotOptions } from "../../inference/index.ts";
+import { Predictor, usualBatch, victimOf } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
 import { type Condition, conditionName, underCondition } from "./conditions.ts";
 import type { CorruptionCounts } from "./counts.ts";

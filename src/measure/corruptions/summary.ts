@@ -1,5 +1,5 @@
 import { type Corruption, extraCorruptions, type Severity } from "../../corruptions/index.ts";
-import type { CorruptedEncoder, CorruptionRow } from "../../results/corruptions.ts";
+import type { CorruptedEncoder, CorruptionRow } from "../../results/index.ts";
 import type { Condition } from "./conditions.ts";
 import type { CorruptionCounts } from "./counts.ts";
 

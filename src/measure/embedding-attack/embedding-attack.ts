@@ -10,14 +10,10 @@ import {
   planOf,
 } from "../../attacks/index.ts";
 import { UsageError } from "../../errors.ts";
-import { compileEmbedder, countImages } from "../../inference/embed.ts";
-import { usualBatch } from "../../inference/forward.ts";
-import { rowOf } from "../../inference/rows.ts";
-import { frozenEmbedding } from "../../inference/victim.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import { checkNonZero } from "../../models/finite.ts";
-import { ProgramLadder } from "../../runtime/batch-programs.ts";
-import { type CompileOptions, compile } from "../../runtime/index.ts";
+import { compileEmbedder, countImages, frozenEmbedding, rowOf, usualBatch } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
+import { checkNonZero } from "../../models/index.ts";
+import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index.ts";
 
 /** Where an attack drives an image's embedding. */
 export type EmbeddingGoal =

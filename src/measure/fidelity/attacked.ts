@@ -1,15 +1,19 @@
 import { createHash } from "node:crypto";
 import type { Apgd, Pgd } from "../../attacks/index.ts";
 import { type ImageSource, openBatches } from "../../data/index.ts";
-import { compileEmbedder } from "../../inference/embed.ts";
-import { usualBatch } from "../../inference/forward.ts";
-import { defaultEmbeddingCache, EmbeddingCache, pixelsDigest } from "../../inference/index.ts";
-import { rowOf } from "../../inference/rows.ts";
-import { encoderDigest } from "../../models/digest.ts";
+import {
+  compileEmbedder,
+  defaultEmbeddingCache,
+  EmbeddingCache,
+  pixelsDigest,
+  rowOf,
+  usualBatch,
+} from "../../inference/index.ts";
 import type { Encoder } from "../../models/index.ts";
+import { encoderDigest } from "../../models/index.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
 import { versions } from "../../version.ts";
-import { attackEmbeddings } from "../accuracy/index.ts";
+import { attackEmbeddings } from "../embedding-attack/index.ts";
 
 export interface AttackedOptions extends CompileOptions {
   readonly attack: Pgd | Apgd;

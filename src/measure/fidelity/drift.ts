@@ -1,5 +1,5 @@
 import type { Drift } from "../../results/index.ts";
-import { spreadOf } from "../../results/spread.ts";
+import { spreadOf } from "../../results/index.ts";
 
 /** Squared l2 distances of rows, [n]. */
 export function squaredDistances(a: Float32Array, b: Float32Array, size: number): Float64Array {

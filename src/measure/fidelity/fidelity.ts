@@ -9,14 +9,12 @@ import {
 } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { describeFraming, sameFraming } from "../../framing.ts";
-import { embedSource } from "../../inference/index.ts";
-import { nearestOthers, overlap } from "../../inference/neighbours.ts";
-import { checkFinite, checkNonZero } from "../../models/finite.ts";
+import { embedSource, nearestOthers, overlap, zeroShotClassifier } from "../../inference/index.ts";
 import type { Encoder } from "../../models/index.ts";
-import { thresholds } from "../../objectives/constraint.ts";
+import { checkFinite, checkNonZero } from "../../models/index.ts";
+import { thresholds } from "../../objectives/index.ts";
 import type { FidelityOf } from "../../results/index.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
-import { zeroShotClassifier } from "../accuracy/index.ts";
 import { attackedEmbeddings } from "./attacked.ts";
 import { driftOf, squaredDistances } from "./drift.ts";
 import { recallAt } from "./recall.ts";

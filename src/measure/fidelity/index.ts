@@ -1,2 +1,2 @@
-export { type Captions, readCaptions } from "./captions.ts";
+export { readCaptions } from "./captions.ts";
 export { type FidelityOptions, type MeasuredFidelity, measureFidelity } from "./fidelity.ts";

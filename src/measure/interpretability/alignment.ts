@@ -1,8 +1,6 @@
-import { tellCutTexts } from "../../inference/class-faults.ts";
-import { rowOf } from "../../inference/rows.ts";
-import { fillTemplates } from "../../inference/templates.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import type { ZeroShotOptions } from "../accuracy/index.ts";
+import type { ZeroShotOptions } from "../../inference/index.ts";
+import { fillTemplates, rowOf, tellCutTexts } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
 import { textEmbeddings } from "./similarity.ts";
 
 /** Texts of whole classes that are embedded and kept on disk together. */

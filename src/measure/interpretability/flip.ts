@@ -1,10 +1,8 @@
-import { drive, lossGraph, misclassification, type Plan, pgd, type Search } from "../../attacks/index.ts";
-import { pgdSearch } from "../../attacks/pgd.ts";
-import type { Found, Origin } from "../../attacks/search.ts";
+import type { Found, Origin } from "../../attacks/index.ts";
+import { drive, lossGraph, misclassification, type Plan, pgd, pgdSearch, type Search } from "../../attacks/index.ts";
 import type { Value } from "../../graph/index.ts";
 import { randomStream } from "../../random.ts";
-import { ProgramLadder } from "../../runtime/batch-programs.ts";
-import { type CompileOptions, compile } from "../../runtime/index.ts";
+import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index.ts";
 import type { Similarity } from "./similarity.ts";
 
 /** The largest epsilon that flips are searched up to, pixel units. */

@@ -1,9 +1,9 @@
 import type { ImageSource } from "../../data/index.ts";
-import { rowOf } from "../../inference/rows.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import type { InterpretabilityOf } from "../../results/interpretability.ts";
-import { spreadOf } from "../../results/spread.ts";
-import type { ZeroShotOptions } from "../accuracy/index.ts";
+import type { ZeroShotOptions } from "../../inference/index.ts";
+import { rowOf } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
+import type { InterpretabilityOf } from "../../results/index.ts";
+import { spreadOf } from "../../results/index.ts";
 import { alignment, nearestTexts } from "./alignment.ts";
 import { flipResolution, flipUpTo } from "./flip.ts";
 import { lookAtImages, type Seen } from "./observations.ts";

@@ -1,7 +1,7 @@
 import { chooseImages, collecting, type ImageSource } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import type { Interpretability } from "../../results/interpretability.ts";
+import type { Encoder } from "../../models/index.ts";
+import type { Interpretability } from "../../results/index.ts";
 import { type InterpretedOne, interpretOne, type View } from "./interpret-encoder.ts";
 import type { InterpretOptions } from "./options.ts";
 import { manyTemplates } from "./templates.ts";

@@ -1,9 +1,7 @@
 import { type ImageBatch, type ImageSource, openBatches, Skips } from "../../data/index.ts";
-import { Forward, usualBatch } from "../../inference/forward.ts";
-import { rowOf } from "../../inference/rows.ts";
-import { frozenEmbedding } from "../../inference/victim.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import { checkFinite } from "../../models/finite.ts";
+import { Forward, frozenEmbedding, rowOf, usualBatch } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
+import { checkFinite } from "../../models/index.ts";
 import { Flips } from "./flip.ts";
 import { progressIn, type Settings } from "./options.ts";
 import { gini, Saliency } from "./saliency.ts";

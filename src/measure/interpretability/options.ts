@@ -1,7 +1,7 @@
 import type { SkippedImage, Telling } from "../../data/index.ts";
-import type { Encoder } from "../../models/encoder.ts";
+import type { ZeroShotOptions } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
 import type { CompileOptions } from "../../runtime/index.ts";
-import type { ZeroShotOptions } from "../accuracy/index.ts";
 
 import type { KeptInterpretation } from "./saved-interpretation.ts";
 

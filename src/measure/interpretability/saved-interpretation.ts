@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { appendLines } from "../../files.ts";
-import { openKept } from "../../results/journal.ts";
+import { openKept } from "../../results/index.ts";
 import type { InterpretedOne, View } from "./interpret-encoder.ts";
 
 const file = "interpretability.jsonl";

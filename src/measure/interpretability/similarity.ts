@@ -1,9 +1,7 @@
 import type { ImageSource } from "../../data/index.ts";
 import type { Value } from "../../graph/index.ts";
-import { chooseClassifier, plainTemplate } from "../../inference/classes.ts";
-import { type Classifier, classify } from "../../models/classifier.ts";
-import { type Encoder, frozenWeights } from "../../models/encoder.ts";
-import { type ZeroShotOptions, zeroShotClassifier } from "../accuracy/index.ts";
+import { chooseClassifier, plainTemplate, type ZeroShotOptions, zeroShotClassifier } from "../../inference/index.ts";
+import { type Classifier, classify, type Encoder, frozenWeights } from "../../models/index.ts";
 
 /** How alike images are to texts or to classes of a fixed head, as graph nodes. */
 export interface Similarity {

@@ -1,6 +1,6 @@
 import { gradients } from "../../autodiff/index.ts";
 import { Graph, type Value } from "../../graph/index.ts";
-import { checkFinite } from "../../models/finite.ts";
+import { checkFinite } from "../../models/index.ts";
 import { randomStream } from "../../random.ts";
 import { type CompileOptions, compile } from "../../runtime/index.ts";
 import type { Similarity } from "./similarity.ts";

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { openTemplates } from "../accuracy/index.ts";
+import { openTemplates } from "../../inference/index.ts";
 
 const file = fileURLToPath(new URL("../../../assets/templates-150.txt", import.meta.url));
 

@@ -1,10 +1,9 @@
 import type { ImageSource } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import { headRows, plainTemplate } from "../../inference/classes.ts";
-import { fillTemplates } from "../../inference/templates.ts";
-import { pickRows } from "../../models/classifier.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import type { ZeroShotOptions } from "../accuracy/index.ts";
+import type { ZeroShotOptions } from "../../inference/index.ts";
+import { fillTemplates, headRows, plainTemplate } from "../../inference/index.ts";
+import type { Encoder } from "../../models/index.ts";
+import { pickRows } from "../../models/index.ts";
 import { type Similarity, similarityOf, textEmbeddings } from "./similarity.ts";
 
 /** A source's classes in the plain template. */

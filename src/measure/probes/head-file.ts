@@ -1,9 +1,9 @@
 import type { ImageSource } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { writeAtomically } from "../../files.ts";
-import { type LinearClassifier, pickRows } from "../../models/classifier.ts";
+import { type LinearClassifier, pickRows } from "../../models/index.ts";
 import { encodeSafetensors, readSafetensors } from "../../safetensors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { some } from "../../words.ts";
 import { placesOf } from "./places.ts";
 

@@ -1,5 +1,5 @@
 import { Graph } from "../../graph/index.ts";
-import { normalizeRows } from "../../models/classifier.ts";
+import { normalizeRows } from "../../models/index.ts";
 import { type CompileOptions, compile } from "../../runtime/index.ts";
 import type { Labelled } from "./labelled.ts";
 

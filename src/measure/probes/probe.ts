@@ -1,10 +1,9 @@
 import { chooseImages, collecting, type ImageSource, tellFault } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import { tellSingleClass } from "../../inference/class-faults.ts";
-import { type EmbedSourceOptions, embedSource } from "../../inference/index.ts";
-import { checkNonZero } from "../../models/finite.ts";
+import { type EmbedSourceOptions, embedSource, tellSingleClass } from "../../inference/index.ts";
 import type { Encoder, LinearClassifier } from "../../models/index.ts";
-import type { ProbedEncoder } from "../../results/probes.ts";
+import { checkNonZero } from "../../models/index.ts";
+import type { ProbedEncoder } from "../../results/index.ts";
 import { counted, some } from "../../words.ts";
 import { accuracyOf, type Labelled } from "./labelled.ts";
 import { linearProbe, predictLinear } from "./logistic.ts";

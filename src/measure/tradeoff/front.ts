@@ -1,10 +1,10 @@
 import type { Attack, AutoAttack } from "../../attacks/index.ts";
+import type { BlendPoint, HeldOutImages } from "../../blending/index.ts";
+import { blend } from "../../blending/index.ts";
 import type { ImageSource } from "../../data/index.ts";
-import { type EvaluateOptions, type Evaluation, evaluate } from "../accuracy/index.ts";
 import type { Encoder } from "../../models/index.ts";
-import { blend } from "../../blending/blend.ts";
-import type { HeldOutImages } from "../../blending/held-out.ts";
-import type { BlendPoint } from "../../blending/search.ts";
+import type { Evaluation } from "../../results/index.ts";
+import { type EvaluateOptions, evaluate } from "../accuracy/index.ts";
 
 /** A blend, what it keeps, and where labels allow it, how accurate it is, clean and under attack. */
 export interface FrontPoint extends BlendPoint {

@@ -1,6 +1,6 @@
 import { type Framing, framingAt, usualFraming } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
-import { product } from "../../graph/shapes.ts";
+import { product } from "../../graph/index.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
 import type { Layout } from "../layouts/layout.ts";
 import { checkedParameters, checkImageSize } from "../parameters.ts";

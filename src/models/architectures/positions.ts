@@ -1,6 +1,6 @@
 import { UsageError } from "../../errors.ts";
 import type { Value } from "../../graph/index.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { bicubicMatrix, bicubicTaps } from "./bicubic.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { UsageError } from "../../errors.ts";
 import { type Framing, framingAt, usualFraming } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
-import { leaner } from "../../optimize/pipeline.ts";
-import { allocate, elementCount, type Tensor } from "../../tensor/tensor.ts";
+import { leaner } from "../../optimize/index.ts";
+import { allocate, elementCount, type Tensor } from "../../tensor/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
 import type { Layout } from "../layouts/layout.ts";

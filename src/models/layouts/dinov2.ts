@@ -1,7 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import { type FileContent, jsonFile } from "../../files.ts";
 import { safetensorsPieces } from "../../safetensors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { type VitArchitecture, VitEncoder, vitShapes } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { normalizations } from "../normalizations.ts";

@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import { allocate, describeType, elementCount, type Tensor } from "../../tensor/tensor.ts";
+import { allocate, describeType, elementCount, type Tensor } from "../../tensor/index.ts";
 
 /**
  * How one of our tensors lies in a file. A layout is a list of fields, read in one direction to load and in the other

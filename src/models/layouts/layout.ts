@@ -1,4 +1,4 @@
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import type { Activation } from "../architectures/transformer.ts";
 import type { Encoder } from "../encoder.ts";
 import type { Dialect, Stated } from "../preprocessing/index.ts";

@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { floatOfRank } from "./fields.ts";
 
 /*

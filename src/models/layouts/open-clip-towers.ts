@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { type ConvNextArchitecture, convNextShapes } from "../architectures/convnext.ts";
 import type { Activation } from "../architectures/transformer.ts";
 import { type VitArchitecture, vitShapes } from "../architectures/vit.ts";

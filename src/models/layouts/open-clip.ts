@@ -1,7 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import { type FileContent, jsonFile } from "../../files.ts";
 import { safetensorsPieces } from "../../safetensors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { some } from "../../words.ts";
 import { ConvNextEncoder } from "../architectures/convnext.ts";
 import type { VitEncoder } from "../architectures/vit.ts";

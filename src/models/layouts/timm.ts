@@ -1,5 +1,5 @@
 import { UsageError } from "../../errors.ts";
-import { describeType, type Tensor } from "../../tensor/tensor.ts";
+import { describeType, type Tensor } from "../../tensor/index.ts";
 import { type VitArchitecture, VitEncoder } from "../architectures/vit.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import type { Parameters } from "../encoder.ts";

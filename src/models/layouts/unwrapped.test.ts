@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../../errors.ts";
-import { embedImages } from "../../measure/accuracy/index.ts";
+import { embedImages } from "../../inference/index.ts";
 import { encodeSafetensors, readSafetensors } from "../../safetensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type LayoutCase, layoutCases, pixelsOf, tensorsOf, writeCase } from "../../testing/pytorch-layouts.ts";

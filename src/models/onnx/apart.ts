@@ -1,6 +1,6 @@
-import { reachable } from "../../graph/reachable.ts";
-import type { Value } from "../../graph/value.ts";
-import { elementCount } from "../../tensor/tensor.ts";
+import type { Value } from "../../graph/index.ts";
+import { reachable } from "../../graph/index.ts";
+import { elementCount } from "../../tensor/index.ts";
 
 /** A graph on so many images. */
 export interface Placed {

@@ -1,6 +1,6 @@
-import { heldTensors } from "../../importing/weights.ts";
+import { heldTensors } from "../../importing/index.ts";
 import { constantValue, numbersOf, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
-import { allocate, elementCount, type Tensor } from "../../tensor/tensor.ts";
+import { allocate, elementCount, type Tensor } from "../../tensor/index.ts";
 
 /** What a file's graph says of its values: which node makes one, and which are known without running it. */
 export class Producers {

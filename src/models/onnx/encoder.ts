@@ -1,6 +1,6 @@
 import type { Framing } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
-import { refined } from "../../optimize/pipeline.ts";
+import { refined } from "../../optimize/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
 import type { TextTower } from "../text/text-tower.ts";

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { readBytes, readRange } from "../../files.ts";
-import { float32Model } from "../../importing/float32.ts";
+import { float32Model } from "../../importing/index.ts";
 import { decodeModel, externalLocations, OnnxError, type OnnxModel } from "../../onnx/index.ts";
 
 /** An encoder's ONNX file: its bytes as they are, and what they mean in float32. */

@@ -1,8 +1,7 @@
 import { UsageError } from "../../errors.ts";
-import { GraphError } from "../../graph/errors.ts";
-import { Graph } from "../../graph/index.ts";
+import { Graph, GraphError } from "../../graph/index.ts";
 import { OnnxError } from "../../onnx/index.ts";
-import { elementCount } from "../../tensor/tensor.ts";
+import { elementCount } from "../../tensor/index.ts";
 import { type EmbeddingOutput, listed } from "./embedding-output.ts";
 import type { OnnxParts } from "./encoder.ts";
 import { placeValue } from "./rows.ts";

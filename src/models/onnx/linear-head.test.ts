@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { embedImages } from "../../measure/accuracy/index.ts";
+import { embedImages } from "../../inference/index.ts";
 import { encodeModel, type OnnxAttribute, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import { randomStream } from "../../random.ts";
 import { elementCount, type Tensor } from "../../tensor/tensor.ts";

@@ -1,5 +1,5 @@
 import type { OnnxNode } from "../../onnx/index.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { type Producers, transposed } from "./constants.ts";
 

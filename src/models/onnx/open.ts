@@ -1,10 +1,9 @@
 import { UsageError } from "../../errors.ts";
 import { usualFraming } from "../../framing.ts";
-import { GraphError } from "../../graph/errors.ts";
-import { Graph } from "../../graph/index.ts";
-import { weightNames } from "../../importing/weights.ts";
+import { Graph, GraphError } from "../../graph/index.ts";
+import { weightNames } from "../../importing/index.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import type { Normalization } from "../encoder.ts";
 import type { Stated } from "../preprocessing/index.ts";
 import type { TextTower } from "../text/text-tower.ts";

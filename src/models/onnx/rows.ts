@@ -1,6 +1,6 @@
-import { GraphError } from "../../graph/errors.ts";
 import type { Value } from "../../graph/index.ts";
-import { type Placement, place } from "../../importing/place.ts";
+import { GraphError } from "../../graph/index.ts";
+import { type Placement, place } from "../../importing/index.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
 import { embeddingRows } from "./embedding-output.ts";
 import type { ImageInput } from "./image-input.ts";

@@ -1,5 +1,5 @@
-import type { OnnxModel } from "../../onnx/model.ts";
-import { renamed } from "../../onnx/renamed.ts";
+import type { OnnxModel } from "../../onnx/index.ts";
+import { renamed } from "../../onnx/index.ts";
 
 /**
  * Two models as one: `link`, an input of the second, is what the first makes under the name `output`. The inputs are

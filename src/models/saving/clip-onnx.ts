@@ -1,7 +1,6 @@
-import { toOnnx } from "../../graph/export.ts";
-import { Graph, type Value } from "../../graph/index.ts";
-import { int64Tensor, scalarTensor } from "../../onnx/constants.ts";
-import type { OnnxModel, ValueInfo } from "../../onnx/model.ts";
+import { Graph, toOnnx, type Value } from "../../graph/index.ts";
+import type { OnnxModel, ValueInfo } from "../../onnx/index.ts";
+import { int64Tensor, scalarTensor } from "../../onnx/index.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import { normalizeRows } from "../classifier.ts";
 import { type Encoder, frozenWeights } from "../encoder.ts";

@@ -1,6 +1,5 @@
-import { toOnnx } from "../../graph/export.ts";
-import { Graph } from "../../graph/index.ts";
-import type { OnnxModel } from "../../onnx/model.ts";
+import { Graph, toOnnx } from "../../graph/index.ts";
+import type { OnnxModel } from "../../onnx/index.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import { classify } from "../classifier.ts";
 import { type Encoder, frozenWeights } from "../encoder.ts";

@@ -3,10 +3,10 @@ import { basename, join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { LoreError } from "../../errors.ts";
 import { writeAtomically } from "../../files.ts";
-import { toFloat16 } from "../../onnx/float16.ts";
 import type { ValueInfo } from "../../onnx/index.ts";
+import { toFloat16 } from "../../onnx/index.ts";
 import { randomStream } from "../../random.ts";
-import { elementCount } from "../../tensor/tensor.ts";
+import { elementCount } from "../../tensor/index.ts";
 import { readOnnxFile } from "../onnx/file.ts";
 import { onnxFiles } from "./onnx-files.ts";
 

@@ -1,7 +1,7 @@
 import { LoreError } from "../../errors.ts";
-import { int64Tensor, numbersOf } from "../../onnx/constants.ts";
-import type { OnnxAttribute, OnnxModel, OnnxNode } from "../../onnx/model.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { OnnxAttribute, OnnxModel, OnnxNode } from "../../onnx/index.ts";
+import { int64Tensor, numbersOf } from "../../onnx/index.ts";
+import type { Tensor } from "../../tensor/index.ts";
 
 /**
  * A model of sequences of any length up to `longest`, out of one whose graph is built for one length.

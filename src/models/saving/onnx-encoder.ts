@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { LoreError } from "../../errors.ts";
 import { jsonFile, readBytes, type SavedFile, withFile } from "../../files.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
-import { type ExternalPatch, replaceTensors } from "../../onnx/replace.ts";
+import { type ExternalPatch, replaceTensors } from "../../onnx/index.ts";
 import type { Encoder, Parameters } from "../encoder.ts";
 import { OnnxEncoder } from "../onnx/encoder.ts";
 import { externalPath } from "../onnx/file.ts";

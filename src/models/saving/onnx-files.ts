@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { readBytes, type SavedFile } from "../../files.ts";
-import { encodeModel } from "../../onnx/encode.ts";
-import type { OnnxModel } from "../../onnx/model.ts";
+import type { OnnxModel } from "../../onnx/index.ts";
+import { encodeModel } from "../../onnx/index.ts";
 import { externalPath } from "../onnx/file.ts";
 
 /** The opset of saved files: old enough for every ONNX Runtime since 1.14, new enough for LayerNormalization. */

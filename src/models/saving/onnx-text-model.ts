@@ -1,7 +1,6 @@
 import { readBytes, readRange } from "../../files.ts";
-import { decodeModel } from "../../onnx/decode.ts";
-import { OnnxError } from "../../onnx/errors.ts";
-import type { OnnxModel } from "../../onnx/model.ts";
+import type { OnnxModel } from "../../onnx/index.ts";
+import { decodeModel, OnnxError } from "../../onnx/index.ts";
 import { externalPath } from "../onnx/file.ts";
 import type { OnnxText } from "../text/onnx-text.ts";
 

@@ -1,6 +1,6 @@
 import { type FileContent, jsonFile } from "../../files.ts";
 import { safetensorsPieces } from "../../safetensors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import type { VitEncoder } from "../architectures/vit.ts";
 import { timmConfig } from "../layouts/timm.ts";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { UsageError } from "../../errors.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { compile } from "../../runtime/index.ts";
-import { bytesOf } from "../../tensor/views.ts";
+import { bytesOf } from "../../tensor/index.ts";
 import { blockShapes, layerNorm, type TransformerArchitecture, transformer } from "../architectures/transformer.ts";
 import { frozenWeights, type Parameters, type Weights } from "../encoder.ts";
 import { type EmbedTextOptions, type TextTower, textBatch, tokenRows } from "./text-tower.ts";

@@ -6,7 +6,8 @@ import { UsageError } from "../../errors.ts";
 import { toOnnx } from "../../graph/export.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { encodeModel } from "../../onnx/encode.ts";
-import { decodeModel, type Tensor } from "../../onnx/index.ts";
+import { decodeModel } from "../../onnx/index.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { tinyClip } from "../../testing/tiny-clip.ts";
 import { OnnxText } from "./onnx-text.ts";
 

@@ -1,5 +1,5 @@
-import { reachable } from "../../graph/reachable.ts";
-import type { Node, Outputs, Value } from "../../graph/value.ts";
+import type { Node, Outputs, Value } from "../../graph/index.ts";
+import { reachable } from "../../graph/index.ts";
 
 /** What the outputs take, in topological order: cotangents before what they are multiplied by. */
 export interface Passes {

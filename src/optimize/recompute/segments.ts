@@ -1,4 +1,4 @@
-import type { Node, Value } from "../../graph/value.ts";
+import type { Node, Value } from "../../graph/index.ts";
 import { byteSize, stored } from "../storage.ts";
 
 /** Nodes of a forward pass that stand together, and what comes into them from the nodes before. */

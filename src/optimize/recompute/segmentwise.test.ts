@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { gradients, recomputed } from "../../autodiff/index.ts";
+import { gradients } from "../../autodiff/index.ts";
 import { toOnnx } from "../../graph/export.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { reachable } from "../../graph/reachable.ts";
@@ -14,6 +14,8 @@ import type { Port } from "../../runtime/program.ts";
 import { elementCount, type TypedArray } from "../../tensor/tensor.ts";
 import { randomTensor, tinyEncoder } from "../../testing/tiny.ts";
 import { peakBytes } from "../liveness.ts";
+import { fileOrder } from "../order.ts";
+import { recomputed } from "./segmentwise.ts";
 
 function tinyConvNext(): Encoder {
   const architecture = { depths: [3, 3], widths: [8, 16], projection: 8, normEpsilon: 1e-6 };
@@ -54,7 +56,7 @@ async function run(encoder: Encoder, outputs: Readonly<Record<string, Value>>): 
 
 /** Without the passes that `compile` makes over a graph. */
 async function runAsItIs(encoder: Encoder, outputs: Readonly<Record<string, Value>>): Promise<Results> {
-  const model = toOnnx(outputs);
+  const model = toOnnx(outputs, { order: fileOrder });
   const session = await InferenceSession.create(encodeModel(model).bytes, {
     intraOpNumThreads: 1,
     logSeverityLevel: 3,

@@ -1,4 +1,4 @@
-import type { Outputs, Value } from "../../graph/value.ts";
+import type { Outputs, Value } from "../../graph/index.ts";
 import { type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 import { segments } from "./segments.ts";
 

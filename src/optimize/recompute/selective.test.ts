@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
-import { gradients, selectivelyRecomputed } from "../../autodiff/index.ts";
+import { gradients } from "../../autodiff/index.ts";
 import { Graph, type Value } from "../../graph/index.ts";
 import { reachable } from "../../graph/reachable.ts";
 import { compile } from "../../runtime/index.ts";
 import { peakBytes } from "../liveness.ts";
 import { passesOf } from "./backward-pass.ts";
+import { selectivelyRecomputed } from "./selective.ts";
 
 const [rows, width] = [6, 8];
 

@@ -1,4 +1,4 @@
-import type { Node, Outputs, Value } from "../../graph/value.ts";
+import type { Node, Outputs, Value } from "../../graph/index.ts";
 import { isView, stored } from "../storage.ts";
 import { type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 

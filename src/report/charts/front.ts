@@ -1,4 +1,4 @@
-import type { FrontPoint } from "../../blending/index.ts";
+import type { FrontPoint } from "../../measure/tradeoff/index.ts";
 import { attackTitle } from "../evaluation.ts";
 import { percent } from "../table.ts";
 import { type Chart, inPercent, xAxis, yAxis } from "./svg.ts";

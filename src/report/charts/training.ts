@@ -1,4 +1,4 @@
-import type { StepMetrics } from "../../training/metrics.ts";
+import type { StepMetrics } from "../../training/index.ts";
 import type { Member } from "../legend.ts";
 import { type Axis, chartFigure, lineSeries, type SeriesOption, xAxis, yAxis } from "./svg.ts";
 

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AttackResult, Evaluation } from "../../measure/accuracy/index.ts";
-import type { Evaluations, Picture, PicturedExample } from "../../results/index.ts";
+import type { AttackResult, Evaluation, Evaluations, Picture, PicturedExample } from "../../results/index.ts";
 import { curvesFigure } from "../charts/curves.ts";
 import { epsilonAxis, inPercent, legend, percentAxis } from "../charts/svg.ts";
 import { tradeoffFigure } from "../charts/tradeoff.ts";

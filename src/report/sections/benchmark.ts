@@ -1,5 +1,5 @@
-import { type AttackResult, formatEpsilon } from "../../measure/accuracy/index.ts";
-import type { Benchmark } from "../../results/index.ts";
+import { formatEpsilon } from "../../epsilon.ts";
+import type { AttackResult, Benchmark } from "../../results/index.ts";
 import { benchmarkBlocks, benchmarkView } from "../benchmark.ts";
 import { curvesFigure } from "../charts/curves.ts";
 import { epsilonAxis, inPercent, legend, percentAxis } from "../charts/svg.ts";

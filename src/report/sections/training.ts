@@ -1,4 +1,4 @@
-import type { StepMetrics } from "../../training/metrics.ts";
+import type { StepMetrics } from "../../training/index.ts";
 import { legend } from "../charts/svg.ts";
 import { shortNumber, type TrainingChart, type TrainingCurve, trainingFigure } from "../charts/training.ts";
 import type { ReportInput } from "../input.ts";

@@ -1,5 +1,5 @@
-import type { Parameters } from "../../models/encoder.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Parameters } from "../../models/index.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import { type AdamWOptions, adamWRates, adamWUpdate } from "./formula.ts";
 import { type Loop, LoopMemory, simdLoop } from "./wasm/index.ts";
 

@@ -1,5 +1,5 @@
 import { Graph, type Value } from "../../graph/index.ts";
-import type { Parameters } from "../../models/encoder.ts";
+import type { Parameters } from "../../models/index.ts";
 import { gradientName } from "../../objectives/index.ts";
 import { type AdamWOptions, adamWUpdate } from "./formula.ts";
 

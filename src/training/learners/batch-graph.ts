@@ -1,7 +1,6 @@
 import type { FixedSteps } from "../../attacks/index.ts";
-import { Graph, type Outputs, type Value } from "../../graph/index.ts";
-import { inlined } from "../../graph/inline.ts";
-import type { Parameters } from "../../models/encoder.ts";
+import { Graph, inlined, type Outputs, type Value } from "../../graph/index.ts";
+import type { Parameters } from "../../models/index.ts";
 import type { AdamWOptions } from "../adamw/formula.ts";
 import { adamWGraph, momentNames, nextName } from "../adamw/graph.ts";
 import type { TrainingGraphs } from "../training-graphs.ts";

@@ -1,5 +1,5 @@
 import { ascentScalars, type FixedSteps } from "../../attacks/index.ts";
-import type { Parameters } from "../../models/encoder.ts";
+import type { Parameters } from "../../models/index.ts";
 import { compile, discard, type Program } from "../../runtime/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { adamWRates, asScalars } from "../adamw/formula.ts";

@@ -1,8 +1,8 @@
 import { type Feeds, type InnerPrograms, perturbBatch } from "../../attacks/index.ts";
-import type { Parameters } from "../../models/encoder.ts";
-import { feedsOf } from "../../models/encoder.ts";
+import type { Parameters } from "../../models/index.ts";
+import { feedsOf } from "../../models/index.ts";
 import { gradientName, type Objective } from "../../objectives/index.ts";
-import { largestInt8 } from "../../optimize/int8-products.ts";
+import { largestInt8 } from "../../optimize/index.ts";
 import { compile, discard, HeldHeap, largestExactInt8, type Program, takingTurns } from "../../runtime/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { arraysOf, type Part } from "../batch-slice.ts";

@@ -1,6 +1,6 @@
-import type { Parameters } from "../../models/encoder.ts";
-import { feedsOf } from "../../models/encoder.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Parameters } from "../../models/index.ts";
+import { feedsOf } from "../../models/index.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { momentNames } from "../adamw/graph.ts";
 

@@ -1,4 +1,4 @@
-import type { Parameters } from "../../models/encoder.ts";
+import type { Parameters } from "../../models/index.ts";
 import type { Objective } from "../../objectives/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import type { Part } from "../batch-slice.ts";

@@ -1,4 +1,4 @@
-import type { Parameters } from "../../models/encoder.ts";
+import type { Parameters } from "../../models/index.ts";
 import { gradientName } from "../../objectives/index.ts";
 import { compileOnDevice, createTransfer, type DeviceProgram, type Transfer } from "../../runtime/index.ts";
 import { adamWGraph, momentNames, nextName } from "../adamw/graph.ts";

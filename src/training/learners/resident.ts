@@ -1,8 +1,8 @@
 import { ascentScalars, type FixedSteps } from "../../attacks/index.ts";
-import type { Parameters } from "../../models/encoder.ts";
+import type { Parameters } from "../../models/index.ts";
 import { gradientName } from "../../objectives/index.ts";
 import type { DeviceFeeds, DeviceTensor } from "../../runtime/index.ts";
-import { allocate } from "../../tensor/tensor.ts";
+import { allocate } from "../../tensor/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { adamWRates, asScalars } from "../adamw/formula.ts";
 import { nextName } from "../adamw/graph.ts";

@@ -1,6 +1,6 @@
-import { mismatch } from "../../../graph/errors.ts";
 import type { Graph, Value } from "../../../graph/index.ts";
-import type { Attributes } from "../../../onnx/model.ts";
+import { mismatch } from "../../../graph/index.ts";
+import type { Attributes } from "../../../onnx/index.ts";
 import { type Composite, number, without } from "../use.ts";
 import { attend, before, type Heads, joined, split, window } from "./weights.ts";
 

@@ -1,6 +1,5 @@
-import { mismatch } from "../../../graph/errors.ts";
 import type { Graph, Value } from "../../../graph/index.ts";
-import { range } from "../../../graph/shapes.ts";
+import { mismatch, range } from "../../../graph/index.ts";
 import { type Composite, number } from "../use.ts";
 import { joined, split } from "./weights.ts";
 

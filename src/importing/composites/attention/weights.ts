@@ -1,6 +1,6 @@
 import type { Graph, Value } from "../../../graph/index.ts";
-import { product, range } from "../../../graph/shapes.ts";
-import type { Tensor } from "../../../tensor/tensor.ts";
+import { product, range } from "../../../graph/index.ts";
+import type { Tensor } from "../../../tensor/index.ts";
 import { constantShape } from "../../limits.ts";
 
 /** Queries [N, H, S, D], keys [N, H, T, D] and values [N, H, T, E]; keys and values may have fewer heads. */

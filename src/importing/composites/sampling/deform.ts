@@ -1,6 +1,5 @@
-import { mismatch } from "../../../graph/errors.ts";
 import type { Value } from "../../../graph/index.ts";
-import { product, range } from "../../../graph/shapes.ts";
+import { mismatch, product, range } from "../../../graph/index.ts";
 import { type Composite, number } from "../use.ts";
 import { alongAxis, sampled } from "./sample.ts";
 

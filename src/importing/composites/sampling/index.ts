@@ -1,5 +1,4 @@
-import { mismatch } from "../../../graph/errors.ts";
-import { product, range } from "../../../graph/shapes.ts";
+import { mismatch, product, range } from "../../../graph/index.ts";
 import { constantShape } from "../../limits.ts";
 import type { Composite, Composites } from "../use.ts";
 import { deformableConvolution } from "./deform.ts";

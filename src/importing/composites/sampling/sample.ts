@@ -1,5 +1,5 @@
 import type { Graph, Value } from "../../../graph/index.ts";
-import { product, range } from "../../../graph/shapes.ts";
+import { product, range } from "../../../graph/index.ts";
 
 /** How values between pixels are made, and what lies beyond them. */
 export interface Sampling {
