@@ -87,6 +87,27 @@ const cases: Readonly<Record<string, readonly SmallNode[]>> = {
   ],
   "Loop until what is known says so": [["Loop", "- yes x zero", "y n", { body: whileBody }]],
   "Loop until the one or the other": [["Loop", "one yes x zero", "y n", { body: whileBody }]],
+  "Loop without a condition, whose body ends it": [["Loop", "five - x zero", "y n", { body: whileBody }]],
+  "Loop that never runs, and what it collected": [
+    [
+      "Loop",
+      "zero - start",
+      "h seen",
+      {
+        body: subgraph({
+          nodes: [
+            ["Exp", "h", "next"],
+            ["Neg", "h", "s"],
+            ["Identity", "goes", "still"],
+          ],
+          inputs: { i: count, goes: boolean, h: [2, 3] },
+          outputs: [{ name: "still", ...boolean }, "next", { name: "s", dtype: "float32", shape: [2, 3] }],
+        }),
+      },
+    ],
+    ["ReduceSum", "seen", "nothing", { keepdims: int(0) }],
+    ["Add", "x nothing", "y"],
+  ],
   "Loop that never runs": [["Loop", "zero - x", "y k", { body: loopBody }]],
   Scan: [
     ["Scan", "state x", "last seen", { body: scanBody("e"), num_scan_inputs: int(1) }],

@@ -1,6 +1,6 @@
 import { axisIn, mismatch, range } from "../graph/index.ts";
-import type { Attributes, OnnxAttribute, OnnxGraph, OnnxNode } from "../onnx/index.ts";
-import { type Item, numberItem } from "./items.ts";
+import type { Attributes, OnnxAttribute, OnnxGraph, OnnxNode, ValueInfo } from "../onnx/index.ts";
+import { type Item, knownItem, numberItem } from "./items.ts";
 import type { Known } from "./known.ts";
 import { sequences } from "./sequences.ts";
 
@@ -43,9 +43,11 @@ export const controls: Readonly<Record<string, Control>> = {
       const [next, ...results] = run(body, [numberItem(i), numberItem(1, "bool"), ...state]);
       state = results.slice(0, state.length);
       for (const [k, list] of collected.entries()) list.push(results[state.length + k]!);
-      if (condition && !(trips !== undefined && i + 1 >= trips)) goes = numberOf(known(next!), "when it ends") !== 0;
+      // ONNX Runtime asks the body even where the loop begins without a condition.
+      if (!(trips !== undefined && i + 1 >= trips)) goes = numberOf(known(next!), "when it ends") !== 0;
     }
-    return [...state, ...collected.map((items) => stacked(runner, items, 0))];
+    const infos = body.outputs.slice(1 + state.length);
+    return [...state, ...collected.map((items, k) => stacked(runner, items, 0) ?? emptyList(infos[k]!))];
   },
   Scan: (node, items, runner) => {
     const { attributes } = node;
@@ -136,6 +138,13 @@ function stacked({ compute, shape }: Runner, items: readonly Item[], axis: numbe
   const at = axisIn(axis, shape(items[0]!).length + 1);
   const apart = items.map((item) => compute("Unsqueeze", [item], { axes: [at] }));
   return compute("Concat", apart, { axis: at });
+}
+
+/** What a loop collects that never runs; undefined where the file does not say what it would have been. */
+function emptyList({ dtype, shape, unranked, untyped }: ValueInfo): Item | undefined {
+  const sizes = shape.filter((size) => typeof size === "number");
+  if (untyped || unranked || sizes.length < shape.length) return undefined;
+  return knownItem({ dtype, shape: [0, ...sizes], values: [] });
 }
 
 function subgraph(attributes: OnnxNode["attributes"], name: string): OnnxGraph {

@@ -33,8 +33,8 @@ export interface ImportedModel {
  */
 export function importModel(model: Uint8Array | OnnxModel, options: ImportOptions = {}): ImportedModel {
   const given = model instanceof Uint8Array ? decodeModel(model) : model;
-  const decoded = float32Model(given).model;
-  const { sizes = {}, outputs: wanted = decoded.graph.outputs.map(({ name }) => name) } = options;
+  const { sizes = {}, outputs: wanted = given.graph.outputs.map(({ name }) => name) } = options;
+  const decoded = float32Model(giving(given, wanted)).model;
   const graph = new Graph();
   // Files of old format versions list their initializers among the inputs.
   const fed = decoded.graph.inputs.filter(({ name }) => !decoded.graph.initializers.has(name));
@@ -54,6 +54,16 @@ export function importModel(model: Uint8Array | OnnxModel, options: ImportOption
     },
   });
   return { graph, inputs, outputs, weights };
+}
+
+/** A model that gives these values, too: what nobody reads may stand for something else in a float graph. */
+function giving(model: OnnxModel, wanted: readonly string[]): OnnxModel {
+  const { graph } = model;
+  const given = new Set(graph.outputs.map(({ name }) => name));
+  const added = wanted.filter((name) => !given.has(name));
+  if (added.length === 0) return model;
+  const infos = added.map((name): ValueInfo => ({ name, dtype: "float32", shape: [], unranked: true, untyped: true }));
+  return { ...model, graph: { ...graph, outputs: [...graph.outputs, ...infos] } };
 }
 
 function sizesOf(

@@ -51,12 +51,12 @@ function derivativeOf(name: string): string {
 
 const cell = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
 
-function places(names: string | undefined): string {
+function places(names: string | undefined, since: Row["outputsSince"] = {}): string {
   return cell(
     placesOf(names ?? "output")
       .filter(({ isHonoured }) => isHonoured)
       .map(({ name, repeats, isOptional }) => (repeats ? `${name}...` : isOptional ? `${name}?` : name)),
-  );
+  ).replace(/`(\w+)`/g, (text, name: string) => (since[name] ? `${text} (from opset ${since[name]})` : text));
 }
 
 function attributesOf({ attributes, before7, only = {}, ignored = {} }: Row): string {
@@ -72,7 +72,7 @@ function table(names: readonly string[]): readonly string[] {
     "|---|---|---|---|---|",
     ...names.toSorted().map((name) => {
       const row = rows[name]!;
-      const cells = [places(row.inputs), places(row.outputs), attributesOf(row), derivativeOf(name)];
+      const cells = [places(row.inputs), places(row.outputs, row.outputsSince), attributesOf(row), derivativeOf(name)];
       return `| \`${name.replace(ours, "")}\` | ${cells.join(" | ")} |`;
     }),
   ];

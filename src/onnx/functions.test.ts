@@ -135,6 +135,11 @@ describe("functions that a model defines", () => {
     expect(ours).toEqual([...x]);
   });
 
+  test("one that could be a standard operator is refused", () => {
+    const mish = { ...define("Mish", "a", "b", [node("Sin", "a", "b")]), domain: "" };
+    expect(() => decodeModel(fileWith([node("Mish", "x", "y")], [mish]))).toThrow(/domain of the standard operators/);
+  });
+
   test("those that call themselves are refused, and those that grow without end", () => {
     const circle = [define("A", "a", "b", [call("B", "a", "b")]), define("B", "a", "b", [call("A", "a", "b")])];
     expect(() => decodeModel(fileWith([call("A", "x", "y")], circle))).toThrow(/function A calls itself: A > B > A/);

@@ -19,8 +19,10 @@ export function inlined(graph: GraphProto, functions: readonly FunctionProto[]):
 type Rename = (name: string) => string;
 type Given = ReadonlyMap<string, AttributeProto>;
 
+const isStandard = (domain: string | undefined): boolean => !domain || domain === "ai.onnx";
+
 const key = (domain: string | undefined, name: string | undefined, overload: string | undefined): string =>
-  JSON.stringify([domain === "ai.onnx" ? "" : (domain ?? ""), name ?? "", overload ?? ""]);
+  JSON.stringify([isStandard(domain) ? "" : domain, name ?? "", overload ?? ""]);
 
 class Inliner {
   readonly #functions: ReadonlyMap<string, FunctionProto>;
@@ -42,6 +44,9 @@ class Inliner {
     const node = { ...given, attribute };
     const called = this.#functions.get(key(node.domain, node.opType, node.overload));
     if (!called) return [node];
+    // ONNX leaves it to the runtime which is meant, and ONNX Runtime means the operator.
+    if (isStandard(called.domain))
+      throw new OnnxError(`function ${called.name} is in the domain of the standard operators: give it one of its own`);
     if (calls.includes(called))
       throw new OnnxError(
         `function ${called.name} calls itself: ${[...calls, called].map(({ name }) => name).join(" > ")}`,

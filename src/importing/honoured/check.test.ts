@@ -46,11 +46,19 @@ describe("what is not honoured is refused by name", () => {
       /input 6 \(past_sequence_length\)/,
     ],
     ["one input more than there are", node("Relu", "x x"), /input 1 is not supported/],
+    ["an input that is left out", node("Gemm", "x - c"), /input 1 \(B\) is left out/],
     ["an output", node("SkipLayerNormalization", "x s g", "y m", {}, "com.microsoft"), /output 1 \(mean\)/],
   ])("%s", (_, given, message) => {
     expect(() => checkHonoured(given, everything, 21)).toThrow(GraphError);
     expect(() => checkHonoured(given, everything, 21)).toThrow(message);
   });
+});
+
+test("an output that was something else before an opset is refused there", () => {
+  const dropout = node("Dropout", "x", "y mask");
+  expect(() => checkHonoured(dropout, everything, 10)).toThrow(/output 1 \(mask, before opset 12\)/);
+  expect(() => checkHonoured(dropout, onlyY, 10)).not.toThrow();
+  expect(() => checkHonoured(dropout, everything, 12)).not.toThrow();
 });
 
 test.each([

@@ -31,7 +31,9 @@ export function checkHonoured(node: OnnxNode, isRead: (name: string) => boolean,
     throw new GraphError(`${describe(node)}: input ${missing} (${placesOf(row.inputs)[missing]!.name}) is left out.`);
   const needed = [...attributesIn(row.attributes)].find(([name, isNeeded]) => isNeeded && !node.attributes[name]);
   if (needed) throw new GraphError(`${describe(node)}: attribute ${needed[0]} is left out.`);
-  const output = refusedPlace(node.outputs, row.outputs ?? "output", (value) => value !== "" && isRead(value));
+  const isOutputRead = (value: string): boolean => value !== "" && isRead(value);
+  const output =
+    refusedPlace(node.outputs, row.outputs ?? "output", isOutputRead) ?? oldOutput(node, row, isOutputRead, opset);
   if (output) throw new GraphError(`${describe(node)}: output ${output} is not supported (${listed}).`);
 }
 
@@ -58,6 +60,18 @@ function refusedPlace(given: readonly string[], names: string, counts: (value: s
   if (at < 0) return undefined;
   const name = placeAt(places, at)?.name;
   return `${at}${name ? ` (${name})` : ""}`;
+}
+
+/** `1 (mask, before opset 12)` */
+function oldOutput(
+  { outputs }: OnnxNode,
+  { outputs: names = "output", outputsSince = {} }: Row,
+  counts: (value: string) => boolean,
+  opset: number,
+): string | undefined {
+  const sinceOf = (i: number): number => outputsSince[placesOf(names)[i]?.name ?? ""] ?? 0;
+  const at = outputs.findIndex((value, i) => counts(value) && opset < sinceOf(i));
+  return at < 0 ? undefined : `${at} (${placesOf(names)[at]!.name}, before opset ${sinceOf(at)})`;
 }
 
 function placeAt(places: readonly Place[], i: number): Place | undefined {

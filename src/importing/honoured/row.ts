@@ -10,6 +10,8 @@ export interface Row {
   readonly inputs: string;
   /** Names of the outputs in their order; `!name` is one that is refused where anybody reads it. Default: one. */
   readonly outputs?: string;
+  /** Outputs that are refused before an opset, since they were something else. */
+  readonly outputsSince?: Readonly<Record<string, number>>;
   /** Names of attributes of which every value is honoured; `name!` is one that must be there. */
   readonly attributes?: string;
   /** Names of attributes that operators had before opset 7, and of which every value is honoured there. */

@@ -80,6 +80,8 @@ export const standardRows: Rows = {
   Dropout: {
     inputs: "data ratio? training_mode?",
     outputs: "output mask",
+    // Of the data's type, or false everywhere: runtimes differ.
+    outputsSince: { mask: 12 },
     attributes: "ratio",
     ignored: { seed: "of numbers drawn in training, which is refused" },
     ...inference,

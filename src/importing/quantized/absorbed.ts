@@ -1,14 +1,44 @@
 import type { OnnxNode } from "../../onnx/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
+import { dtypeOfElementType } from "../../tensor/index.ts";
 import type { QuantizedFile } from "./file.ts";
 
-/** Scales behind products of integers that weights have taken in: the products with them become identities. */
+/** Products of integers: what they add up is read as float, and as int32 where it goes elsewhere than to a `Cast`. */
+export const integerProducts: ReadonlySet<string> = new Set(["MatMulInteger", "ConvInteger"]);
+
+/** Products that scale what they add up themselves: where they take the scale and the zero point of their activations. */
+const scaledProducts: Readonly<Record<string, { readonly scale: number; readonly zeroPoint: number }>> = {
+  MatMulIntegerToFloat: { scale: 2, zeroPoint: 4 },
+  QAttention: { scale: 3, zeroPoint: 6 },
+};
+
+export const castsToFloat = ({ op, attributes: { to } }: OnnxNode): boolean =>
+  op === "Cast" && to?.kind === "int" && (dtypeOfElementType(to.value)?.startsWith("float") ?? false);
+
+/** Where a scale goes into a product of integers: the node that multiplies with it, or with a product of it and another. */
+interface Scaling {
+  readonly scaled: OnnxNode;
+  readonly factor?: OnnxNode;
+}
+
+/**
+ * Activations that stand for their own integers, by a scale of 1 and a zero point of 0, since products of integers alone read
+ * them, and the scale goes once into each of those; and the scales of weights that such weights have taken in.
+ */
 export class AbsorbedScales {
   readonly #file: QuantizedFile;
-  readonly #products = new Set<OnnxNode>();
+  readonly #served = new Map<OnnxNode, boolean>();
+  readonly #products = new Map<OnnxNode, string>();
 
   constructor(file: QuantizedFile) {
     this.#file = file;
+  }
+
+  /** Whether a `DynamicQuantizeLinear` is for products of integers alone: without its scale, all would be as it is with it. */
+  serves(node: OnnxNode): boolean {
+    const served = this.#served.get(node) ?? this.#findServes(node);
+    this.#served.set(node, served);
+    return served;
   }
 
   /**
@@ -16,22 +46,59 @@ export class AbsorbedScales {
    * both operands, of which that of the activations is 1 here. It must be for the weights to take in alone.
    */
   scaleOf(product: OnnxNode): Tensor | undefined {
+    const quantizer = this.#file.producers.get(product.inputs[0]!);
+    if (quantizer?.op !== "DynamicQuantizeLinear" || !this.serves(quantizer)) return undefined;
     const cast = this.#onlyReader(product.outputs[0]!);
-    const scaled = cast?.op === "Cast" ? this.#onlyReader(cast.outputs[0]!) : undefined;
-    const other = scaled?.inputs.find((name) => name !== cast?.outputs[0]);
-    const scales = other === undefined ? undefined : this.#file.producers.get(other);
-    if (scaled?.op !== "Mul" || scales?.op !== "Mul") return undefined;
-    const scale = scales.inputs.map((name) => this.#file.held(name)).find((tensor) => tensor);
-    const isOurs = scales.inputs.some((name) => this.#file.producers.get(name)?.op === "DynamicQuantizeLinear");
-    if (!scale || !isOurs) return undefined;
-    this.#products.add(scaled);
+    const { scaled, factor } = this.#scalingOf(product, quantizer.outputs[1]!) ?? {};
+    if (!cast || !scaled || !factor || !scaled.inputs.includes(cast.outputs[0]!)) return undefined;
+    const scale = factor.inputs.map((name) => this.#file.held(name)).find((tensor) => tensor);
+    if (scale) this.#products.set(scaled, cast.outputs[0]!);
     return scale;
   }
 
   /** Of a product that only applies scales which weights have taken in already, the operand that is scaled. */
   operandOf(node: OnnxNode): string | undefined {
-    if (!this.#products.has(node)) return undefined;
-    return node.inputs.find((name) => this.#file.producers.get(name)?.op === "Cast");
+    return this.#products.get(node);
+  }
+
+  #findServes({ outputs: [y = "", scale = "", zeroPoint = ""] }: OnnxNode): boolean {
+    const file = this.#file;
+    const products = new Set(file.readersOf(y).map(([reader]) => reader));
+    const scalings = [...products].map((product) => this.#scalingOf(product, scale));
+    const scaled = new Set(scalings.map((scaling) => scaling?.scaled));
+    const factors = new Set(scalings.flatMap((scaling) => scaling?.factor ?? []));
+    const isServed = (product: OnnxNode, i: number): boolean => {
+      const places = scaledProducts[product.op];
+      if (places) return product.inputs[places.scale] === scale && product.inputs[places.zeroPoint] === zeroPoint;
+      return product.inputs[2] === zeroPoint && scalings[i] !== undefined;
+    };
+    const isScale = (reader: OnnxNode, place: number): boolean =>
+      factors.has(reader) || scaled.has(reader) || (products.has(reader) && place === scaledProducts[reader.op]?.scale);
+    const isZeroPoint = (reader: OnnxNode, place: number): boolean =>
+      products.has(reader) && place === (scaledProducts[reader.op]?.zeroPoint ?? 2);
+    return (
+      [...products].every(isServed) &&
+      !file.isReadAsIs(y, (_, place) => place === 0) &&
+      !file.isReadAsIs(zeroPoint, isZeroPoint) &&
+      !file.isReadAsIs(scale, isScale) &&
+      [...factors].every((node) => !scaled.has(node) && !file.isReadAsIs(node.outputs[0]!, (by) => scaled.has(by)))
+    );
+  }
+
+  /** Products with a scale commute: others may come before this one, but nothing else may. */
+  #scalingOf(product: OnnxNode, scale: string): Scaling | undefined {
+    const cast = integerProducts.has(product.op) ? this.#onlyReader(product.outputs[0]!) : undefined;
+    if (!cast || !castsToFloat(cast)) return undefined;
+    let name = cast.outputs[0]!;
+    for (let node = this.#onlyReader(name); node?.op === "Mul"; node = this.#onlyReader(name)) {
+      const other = node.inputs.find((input) => input !== name)!;
+      const factor = this.#file.producers.get(other);
+      if (other === scale) return { scaled: node };
+      if (factor?.op === "Mul" && factor.inputs.filter((input) => input === scale).length === 1)
+        return { scaled: node, factor };
+      name = node.outputs[0]!;
+    }
+    return undefined;
   }
 
   #onlyReader(name: string): OnnxNode | undefined {

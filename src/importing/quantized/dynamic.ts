@@ -1,20 +1,7 @@
-import type { OnnxNode } from "../../onnx/index.ts";
 import { scalarTensor } from "../../onnx/index.ts";
 import { elementTypeOf } from "../../tensor/index.ts";
 import { int } from "./emitter.ts";
 import type { Rewrite } from "./rewrites.ts";
-import type { Writer } from "./writer.ts";
-
-/** Products of integers: what they add up is read as float, and as int32 where it goes elsewhere than to a `Cast`. */
-export const integerProducts: ReadonlySet<string> = new Set(["MatMulInteger", "ConvInteger"]);
-
-/** Where products take the scale and the zero point of their activations: those of integers alone leave scaling to others. */
-const settingPlaces: Readonly<Record<string, { readonly scale?: number; readonly zeroPoint: number }>> = {
-  MatMulInteger: { zeroPoint: 2 },
-  ConvInteger: { zeroPoint: 2 },
-  MatMulIntegerToFloat: { scale: 2, zeroPoint: 4 },
-  QAttention: { scale: 3, zeroPoint: 6 },
-};
 
 /**
  * Quantisation of activations as they come. Where only products read them, and scale and zero point only serve those, the
@@ -24,7 +11,7 @@ export const dynamicQuantizeLinear: Rewrite = (node, writer) => {
   const { emit } = writer;
   const [x] = node.inputs as [string];
   const [y, scale = "", zeroPoint = ""] = node.outputs as [string, string?, string?];
-  if (servesProducts(node, writer)) {
+  if (writer.absorbed.serves(node)) {
     emit.tensors.set(scale, scalarTensor("float32", 1));
     emit.tensors.set(zeroPoint, scalarTensor("uint8", 0));
     writer.mean(node, y, { float: x, scale, zeroPoint, axis: 1, dtype: "uint8" });
@@ -44,21 +31,6 @@ export const dynamicQuantizeLinear: Rewrite = (node, writer) => {
   const float = writer.numbers.saturated(node, x, settings, emit.fresh(`${y}_float32`));
   writer.mean(node, y, { ...settings, float });
 };
-
-function servesProducts({ outputs: [y, scale, zeroPoint] }: OnnxNode, { file }: Writer): boolean {
-  const products = file.readersOf(y!).map(([reader]) => reader);
-  const isProduct = ({ op, outputs }: OnnxNode): boolean =>
-    settingPlaces[op]?.scale !== undefined ||
-    (integerProducts.has(op) && !file.isReadAsIs(outputs[0]!, (reader) => reader.op === "Cast"));
-  const isSetting = (reader: OnnxNode, place: number, setting: "scale" | "zeroPoint"): boolean =>
-    products.includes(reader) && place === settingPlaces[reader.op]?.[setting];
-  return (
-    products.every(isProduct) &&
-    !file.isReadAsIs(y!, (_, place) => place === 0) &&
-    !file.isReadAsIs(zeroPoint ?? "", (reader, place) => isSetting(reader, place, "zeroPoint")) &&
-    !file.isReadAsIs(scale ?? "", (reader, place) => reader.op === "Mul" || isSetting(reader, place, "scale"))
-  );
-}
 
 /**
  * `MatMulInteger` and `ConvInteger`.

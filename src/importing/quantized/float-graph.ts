@@ -2,7 +2,7 @@ import { NEWEST_OPSET, OnnxError, type OnnxGraph, type OnnxModel, type OnnxNode 
 import { describe } from "../describe.ts";
 import { checkHonoured, operatorName } from "../honoured/check.ts";
 import { namesRead, neededNodes } from "../needed.ts";
-import { integerProducts } from "./dynamic.ts";
+import { castsToFloat, integerProducts } from "./absorbed.ts";
 import { isMoved, moveRewrites } from "./moves.ts";
 import { type Rewrite, rewrites } from "./rewrites.ts";
 import { type Knows, Writer } from "./writer.ts";
@@ -70,10 +70,6 @@ function castProduct(node: OnnxNode, writer: Writer): string | undefined {
 
 const isProduct = (name: string, producers: ReadonlyMap<string, OnnxNode>): boolean =>
   integerProducts.has(producers.get(name)?.op ?? "");
-
-/** ONNX's numbers for float, float16 and double. */
-const castsToFloat = ({ op, attributes: { to } }: OnnxNode): boolean =>
-  op === "Cast" && to?.kind === "int" && [1, 10, 11].includes(to.value);
 
 /** Quantised operators take their operands' meanings; so do moves, and casts of what products of integers give. */
 const knows: Knows = (node, place, file) => {

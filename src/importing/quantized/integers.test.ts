@@ -19,6 +19,7 @@ import {
   smallModel,
   subgraph,
   u8,
+  word,
 } from "../../testing/small-model.ts";
 import { importModel } from "../import-model.ts";
 import { floatModel } from "./float-graph.ts";
@@ -345,6 +346,37 @@ describe("refused", () => {
         held: { s: f32([1, 2, 3]), z: u8([0, 0, 0]) },
       }),
       /quantised by channel, which is not supported/,
+    ],
+    [
+      "scales along one axis, read along another",
+      smallModel({
+        nodes: [
+          ["QuantizeLinear", "x s z", "q", { axis: int(0) }],
+          ["DequantizeLinear", "q s z", "y", { axis: int(1) }],
+        ],
+        inputs: { x: [2, 2] },
+        held: { s: f32([1, 2]), z: u8([0, 7]) },
+      }),
+      /does not say how many axes q has/,
+    ],
+    [
+      "integers that are put around a quantised image",
+      smallModel({
+        nodes: [
+          ["QuantizeLinear", "x s z", "q"],
+          [
+            ...(["Resize", "q roi - sizes", "r"] as const),
+            { mode: word("linear"), coordinate_transformation_mode: word("tf_crop_and_resize") },
+          ],
+          ["DequantizeLinear", "r s z", "y"],
+        ],
+        inputs: { x: [1, 1, 4, 4] },
+        held: {
+          ...{ s: f32(1), z: u8(0), roi: f32([0, 0, -1, -1, 1, 1, 2, 2]) },
+          sizes: i64([1, 1, 4, 4]),
+        },
+      }),
+      /puts around a quantised value/,
     ],
     [
       "joins of values of different scales",

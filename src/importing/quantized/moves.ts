@@ -18,6 +18,8 @@ export const isMoved = ({ op }: OnnxNode, place: number): boolean => place === 0
 /** A move of a quantised value moves the float that it stands for; one of plain integers stays as it is. */
 const move: Rewrite = (node, writer) => {
   const meaning = meaningOf(node, writer);
+  if (meaning && node.attributes.coordinate_transformation_mode?.value === "tf_crop_and_resize")
+    throw new OnnxError(`${describe(node)}: what it puts around a quantised value is not supported`);
   if (meaning) moved(node, writer, meaning, [meaning.float, ...node.inputs.slice(1)]);
   else writer.emit.nodes.push(node);
 };

@@ -38,7 +38,7 @@ export class Numbers {
     const numbers = this.#isOne(meaning.scale)
       ? meaning.float
       : this.#emit.node("Div", [meaning.float, this.#along(node, meaning.scale, meaning.axis, name)]);
-    if (this.isSame(meaning.zeroPoint, zeroPoint)) return numbers;
+    if (this.isSame(meaning.zeroPoint, zeroPoint, meaning.axis, axis)) return numbers;
     const integers = this.#plus(node, numbers, meaning, name);
     return this.#less(node, integers, zeroPoint, axis, name);
   }
@@ -82,10 +82,11 @@ export class Numbers {
     return this.#between(float, shaped[0]!, shaped[1]!, output);
   }
 
-  /** Whether two settings are one value or hold the same numbers. */
-  isSame(one: string | undefined, other: string | undefined): boolean {
-    if ((one ?? "") === (other ?? "")) return true;
+  /** Whether two settings are one value or hold the same numbers, along the same axis where they are several. */
+  isSame(one: string | undefined, other: string | undefined, axis = 0, otherAxis = axis): boolean {
     const [p, q] = [this.held(one), this.held(other)];
+    if (axis !== otherAxis && p && elementCount(p.shape) > 1) return false;
+    if ((one ?? "") === (other ?? "")) return true;
     return (!one || p !== undefined) && (!other || q !== undefined) && sameSetting(p, q);
   }
 

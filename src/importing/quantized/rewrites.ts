@@ -75,10 +75,7 @@ const dequantizeLinear: Rewrite = (node, writer) => {
   }
   // Weights that were quantised by blocks in the file itself stand for themselves.
   const meaning = writer.meaning(node.inputs[0]);
-  const isSame =
-    meaning &&
-    writer.numbers.isSame(meaning.scale, node.inputs[1]) &&
-    writer.numbers.isSame(meaning.zeroPoint, node.inputs[2] || undefined);
+  const isSame = meaning && writer.isMeant(meaning, node.inputs[1]!, node.inputs[2] || undefined, along);
   if (block && !isSame) throw new OnnxError(`${describe(node)}: activations quantised by blocks are not supported`);
   writer.emit.node("Identity", [writer.operand(node, 0, 1, along)], {}, y);
 };

@@ -58,9 +58,16 @@ export class Writer {
     if (tensor && this.numbers.held(step) && (!zeroPoint || this.numbers.held(zeroPoint)))
       return this.numbers.weight(name, this.quantization(node, scale, axis));
     const meaning = this.#meanings.get(name);
-    if (meaning && this.numbers.isSame(meaning.scale, step) && this.numbers.isSame(meaning.zeroPoint, zeroPoint))
-      return meaning.float;
+    if (meaning && this.isMeant(meaning, step, zeroPoint, axis)) return meaning.float;
     return this.numbers.scaled(node, this.centred(node, place, scale + 1, axis), step, axis, name);
+  }
+
+  /** Whether somebody reads a value as it was meant. */
+  isMeant(meaning: Meaning, scale: string, zeroPoint: string | undefined, axis: number): boolean {
+    return (
+      this.numbers.isSame(meaning.scale, scale, meaning.axis, axis) &&
+      this.numbers.isSame(meaning.zeroPoint, zeroPoint, meaning.axis, axis)
+    );
   }
 
   /** An operand's integers less its zero point, as floats. */

@@ -20,6 +20,8 @@ export interface EmbeddingHints {
   readonly given?: string;
   /** A text tower lies beside the file, so that its last linear layer projects into the space of both. */
   readonly hasText?: boolean;
+  /** The model is one of float32 made of a quantised file. */
+  readonly isQuantized?: boolean;
 }
 
 /** What exporters call embeddings, the projected ones of CLIP first. */
@@ -33,11 +35,14 @@ const logitsName = /logit|prob|class|score/i;
  *
  * @throws UsageError when there is no such value, or several may be meant
  */
-export function embeddingOutput(model: OnnxModel, { given, hasText = false }: EmbeddingHints = {}): EmbeddingOutput {
+export function embeddingOutput(
+  model: OnnxModel,
+  { given, hasText = false, isQuantized = false }: EmbeddingHints = {},
+): EmbeddingOutput {
   const graph = new Producers(model);
   const outputs = model.graph.outputs.map(({ name }) => name);
   const heads = outputs.flatMap((logits): readonly Found[] => {
-    const head = linearHead(graph, logits);
+    const head = linearHead(graph, logits, isQuantized);
     return head ? [{ ...head, logits }] : [];
   });
   const isOver = ({ features }: Found, name: string): boolean => isSameValue(graph, features, name);

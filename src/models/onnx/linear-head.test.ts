@@ -55,6 +55,8 @@ const tensors = new Map<string, Tensor>([
   ["b", drawn(classes)],
   ["b1", drawn(1, classes)],
   ["b11", drawn(classes, 1, 1)],
+  ["step", floats([], 1)],
+  ["zero point", { dtype: "uint8", shape: [], data: Uint8Array.of(128) }],
   ["rows", ints(0, -1)],
   ["DC shape", ints(width, -1)],
   ["spatial", ints(2, 3)],
@@ -214,7 +216,13 @@ describe.each(heads)("a classifier by %s", (_, steps) => {
         ["Identity", ["logs"], "output"],
       ],
     ],
-    ["bounds of a quantised file", [["Clip", [last, "low", "high"], "output"]]],
+    [
+      "bounds of a quantised file",
+      [
+        ["QuantizeLinear", [last, "step", "zero point"], "integers"],
+        ["DequantizeLinear", ["integers", "step", "zero point"], "output"],
+      ],
+    ],
   ])("behind it %s: embedding and head give ONNX Runtime's logits", async (_, behind) => {
     const path = write(network([...steps, ...behind], [[behind.at(-1)?.[2] ?? last, [classes]]]));
     const encoder = await loadEncoder(path, plain);
@@ -241,6 +249,13 @@ describe("what is no classifier", () => {
   test.each<readonly [string, readonly Step[], string, number]>([
     ["a projection, told by its size", [["MatMul", ["x", "wide"], "out"]], "out", 128],
     ["a rectifier behind it", [gemm, ["Clip", ["y", "zero", "high"], "out"]], "out", classes],
+    [
+      "bounds behind it, in a file that is not quantised",
+      [gemm, ["Clip", ["y", "low", "high"], "out"]],
+      "out",
+      classes,
+    ],
+    ["Softmax over images", [gemm, ["Softmax", ["y"], "out", { axis: 0 }]], "out", classes],
     ["a norm behind it", [gemm, ["LpNormalization", ["y"], "out", { axis: 1, p: 2 }]], "out", classes],
     ["an embedding by its name", [["Gemm", ["x", "CD"], "image_embeds", { transB: 1 }]], "image_embeds", classes],
     ["a convolution over places", [["Conv", ["map", "CD11"], "out"]], "out", classes],

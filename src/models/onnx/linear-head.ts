@@ -23,14 +23,17 @@ const reshaping: ReadonlySet<string> = new Set(["Flatten", "Reshape", "Squeeze",
  * The last linear layer in front of a value: a product with a constant matrix (`MatMul`, `Gemm`) or a 1 x 1 convolution, with
  * what is added to it and what it is multiplied by. Behind it may come a mean over the image, which a 1 x 1 convolution may
  * as well come after, changes of shape, and probabilities. Undefined where there is no such layer.
+ *
+ * @param isQuantized the file's: what saturates where integers end is looked through
  */
-export function linearHead(graph: Producers, output: string): LinearHead | undefined {
+export function linearHead(graph: Producers, output: string, isQuantized = false): LinearHead | undefined {
   let [name, makesProbabilities] = [output, false];
   for (let left = farthest; left > 0; left--) {
     const node = graph.node(name);
     if (node?.domain !== "") break;
-    if (probabilities.has(node.op)) makesProbabilities = true;
-    else if (!transparent.has(node.op) && !reshaping.has(node.op) && !saturates(node, graph)) break;
+    // Along the first axis, they would be of images.
+    if (probabilities.has(node.op) && numericAttributes(node).axis !== 0) makesProbabilities = true;
+    else if (!transparent.has(node.op) && !reshaping.has(node.op) && !(isQuantized && saturates(node, graph))) break;
     name = node.inputs[0]!;
   }
   const layer = layerOf(graph, name, farthest);

@@ -50,6 +50,7 @@ export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncod
   const hints = {
     ...(details.output !== undefined && { given: details.output }),
     ...(details.hasText && { hasText: true }),
+    isQuantized: file.quantized,
   };
   const found = onceAnImage(embeddingOutput(file.model, hints), { file, input, imageSize });
   if (found.note !== undefined) details.onNote?.(found.note);

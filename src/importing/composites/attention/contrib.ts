@@ -107,6 +107,9 @@ function attended(g: Graph, heads: Heads, a: Attributes, context: Context): Valu
 
 function scoring(g: Graph, heads: Heads, a: Attributes, { mask, added, past }: Context) {
   const [queries, keys] = [heads.query.shape[2]!, heads.key.shape[2]!];
+  // ONNX Runtime's kernels differ on that: on processors, the last query sees all keys.
+  if (a.unidirectional && keys > past + queries)
+    mismatch(`unidirectional, with ${past + queries} queries and ${keys} keys, is not defined`);
   const padding = mask && filtered(g, unmasked(g, mask, heads.query.shape[0]!, keys), a);
   return attend(g, heads, {
     scale: number(a, "scale", 0) || 1 / Math.sqrt(heads.query.shape[3]!),
