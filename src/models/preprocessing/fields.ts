@@ -68,16 +68,15 @@ export function positiveField(config: Config, name: string, fallback: number): n
   throw refusal(config, name, "a number above 0 is needed");
 }
 
-/** Three numbers, one a channel, or one for all, in a list or alone. */
+/** Three numbers, one a channel, or one for all. */
 export function channelsField(config: Config, ...names: readonly string[]): Normalization["mean"] | undefined {
   const name = names.find((known) => config.given(known) !== undefined);
   if (name === undefined) return undefined;
   const value = config.given(name);
-  const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
-  const all = typeof one === "number" ? [one, one, one] : value;
+  const all = typeof value === "number" ? [value, value, value] : value;
   const isNumber = (x: unknown): boolean => typeof x === "number" && Number.isFinite(x);
   if (Array.isArray(all) && all.length === 3 && all.every(isNumber)) return all as unknown as Normalization["mean"];
-  throw refusal(config, name, "three numbers are needed, one a channel, or one for all");
+  throw refusal(config, name, "three numbers are needed, one a channel");
 }
 
 /** @throws UsageError when a deviation is not above 0 */
