@@ -131,8 +131,6 @@ test("rescaling and normalising are one normalisation of pixels in [0, 1]", () =
   const half = { image_mean: [0.5, 0.5, 0.5], image_std: [0.25, 0.5, 0.5] };
   expect(read(half).normalization).toEqual({ mean: half.image_mean, std: half.image_std });
   expect(read({ mean: 0.5, std: 0.25 }).normalization).toEqual({ mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] });
-    read({ mean: 0.5, std: 0.25 }).normalization,
-  );
   expect(read({ ...half, do_normalize: false }).normalization).toEqual(normalizations.none);
   expect(read({ do_normalize: false, do_rescale: false }).normalization).toEqual(normalizations.bytes);
   expect(read({ rescale_factor: 1 / 255 }).normalization).toEqual(normalizations.none);
