@@ -78,7 +78,7 @@ const names = { "classnames.txt": "newt\nowl\nelk\n" };
 const value = (dtype: string) => ({ _type: "Value", dtype });
 
 describe("labels", () => {
-  it.each(["label", "labels", "class", "category_id"])(
+  it.each(["label", "labels", "class", "category_id", "Label", "class_idx", "fine_label"])(
     "Parquet: integers in a column %s that is no ClassLabel",
     async (name) => {
       for (const type of [value("int64"), undefined]) {
@@ -90,6 +90,35 @@ describe("labels", () => {
       }
     },
   );
+
+  it("Parquet: of several columns of labels the likeliest, with a remark", async () => {
+    const fine: Column = { data: [2, 0], type: "INT32" };
+    const coarse: Column = { data: [0, 0], type: "INT32" };
+    const source = await openSource(parquetOf({ coarse_label: coarse, fine_label: fine }));
+    expect(source.items.map(({ label }) => label)).toEqual([2, 0]);
+    expect(source.remarks?.[0]?.message).toMatch(/labels are those of column fine_label, not of coarse_label/);
+    expect(await labelsOf(parquetOf({ fine_label: coarse, label: fine }))).toMatchObject({ labels: [2, 0] });
+  });
+
+  it.each<object>([
+    { _type: "Sequence", feature: { _type: "ClassLabel", names: ["newt", "owl"] } },
+    { _type: "List", feature: { _type: "ClassLabel", names: ["newt", "owl"] } },
+    [{ _type: "ClassLabel", names: ["newt", "owl"] }] as object,
+  ])("Parquet: the names in a list of ClassLabel, %j", async (feature) => {
+    const column = { data: [1, 0], type: "INT32" } satisfies Column;
+    expect(await labelsOf(parquet("labels", column, feature))).toEqual({ labels: [1, 0], names: ["newt", "owl"] });
+  });
+
+  it("WebDataset: a field that is null says nothing, several numbers and Git LFS pointers are no label", async () => {
+    const json = [0, 1].map((label) => JSON.stringify({ label: null, class: label }));
+    expect(await labelsOf(await tar("json", json))).toMatchObject({ labels: [0, 1] });
+    await expect(openSource(await tar("cls", ["0 1", "1"]))).rejects.toThrow(
+      /s0\.cls holds 2 labels, which is no label/,
+    );
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12\n`;
+    for (const kind of ["cls", "json"] as const)
+      await expect(openSource(await tar(kind, [pointer, pointer]))).rejects.toThrow(/s0\.\w+ is a Git LFS pointer/);
+  });
 
   it("Parquet: other types of numbers, and lists of one", async () => {
     const wanted = { labels: [1, 0], names: ["0", "1"] };

@@ -14,10 +14,15 @@ export interface FoundItem extends Omit<ImageItem, "label"> {
 }
 
 /** What columns and fields that hold a label are called, in the order of preference. */
-export const labelFields: readonly string[] =
-  "label labels cls class class_label category target label_id class_id category_id class_name label_name category_name".split(
-    " ",
-  );
+const labelFields: readonly string[] = (
+  "label labels cls class class_label category target label_id class_id category_id class_name label_name category_name " +
+  "label_idx class_idx class_index label_index"
+).split(" ");
+
+/** Those of these names that the column or field of a label may have, the likeliest first. */
+export function labelFieldsAmong(names: readonly string[]): readonly string[] {
+  return labelFields.flatMap((field) => names.filter((name) => name.toLowerCase() === field));
+}
 
 /**
  * A label as files have it: a whole number from 0, a name, or a list of one of these.
@@ -33,6 +38,8 @@ export function readLabel(value: unknown, where: string): Label | undefined {
   if (value instanceof Uint8Array) return readLabel(decodeText(value), where);
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   const text = typeof value === "string" ? value.trim() : "";
+  const several = text.split(/[\s,;]+/);
+  if (several.length > 1 && several.every(isNumber)) return readLabel(several, where);
   // What looks like a number is none of a class unless it is whole and from 0.
   if (text !== "" && (isNumber(text) || Number.isNaN(Number(text)))) return text;
   const found = Array.isArray(value) ? `${value.length} labels` : `"${String(value).slice(0, 40)}"`;

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { labelFields } from "./labels.ts";
+import { labelFieldsAmong } from "./labels.ts";
 import type { ParquetFile } from "./parquet-file.ts";
 import type { Remark } from "./source.ts";
 
@@ -17,12 +17,15 @@ export interface ImageColumns {
 interface Feature {
   readonly _type?: unknown;
   readonly names?: unknown;
+  /** Of a list: what its elements are. */
+  readonly feature?: Feature;
 }
 
 /**
  * Finds them by the types of the features that `datasets` describes in the file's metadata (key `huggingface`). A file
  * without this description is known by its schema: the first group with a field `bytes`. Where no feature is a
- * `ClassLabel`, labels are in a column of numbers or texts that is called `label`, `labels` or the like (`labelFields`).
+ * `ClassLabel`, labels are in a column of numbers or texts that is called `label`, `labels`, `fine_label` or the like
+ * (`labelFieldsAmong`, `furtherLabels`).
  *
  * @throws {UsageError} when there is no column of images.
  */
@@ -37,13 +40,15 @@ export function imageColumns(file: ParquetFile): ImageColumns {
 }
 
 function describedColumns(file: ParquetFile): ImageColumns | undefined {
-  const features = Object.entries(readFeatures(file) ?? {});
-  const ofType = (type: string) => features.filter(([, feature]) => feature?._type === type);
+  const features = Object.entries(readFeatures(file) ?? {}).flatMap(([name, feature]) => {
+    const element = elementOf(feature);
+    return element ? [[name, element] as const] : [];
+  });
+  const ofType = (type: string) => features.filter(([, feature]) => feature._type === type);
   const [image, ...otherImages] = ofType("Image").map(([name]) => name);
   if (image === undefined) return undefined;
   const [labelled, ...others] = ofType("ClassLabel");
-  if (labelled === undefined)
-    return { image, ...plainLabels(file), remarks: passedOver(file, "images", image, otherImages) };
+  if (labelled === undefined) return withPlainLabels(file, image, passedOver(file, "images", image, otherImages));
   const [label, { names }] = labelled;
   return {
     image,
@@ -68,24 +73,46 @@ function passedOver(file: ParquetFile, what: string, taken: string, others: read
   ];
 }
 
-/** The column of labels that no feature calls `ClassLabel`, by its name. */
-function plainLabels(file: ParquetFile): Pick<ImageColumns, "label"> {
-  const columns = new Set(leaves(file).flatMap(({ path, type }) => (isPlain(path, type) ? [path[0]!] : [])));
-  const label = labelFields.find((name) => columns.has(name));
-  return label === undefined ? {} : { label };
+/** What a list is of, in each of the forms that `datasets` has written; other features are themselves. */
+function elementOf(feature: Feature | readonly Feature[] | undefined): Feature | undefined {
+  if (isList(feature)) return elementOf(feature[0]);
+  const isOfList = feature?._type === "Sequence" || feature?._type === "List" || feature?._type === "LargeList";
+  return isOfList ? elementOf(feature.feature) : feature;
 }
 
-/** A column of its own, or a list, of numbers or texts. */
-function isPlain(path: readonly string[], type: string): boolean {
-  const isList = path.length === 3 && path[1] === "list";
-  return (path.length === 1 || isList) && /^(INT32|INT64|BOOLEAN|DOUBLE|FLOAT|BYTE_ARRAY)$/.test(type);
+// Array.isArray leaves read-only lists as they are.
+const isList = (feature: Feature | readonly Feature[] | undefined): feature is readonly Feature[] =>
+  Array.isArray(feature);
+
+/** With the column of labels that no feature calls `ClassLabel`, by its name. */
+function withPlainLabels(file: ParquetFile, image: string, remarks: readonly Remark[]): ImageColumns {
+  const plain = leaves(file).filter(({ type }) => plainType.test(type));
+  const [columns, lists] = [plain.filter(({ path }) => path.length === 1), plain.filter(isListOfPlain)];
+  const named = (found: typeof plain): string[] => [...new Set(found.map(({ path }) => path[0]!))];
+  const [label, ...others] = [...labelFieldsAmong(named([...columns, ...lists])), ...furtherLabels(named(columns))];
+  if (label === undefined) return { image, remarks };
+  return { image, label, remarks: [...remarks, ...passedOver(file, "labels", label, others)] };
 }
 
-function readFeatures(file: ParquetFile): Readonly<Record<string, Feature>> | undefined {
+const plainType = /^(INT32|INT64|BOOLEAN|DOUBLE|FLOAT|BYTE_ARRAY)$/;
+
+const isListOfPlain = ({ path }: { readonly path: readonly string[] }): boolean =>
+  path.length === 3 && path[1] === "list";
+
+/** `fine_label` and the like; coarse ones come last, as in CIFAR-100. */
+function furtherLabels(columns: readonly string[]): readonly string[] {
+  const found = columns.filter((name) => /_labels?$/i.test(name) && labelFieldsAmong([name]).length === 0);
+  const isCoarse = (name: string): boolean => /^(coarse|super)/i.test(name);
+  return [...found.filter((name) => !isCoarse(name)), ...found.filter(isCoarse)];
+}
+
+function readFeatures(file: ParquetFile): Readonly<Record<string, Feature | readonly Feature[]>> | undefined {
   const text = file.metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
   if (text === undefined) return undefined;
   try {
-    const described = JSON.parse(text) as { readonly info?: { readonly features?: Readonly<Record<string, Feature>> } };
+    const described = JSON.parse(text) as {
+      readonly info?: { readonly features?: Readonly<Record<string, Feature | readonly Feature[]>> };
+    };
     return described.info?.features;
   } catch (cause) {
     const why = (cause as Error).message;
@@ -96,7 +123,7 @@ function readFeatures(file: ParquetFile): Readonly<Record<string, Feature>> | un
 function schemaColumns(file: ParquetFile): ImageColumns | undefined {
   const image = leaves(file).find(({ path }) => path.length === 2 && path[1] === "bytes")?.path[0];
   if (image === undefined) return undefined;
-  return { image, ...plainLabels(file), remarks: [] };
+  return withPlainLabels(file, image, []);
 }
 
 function leaves(file: ParquetFile): { readonly path: readonly string[]; readonly type: string }[] {

@@ -1,8 +1,9 @@
 import { basename } from "node:path";
 import { UsageError } from "../errors.ts";
+import { refuseLfsPointer } from "../lfs.ts";
 import { decodeText } from "../text.ts";
 import { imageExtensions, isImageName } from "./decode.ts";
-import { type FoundItem, type Label, labelFields, readLabel } from "./labels.ts";
+import { type FoundItem, type Label, labelFieldsAmong, readLabel } from "./labels.ts";
 import { isAboutData, mayBeImage } from "./left-out.ts";
 import { type TarEntry, tarEntries } from "./tar.ts";
 import type { WebDatasetTally } from "./webdataset-tally.ts";
@@ -53,10 +54,17 @@ function samples(tar: string, id: string, tally: WebDatasetTally): ReadonlyMap<s
     const sample: Sample = samples.get(key) ?? new Map();
     if (sample.has(extension)) throw new UsageError(`${tar}: ${entry.name} occurs twice. Pack every file once.`);
     const isText = textExtensions.has(extension.slice(extension.lastIndexOf(".") + 1));
-    sample.set(extension, { entry, text: isText ? decodeText(entry.read()).trim() : "" });
+    sample.set(extension, { entry, text: isText ? textOf(entry, tar) : "" });
     samples.set(key, sample);
   }
   return samples;
+}
+
+/** @throws {UsageError} on a Git LFS pointer, which would pass for a class's name */
+function textOf(entry: TarEntry, tar: string): string {
+  const bytes = entry.read();
+  refuseLfsPointer(bytes, `${tar}: ${entry.name}`);
+  return decodeText(bytes).trim();
 }
 
 /** The key is the path up to the first dot of the file's name; hidden files have none. */
@@ -118,7 +126,8 @@ function labelOf(sample: Sample, part: string, tar: string): Label | undefined {
     return readLabel(file.text, `${tar}: ${file.entry.name}`);
   }
   const json = jsonOf(sample, part, tar);
-  const field = labelFields.find((name) => json.fields[name] !== undefined);
+  const given = Object.keys(json.fields).filter((name) => json.fields[name] !== null);
+  const [field] = labelFieldsAmong(given);
   return field === undefined ? undefined : readLabel(json.fields[field], `${tar}: ${json.name}, ${field},`);
 }
 

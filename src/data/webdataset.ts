@@ -14,7 +14,7 @@ import { WebDatasetTally } from "./webdataset-tally.ts";
 /**
  * The images of a WebDataset: tar files whose entries come in samples, the entries that share a name up to its first
  * dot. A sample's image is `KEY.jpg` (`.jpeg`, `.png`, `.webp`, ...; the first of these where it has several), its label
- * the number or name in `KEY.cls`, or in the `label` of `KEY.json` (`labelFields` has other names of it), its caption the
+ * the number or name in `KEY.cls`, or in the `label` of `KEY.json` (`labelFieldsAmong` has other names of it), its caption the
  * text of `KEY.txt` or the `caption` of `KEY.json`. What is left out is in the source's remarks. Class names are the lines of `classnames.txt` beside the tars or one level above, as CLIP_benchmark
  * lays them out (without the file, the labels themselves), prompt templates those of
  * `zeroshot_classification_templates.txt`.

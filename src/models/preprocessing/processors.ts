@@ -4,9 +4,9 @@ import { normalizations } from "../normalizations.ts";
 
 /** What an image processor of transformers does where its configuration leaves a field out. */
 export interface Processor {
-  /** What a `size` that is one number means. */
-  readonly numberMeans: "shorter edge" | "square";
-  /** `size`, as such a number. */
+  /** What a `size` that is one number means; `neither` where versions of transformers differ, or cannot read it. */
+  readonly numberMeans: "shorter edge" | "square" | "neither";
+  /** `size` where none is given: the shorter edge where a number means that, else both sides. */
   readonly size?: number;
   /** Undefined where versions of transformers differ. */
   readonly resample?: Filter;
@@ -57,7 +57,7 @@ export const processors: Readonly<Record<string, Processor>> = {
   MobileViT: { numberMeans: "shorter edge", size: 224, crops: true, cropSize: 256, flipsChannels: true },
   ViT: stretching,
   Blip: { ...stretching, size: 384, resample: "bicubic", normalization: normalizations.clip },
-  Siglip: { ...stretching, resample: "bicubic" },
+  Siglip: { ...stretching, numberMeans: "neither", resample: "bicubic" },
   DINOv3ViT: { ...stretching, normalization: normalizations.imagenet },
   Segformer: { ...stretching, size: 512, normalization: normalizations.imagenet },
   Beit: { ...stretching, resample: "bicubic", cropSize: 224 },

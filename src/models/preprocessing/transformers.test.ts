@@ -83,6 +83,16 @@ const cases: readonly (readonly [object, string])[] = [
     { size: { shortest_edge: 256 }, crop_size: 224, crop_pct: 0.875 },
     "shorter edge to 256 pixels (bicubic), centre 224 x 224 cut out",
   ],
+  // A size of the processor's own is not what a number means, whatever default_to_square says of that.
+  [
+    { image_processor_type: "LevitImageProcessor", crop_size: 32, default_to_square: true },
+    "shorter edge to 256 pixels (bicubic), centre 32 x 32 cut out",
+  ],
+  [
+    { image_processor_type: "OwlViTImageProcessor", default_to_square: false },
+    "stretched to 768 x 768 pixels (bicubic)",
+  ],
+  [{ image_processor_type: "SiglipImageProcessor" }, "stretched to 224 x 224 pixels (bicubic)"],
   // Without a processor: one number is the shorter edge where something is cut, and the present rule where nothing is said.
   [{ size: 32, do_center_crop: true, crop_size: 32 }, "shorter edge to 32 pixels (bicubic), centre 32 x 32 cut out"],
   [{ size: 32 }, "shorter edge to 32 pixels (bicubic), centre 32 x 32 cut out"],
@@ -150,6 +160,7 @@ test("EfficientNet divides by its deviations twice, and may rescale to [-1, 1]",
   const { mean, std } = read(offset).normalization!;
   // 2 x - 1
   expect([mean[0], std[0]].map((value) => value.toFixed(12))).toEqual(["0.500000000000", "0.500000000000"]);
+  expect(read({ ...offset, do_rescale: false }).normalization).toEqual(normalizations.bytes);
 });
 
 test.each<readonly [object, RegExp]>([
@@ -157,6 +168,12 @@ test.each<readonly [object, RegExp]>([
   [{ do_thumbnail: true, size: 32 }, /do_thumbnail/],
   [{ do_flip_channel_order: true }, /do_flip_channel_order/],
   [{ image_processor_type: "MobileViTImageProcessor" }, /do_flip_channel_order/],
+  [{ image_processor_type: "CLIPImageProcessor", rescale_offset: true }, /rescale_offset is true; .* has no such step/],
+  [
+    { image_processor_type: "SiglipImageProcessor", size: 32 },
+    /size is 32; versions of transformers differ in it here/,
+  ],
+  [{ image_mean: [0.5, 0.5], image_std: [1, 1] }, /image_mean is \[0\.5,0\.5\]; three numbers/],
   [{ image_processor_type: "SamImageProcessor" }, /its image processor is Sam, and what that does is not known/],
   [{ size: { longest_edge: 512 } }, /size is \{"longest_edge":512\}; a number, \{shortest_edge\} or \{height, width\}/],
   [{ size: { shortest_edge: 256, longest_edge: 512 } }, /size is .*longest_edge/],

@@ -135,7 +135,9 @@ function roundingIn(config: Config): Exclude<Crop, "none"> {
 
 /** Of what a configuration says nothing of the size: the processor's own, else that of the crop. */
 function defaultSize(config: Config, processor: Processor | undefined, cropSize: Size | undefined): Size {
-  if (processor?.size !== undefined) return { kind: "number", pixels: processor.size };
+  const own = processor?.size;
+  if (own !== undefined && processor?.numberMeans === "shorter edge") return { kind: "shorter edge", pixels: own };
+  if (own !== undefined) return { kind: "sides", height: own, width: own };
   const pixels = squareOf(config, "crop_size", cropSize);
   if (pixels !== undefined) return { kind: "number", pixels };
   throw new UsageError(`${config.path}: images are to be resized, and no size says to what.`);
@@ -164,9 +166,15 @@ function resizeOf(
   }
 }
 
-function numberMeans(config: Config, processor: Processor | undefined, crops: boolean): Processor["numberMeans"] {
+function numberMeans(
+  config: Config,
+  processor: Processor | undefined,
+  crops: boolean,
+): Exclude<Processor["numberMeans"], "neither"> {
   const squares = flagField(config, "default_to_square", undefined);
   if (squares !== undefined) return squares ? "square" : "shorter edge";
+  if (processor?.numberMeans === "neither")
+    throw refusal(config, "size", "versions of transformers differ in it here: say {height, width} or {shortest_edge}");
   return processor?.numberMeans ?? (crops ? "shorter edge" : "square");
 }
 
@@ -236,9 +244,9 @@ function normalizationIn(config: Config, processor: Processor | undefined): Norm
   if (normalizes === undefined && !(mean && std)) {
     if (given.mean || given.std)
       throw new UsageError(`${config.path}: of image_mean and image_std one is there and the other is not.`);
-    return saysRescale ? rescaled(config) : undefined;
+    return saysRescale ? rescaled(config, processor) : undefined;
   }
-  const scaled = rescaled(config);
+  const scaled = rescaled(config, processor);
   const usual = normalizes === false ? scaled : behind(scaled, { mean: mean!, std: checkedDeviations(config, std!) });
   if (processor?.special !== "efficientnet" || !flagField(config, "include_top", true)) return usual;
   // Its original training code divides by the deviations once more.
@@ -246,11 +254,20 @@ function normalizationIn(config: Config, processor: Processor | undefined): Norm
 }
 
 /** What rescaling levels from 0 to 255 does to pixels in [0, 1]. */
-function rescaled(config: Config): Normalization {
+function rescaled(config: Config, processor: Processor | undefined): Normalization {
   const factor = positiveField(config, "rescale_factor", 1 / 255);
-  const scale = 255 * (flagField(config, "do_rescale", true) ? factor : 1);
-  const shift = flagField(config, "rescale_offset", false) ? 1 : 0;
+  const rescales = flagField(config, "do_rescale", true);
+  const scale = 255 * (rescales ? factor : 1);
+  const shift = rescales && offsets(config, processor) ? 1 : 0;
   return { mean: each(() => shift / scale), std: each(() => 1 / scale) };
+}
+
+/** Only EfficientNet's processor has `rescale_offset`: where another is named, readers would differ. */
+function offsets(config: Config, processor: Processor | undefined): boolean {
+  const isAsked = flagField(config, "rescale_offset", false);
+  if (isAsked && processor && processor.special !== "efficientnet")
+    throw refusal(config, "rescale_offset", "its image processor has no such step, and would leave it out");
+  return isAsked;
 }
 
 /** One normalisation, and another of what it gives: ((x - m1) / s1 - m2) / s2. */
