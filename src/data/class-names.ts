@@ -32,19 +32,22 @@ export function findClassNames(folder: string): ClassNames | undefined {
 
 /**
  * Reads `zeroshot_classification_templates.txt` (one prompt a line, `{c}` or `{}` for the class's name) in `folder` or
- * one level above it; undefined where there is none.
+ * one level above it; undefined where there is none. Empty lines say nothing.
  *
  * @returns Templates with `{}` for the class's name.
- * @throws {UsageError} when it cannot be read, or a line has no place for the name.
+ * @throws {UsageError} when it cannot be read, holds none, or a line has no place for the name.
  */
 export function findTemplates(folder: string): readonly string[] | undefined {
   const path = findNear(folder, "zeroshot_classification_templates.txt");
   if (path === undefined) return undefined;
-  return readLines(path).map((line, i) => {
+  const templates = readLines(path).flatMap((line, i) => {
+    if (line === "") return [];
     const template = line.replaceAll("{c}", "{}");
-    if (template.includes("{}")) return template;
+    if (template.includes("{}")) return [template];
     throw new UsageError(`Templates ${path}, line ${i + 1}: "${line}" has no {c} where the class's name goes.`);
   });
+  if (templates.length === 0) throw new UsageError(`Templates ${path}: the file holds none.`);
+  return templates;
 }
 
 function findNear(folder: string, name: string): string | undefined {

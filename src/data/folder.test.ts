@@ -100,11 +100,14 @@ describe("imageFolder", () => {
     const path = folder(["n2/a.jpg", "n1/a.jpg"]);
     const file = join(path, "../classnames.txt");
     writeFileSync(file, "newt\ngreat owl\n");
-    writeFileSync(join(path, "zeroshot_classification_templates.txt"), "a photo of a {c}.\n");
+    writeFileSync(join(path, "zeroshot_classification_templates.txt"), "\na photo of a {c}.\n\n");
     const { classes, templates } = imageFolder(path);
     expect(classes!.map(({ name }) => name)).toEqual(["newt", "great owl"]);
     expect(templates).toEqual(["a photo of a {}."]);
     expect(imageFolder(join(path, "n1")).templates).toEqual(templates);
+    writeFileSync(join(path, "zeroshot_classification_templates.txt"), "\n \n");
+    expect(() => imageFolder(path)).toThrow(/templates\.txt: the file holds none/);
+    writeFileSync(join(path, "zeroshot_classification_templates.txt"), "a photo of a {c}.\n");
     writeFileSync(file, "newt\n");
     expect(() => imageFolder(path)).toThrow(/classnames\.txt holds 1 name for 2 classes/);
     // Label order; the folders are sorted.

@@ -5,6 +5,7 @@ import sharp from "sharp";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { type ImageSource, imageFolder, synthetic } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import type { Crop } from "../framing.ts";
 import type { Encoder } from "../models/index.ts";
 import { fare, type Objective } from "../objectives/index.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
@@ -34,6 +35,17 @@ beforeEach(async () => {
   for (const name of ["a", "b"]) mkdirSync(join(folder, name), { recursive: true });
   for (const [i, name] of ["a/1.png", "a/2.png", "b/1.png", "b/2.png"].entries()) await image(name, 40 * i);
 });
+
+/** The encoder, whose images' centres are rounded in another way. */
+function cropping(crop: Crop): Encoder {
+  return new Proxy(encoder, {
+    get: (target, name) => {
+      if (name === "framing") return { ...target.framing, crop };
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
 
 interface Asked {
   readonly encoder?: Encoder;
@@ -78,6 +90,11 @@ describe("a run does not go on", () => {
         return {};
       },
       /other data: there were 4 images, and there are 5/,
+    ],
+    [
+      "with images prepared otherwise",
+      () => ({ encoder: cropping("down") }),
+      /began with images prepared otherwise \(shorter edge to 8 pixels \(bicubic\), centre 8 x 8 cut out\)/,
     ],
     [
       "with an image of another name",

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { type ImageSource, type SourceFingerprint, sourceChange, sourceFingerprint } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { describeFraming, type Framing } from "../framing.ts";
 import type { Encoder } from "../models/index.ts";
 import { encoderDigest } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
@@ -11,6 +13,8 @@ export interface RunFingerprint {
   readonly data: SourceFingerprint;
   /** SHA-256 of weights, architecture, image size, normalisation, head and text tower. */
   readonly encoder: string;
+  /** How images become its pixels; absent in runs of earlier versions. */
+  readonly framing?: Framing;
   /** SHA-256 of the objective, with the weights of a classifier. */
   readonly objective: string;
   /** Settings, without those that say only how the work is cut into pieces. */
@@ -26,6 +30,7 @@ export function runFingerprint(
   return {
     data: sourceFingerprint(source),
     encoder: encoderDigest(encoder),
+    framing: encoder.framing,
     objective: createHash("sha256").update(JSON.stringify(objective, arraysAsDigests)).digest("hex"),
     settings: { ...settings },
   };
@@ -60,6 +65,8 @@ export function checkResumed(
 function changeOf(before: RunFingerprint, now: RunFingerprint): string | undefined {
   if (before.encoder !== now.encoder)
     return "it began with another encoder (other weights, architecture, image size or normalisation)";
+  if (before.framing !== undefined && !isDeepStrictEqual(before.framing, now.framing))
+    return `it began with images prepared otherwise (${describeFraming(before.framing)}), by what lies beside the encoder`;
   const data = sourceChange(before.data, now.data);
   if (data !== undefined) return `it began with other data: ${data}`;
   if (before.objective !== now.objective)
