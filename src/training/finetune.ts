@@ -12,7 +12,6 @@ import { type LoopEnd, trainLoop } from "./loop.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
-import { cacheBytes } from "./reference-cache.ts";
 import { runFingerprint } from "./resumable.ts";
 import { RunFolder } from "./run-folder.ts";
 import {
@@ -23,8 +22,9 @@ import {
   givenSettings,
   type TrainingSettings,
 } from "./settings.ts";
+import { cacheBytes } from "./step/reference-cache.ts";
+import { TrainingStep } from "./step/training-step.ts";
 import { checkSupervision } from "./supervision.ts";
-import { TrainingStep } from "./training-step.ts";
 
 export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptions {
   /**

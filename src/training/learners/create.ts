@@ -1,6 +1,6 @@
 import { keepsTensors } from "../../runtime/index.ts";
 import { checkDevice, residentAttack } from "../attack-support.ts";
-import type { StepOptions } from "../training-step.ts";
+import type { StepOptions } from "../step/options.ts";
 import { BatchLearner } from "./batch.ts";
 import { HostLearner } from "./host.ts";
 import type { Learner, Lesson } from "./learner.ts";

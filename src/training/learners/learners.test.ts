@@ -4,7 +4,8 @@ import { fare, lore, type Objective, robust, tecoa } from "../../objectives/inde
 import type { Tensor } from "../../tensor/tensor.ts";
 import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
 import { NonFiniteError } from "../non-finite.ts";
-import { type StepOptions, TrainingStep } from "../training-step.ts";
+import type { StepOptions } from "../step/options.ts";
+import { TrainingStep } from "../step/training-step.ts";
 import { type LearnerKind, usualLearner } from "./create.ts";
 
 const encoder = tinyEncoder();
