@@ -96,6 +96,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   Tanh: ({ g, y, dy }) => [() => g.mul(dy, g.sub(1, g.mul(y, y)))],
   Softplus: ({ g, x: [x], dy }) => [() => g.mul(dy, g.sigmoid(x!))],
   Erf: ({ g, x: [x], dy }) => [() => g.mul(dy, g.mul(g.exp(g.neg(g.mul(x!, x!))), 2 * invSqrtPi))],
+  Swish: ({ g, x: [x], dy, a }) => [() => g.mul(dy, vjp.swishDerivative(g, x!, a.alpha as number))],
   Gelu: (step) => [() => step.g.mul(step.dy, vjp.geluDerivative(step))],
   Softmax: (step) => [
     () => {

@@ -85,7 +85,7 @@ function leftOperand([left]: readonly Value[], y: Value, wanted: Part): Part {
 
 const rowWise: Readonly<Record<string, RowWise>> = {
   ...Object.fromEntries(
-    ["Add", "Sub", "Mul", "Div", "Gelu", "Sigmoid", "Tanh", "Relu", "Erf", "Exp", "Identity"].map((op) => [
+    ["Add", "Sub", "Mul", "Div", "Gelu", "Swish", "Sigmoid", "Tanh", "Relu", "Erf", "Exp", "Identity"].map((op) => [
       op,
       elementWise,
     ]),

@@ -3,7 +3,7 @@ import type { Outputs, Value } from "../graph/index.ts";
 import { productFlops, productsOf } from "../graph/index.ts";
 import { cloneParameters, type Encoder, feedsOf } from "../models/index.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
-import { withTransposedOperands } from "../optimize/index.ts";
+import { optimizedProgram } from "../optimize/index.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile, discard, HeldHeap, peakMemoryBytes, takingTurns } from "../runtime/index.ts";
 import { allocate, elementCount } from "../tensor/index.ts";
@@ -163,10 +163,12 @@ class Work {
 
   /** Every product of a step as it reads its operands, with how often it occurs. */
   products(): readonly ProductCount[] {
-    const onCpu = (this.#options.device ?? "cpu") === "cpu";
     return countProducts(
       this.#each((outputs, runs) =>
-        productsOf(onCpu ? withTransposedOperands(outputs) : outputs).map((product) => ({ product, count: runs })),
+        productsOf(optimizedProgram(outputs, this.#options, ["transposedOperands"])).map((product) => ({
+          product,
+          count: runs,
+        })),
       ),
     );
   }

@@ -1,8 +1,7 @@
 import type { InferenceSession, Tensor } from "onnxruntime-common";
 import type { CompileOptions } from "./program.ts";
 
-/** Where programs run. `cpu` is always there; the others need the hardware and its driver. */
-export type Device = "cpu" | "webgpu" | "cuda";
+export type { Device } from "../optimize/index.ts";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 

@@ -120,6 +120,7 @@ export const elementwise: Checks = {
   Tanh: unary("Tanh", { low: -3, high: 3 }),
   Softplus: (draw) => ({ ...unary("Softplus", { low: -6, high: 6 })(draw), reference: reference.softplus }),
   Erf: (draw) => ({ ...unary("Erf")(draw), reference: reference.erfs }),
+  Swish: onShape("Swish", (draw) => ({ alpha: draw.bool() ? 1 : 1.702 })),
   Gelu: gelu,
   Softmax: alongAxis("Softmax"),
   LogSoftmax: alongAxis("LogSoftmax"),
