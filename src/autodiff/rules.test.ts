@@ -57,7 +57,7 @@ test("every rule is checked, and every operator has a rule or is known to have n
 });
 
 describe("float64", () => {
-  /** What ONNX Runtime's CPU provider has no float64 kernels for: these forward passes are evaluated in reference.ts. */
+  /** Operators for which ONNX Runtime's CPU provider has no float64 kernels: these forward passes are evaluated in reference.ts. */
   const exceptions: Readonly<Record<string, (g: Graph, x: Value) => Value>> = {
     Softplus: (g, x) => g.softplus(x),
     Erf: (g, x) => g.erf(x),

@@ -5,7 +5,7 @@ import * as singular from "./singular.ts";
 import * as vjp from "./structured.ts";
 import * as windows from "./windows.ts";
 
-/** What a rule sees of one node on the way back. Cotangents have the shapes of the outputs they belong to. */
+/** One node on the way back, as a rule sees it. Cotangents have the shapes of the outputs they belong to. */
 export interface Step {
   readonly g: Graph;
   /** The node's inputs. */

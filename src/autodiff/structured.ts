@@ -101,7 +101,7 @@ export function geluDerivative({ g, x: [x], a }: Step): Value {
   return g.mul(g.add(g.add(t, 1), g.mul(slope, g.sub(1, g.mul(t, t)))), 0.5);
 }
 
-/** Of x s, z = alpha x, s = sigmoid(z): s + z s (1 - s), whose parts the forward pass computes anyway. */
+/** Derivative of x s, where z = alpha x and s = sigmoid(z): s + z s (1 - s), whose parts the forward pass computes anyway. */
 export function swishDerivative(g: Graph, x: Value, alpha: number): Value {
   const { z, s } = gated(x, alpha);
   const tail = g.sub(1, s);

@@ -25,7 +25,7 @@ import { withoutUnreadRows } from "./unread-rows.ts";
 interface Pass {
   /** Where the pass is on; everywhere, if left out. */
   readonly devices?: readonly Device[];
-  /** What else has to hold. */
+  /** Condition beside the device. */
   readonly when?: (target: Target) => boolean;
   /** Effect as measured (docs/PERFORMANCE.md, "What helped"): share of the time before, unless it says otherwise. */
   readonly gain: string;

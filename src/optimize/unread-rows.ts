@@ -4,7 +4,7 @@ import { elementCount } from "../tensor/index.ts";
 import { applied } from "./rewrite.ts";
 import { axisOf, type Part, partOfOperand, partShape, samePart, takePart } from "./row-range.ts";
 
-/** What is read of a value. */
+/** The part of a value that is read. */
 type Demand = Part | "all";
 
 /**
@@ -37,7 +37,7 @@ function demandsOf(nodes: readonly Node[], outputs: readonly Value[]): ReadonlyM
   return demands;
 }
 
-/** What a node that is asked for a part needs of its inputs; undefined where it must compute everything. */
+/** The parts of its inputs that a node needs to compute a part; undefined where it must compute everything. */
 function passedOn(node: Node, demands: ReadonlyMap<Value, Demand>): readonly Demand[] | undefined {
   const [y, ...others] = node.outputs;
   const wanted = demands.get(y!);

@@ -32,7 +32,7 @@ export interface BenchOptions extends CompileOptions {
   readonly method: "lore" | "fare";
   /** K. Default: the method's own. */
   readonly stepsPerBatch?: number;
-  /** Of the attack's products by weights; the rate that they are held against stays that of float32. Default "float32". */
+  /** Precision of the attack's products by weights; the rate that they are held against stays that of float32. Default "float32". */
   readonly attackPrecision?: FixedSteps["precision"];
   /** Images that go through the encoder at a time. Default: as `finetune` chooses. */
   readonly microBatch?: number;
@@ -73,7 +73,7 @@ export interface BenchResult {
   /** Operations of a step's matrix products. */
   readonly flops: number;
   readonly traffic: Traffic;
-  /** What ONNX Runtime's MatMul does at the step's own shapes, in operations a second. */
+  /** Rate of ONNX Runtime's MatMul at the step's own shapes, in operations a second. */
   readonly gemmRate: number;
   /** Largest resident memory of the process up to the end of the last step. */
   readonly peakMemoryBytes: number;
@@ -142,7 +142,7 @@ async function timeSteps(
   return { seconds, pageFaults: (faults.at(-1)! - faults[0]!) / repeats };
 }
 
-/** What a step consists of, as graphs: its products, and its phases one by one. */
+/** A step as graphs: its products, and its phases one by one. */
 class Work {
   readonly #encoder: Encoder;
   readonly #graphs: TrainingGraphs;
@@ -179,7 +179,7 @@ class Work {
     return { products: productBytes(products) + optimizer, nodes: nodes + optimizer };
   }
 
-  /** What `of` makes of every graph, given how often a step runs it. */
+  /** Results of `of` for every graph, given how often a step runs it. */
   #each<T>(of: (outputs: readonly Value[], runs: number) => readonly T[]): readonly T[] {
     const names = Object.keys(this.#runs) as readonly (keyof TrainingGraphs)[];
     return names.flatMap((name) => of(Object.values(this.#graphs[name] ?? {}), this.#parts(name) * this.#runs[name]));

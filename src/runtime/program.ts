@@ -204,7 +204,7 @@ export function fitsHeap(compiled: readonly Value[]): boolean {
   return largestBytes(compiled) <= largestHeapBlock;
 }
 
-/** What ONNX Runtime is given to compile. */
+/** The model that ONNX Runtime is given to compile. */
 export function modelOf(outputs: Readonly<Record<string, Value>>, options: CompileOptions): OnnxModel {
   return toOnnx(optimized(outputs, options), { order: fileOrder });
 }
@@ -215,7 +215,7 @@ export function optimized(outputs: Readonly<Record<string, Value>>, target: Targ
   return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]!]));
 }
 
-/** What ONNX Runtime is told for these options. */
+/** ONNX Runtime's settings for these options. */
 export function sessionOptions({
   device = "cpu",
   threads,

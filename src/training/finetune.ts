@@ -119,7 +119,7 @@ export async function finetune(
   return { encoder: result, trained, ...(chosen && { blend: chosen }), finished: true, steps: progress.step };
 }
 
-/** What a run is made of, once all has been checked that can be before anything is computed. */
+/** A run, checked as far as possible before anything is computed. */
 interface Plan {
   readonly encoder: Encoder;
   readonly source: ImageSource;

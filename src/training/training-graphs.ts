@@ -20,7 +20,7 @@ import {
 } from "../optimize/index.ts";
 import type { MicroBatches } from "./micro-batch.ts";
 
-/** What one step on a batch is made of: a graph, hence a program, for each of its phases. */
+/** The phases of one step on a batch: a graph, hence a program, for each. */
 export interface TrainingGraphs {
   /** The original on clean images: input `clean`; outputs `embedding`, for a class constraint also `entropy` [N]. */
   readonly reference: Outputs;

@@ -40,7 +40,7 @@ export interface Learner {
   dispose(): Promise<void>;
 }
 
-/** What every learner needs. */
+/** Everything that a learner needs. */
 export interface Lesson {
   /** Weights of the frozen original. */
   readonly original: Parameters;

@@ -6,7 +6,7 @@ import type { StepOptions } from "../step/options.ts";
 import type { TrainingGraphs } from "../training-graphs.ts";
 import { sumGraph } from "./sum-graph.ts";
 
-/** What a learner in a device's memory runs: what images and weights make stays there, what the host looks at comes back. */
+/** Programs of a learner in a device's memory. Results made of images and weights stay there; those that the host reads come back. */
 export interface ResidentPrograms {
   readonly reference: DeviceProgram;
   readonly ascent: DeviceProgram;

@@ -2,7 +2,7 @@ import type { Learner } from "../learners/learner.ts";
 import { type Batch, partsOf, type Rows } from "./batch.ts";
 import type { KnownRows } from "./perturb.ts";
 
-/** What an optimiser step measures at the weights of before it. */
+/** Measurements of an optimiser step at the weights before it. */
 export type MeasuredRows = Rows & {
   /** [rows, D], embeddings of the perturbed images. */
   readonly advEmbedding: Float32Array;

@@ -4,7 +4,7 @@ import { type Batch, type ImageRows, joined, type Part, partsOf, type Rows } fro
 import type { BoundRows } from "./bounds.ts";
 import type { OriginalRows } from "./reference.ts";
 
-/** What a batch's images have before the encoder moves. */
+/** Everything known about a batch's images before the encoder moves. */
 export type KnownRows = ImageRows & OriginalRows & BoundRows;
 
 /** Where the inner attack starts, and how far it may go. */

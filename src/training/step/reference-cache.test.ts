@@ -24,7 +24,7 @@ const rowBytes = 4 * (embeddingSize + 1);
 /** A part of four rows, the last of them padding. */
 const part = ({ length }: readonly number[]) => ({ count: length, size: 4 });
 
-/** What the original gives for a part's images, every number of which is the image's own. */
+/** The original's answers to a part's images, every number of which is the image's own. */
 function answers(images: readonly number[]): Required<OriginalRows> {
   const at = (i: number): number => images[i] ?? -1;
   return {

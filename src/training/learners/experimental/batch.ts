@@ -1,21 +1,22 @@
-import { ascentScalars, type FixedSteps } from "../../attacks/index.ts";
-import type { Parameters } from "../../models/index.ts";
-import { compile, discard, type Program } from "../../runtime/index.ts";
-import type { AdamW } from "../adamw/adamw.ts";
-import { adamWRates, asScalars } from "../adamw/formula.ts";
-import { nextName } from "../adamw/graph.ts";
-import { checkLoss, checkNorm } from "../non-finite.ts";
-import { feedsOfPart, type ImageRows, type Part } from "../step/batch.ts";
-import type { Descent } from "../step/descend.ts";
-import type { StepOptions } from "../step/options.ts";
-import type { KnownRows, Perturbed, StartRows } from "../step/perturb.ts";
-import type { OriginalRows } from "../step/reference.ts";
+import { ascentScalars, type FixedSteps } from "../../../attacks/index.ts";
+import type { Parameters } from "../../../models/index.ts";
+import { compile, discard, type Program } from "../../../runtime/index.ts";
+import type { AdamW } from "../../adamw/adamw.ts";
+import { adamWRates, asScalars } from "../../adamw/formula.ts";
+import { nextName } from "../../adamw/graph.ts";
+import { checkLoss, checkNorm } from "../../non-finite.ts";
+import { feedsOfPart, type ImageRows, type Part } from "../../step/batch.ts";
+import type { Descent } from "../../step/descend.ts";
+import type { StepOptions } from "../../step/options.ts";
+import type { KnownRows, Perturbed, StartRows } from "../../step/perturb.ts";
+import type { OriginalRows } from "../../step/reference.ts";
+import { giveBack, takeLearned } from "../learned.ts";
+import { type Learner, type Lesson, measuredRows } from "../learner.ts";
 import { batchGraph, lastCleanDistance, ofStep } from "./batch-graph.ts";
-import { giveBack, takeLearned } from "./learned.ts";
-import { type Learner, type Lesson, measuredRows } from "./learner.ts";
 
 /**
- * A learner with one program for all that happens to a batch of one part, for devices whose memory the binding cannot name:
+ * Experimental: made for CUDA, on which it has never run; tests run it on CPU. A learner with one program for all that
+ * happens to a batch of one part, for devices whose memory the binding cannot name:
  * weights and moments cross to it and back once a batch.
  */
 export class BatchLearner implements Learner {
@@ -28,7 +29,7 @@ export class BatchLearner implements Learner {
   /** Parameters and moments as the program last gave them; undefined while those of the host are newer. */
   #learned: ReadonlyMap<string, Float32Array> | undefined;
   #steps = 0;
-  /** What `perturb` was asked for: the attack is part of `descend`'s program. */
+  /** The request to `perturb`: the attack is part of `descend`'s program. */
   #asked: { readonly starts: StartRows; readonly measured: boolean } | undefined;
 
   private constructor(
