@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { formatEpsilon } from "../src/epsilon.ts";
 import { markdownTable } from "./markdown.ts";
 
-/** What an attack did by itself to the images. */
+/** Effect of an attack by itself. */
 export interface Measured {
   readonly attack: string;
   readonly epsilon: number;
@@ -33,7 +33,7 @@ export type Ours = Measured | Losses;
 const isLosses = (result: Ours): result is Losses => "bestLosses" in result;
 const isMeasured = (result: Ours): result is Measured => "broken" in result;
 
-/** What bench/peer/autoattack.py printed. */
+/** Output of bench/peer/autoattack.py. */
 export function readPeer(path: string): readonly Ours[] {
   const { right, attacks } = JSON.parse(readFileSync(path, "utf8")) as {
     readonly right: readonly number[];

@@ -7,7 +7,7 @@ import { describeMachine, type Machine } from "./machine.ts";
 import { digits, markdownTable, spreadCell } from "./markdown.ts";
 import { type Round, ratioOf } from "./rounds.ts";
 
-/** What an attack took and did. */
+/** An attack's time and effect. */
 export type AttackRate = Measured & { readonly points: number };
 
 /** Everything that a call of bench/compare-attack.ts measured. */

@@ -1,6 +1,6 @@
 import type { BenchModel } from "../src/profiling/architectures.ts";
 
-/** What grows, the rest being that of the base. */
+/** The dimension that grows; the rest is that of the base. */
 export const axes = ["batch", "depth", "width", "tokens"] as const;
 
 export type Axis = (typeof axes)[number];

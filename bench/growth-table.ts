@@ -20,7 +20,7 @@ export interface Growth {
   readonly points: readonly MeasuredPoint[];
 }
 
-/** What a step would take of the products alone, and of the memory alone; seconds. */
+/** Seconds that a step would take for the products alone, and for the memory alone. */
 export interface Bounds {
   /** Matrix products at the rate of ONNX Runtime's MatMul at the same shapes. */
   readonly products: number;

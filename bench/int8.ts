@@ -13,7 +13,7 @@ import { formatEpsilon } from "../src/epsilon.ts";
 import { range } from "../src/graph/shapes.ts";
 import { type Encoder, loadEncoder } from "../src/models/index.ts";
 import { fare } from "../src/objectives/index.ts";
-import { TrainingStep } from "../src/training/training-step.ts";
+import { TrainingStep } from "../src/training/step/training-step.ts";
 import { main } from "./main.ts";
 import { digits, markdownTable } from "./markdown.ts";
 

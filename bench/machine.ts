@@ -3,7 +3,7 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { versions } from "../src/version.ts";
 import { gib } from "./markdown.ts";
 
-/** What figures depend on besides the code, and which code it was. */
+/** The machine that figures depend on, and the code's version. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;

@@ -6,7 +6,7 @@ import { runJson } from "./process.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** What `bench/once/` holds: each a measurement in a process of its own. */
+/** Measurements in `bench/once/`, each in a process of its own. */
 export type Measurement = "step" | "step-memory" | "steady-memory" | "memory" | "attack" | "attack-data";
 
 /**

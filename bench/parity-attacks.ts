@@ -12,7 +12,7 @@ export const attackNames = ["apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square"] 
 export type AttackName = (typeof attackNames)[number];
 
 export interface AttackOptions extends ImageOptions {
-  /** Of l-inf, in [0, 1]. */
+  /** Size of the l-inf ball, in [0, 1]. */
   readonly epsilon: number;
   /** Square's. */
   readonly queries: number;

@@ -10,7 +10,7 @@ import { randomStream } from "../src/random.ts";
 import { encodeSafetensors } from "../src/safetensors.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 
-/** Of the images' order and the attacks. */
+/** Seed of the images' order and the attacks. */
 export const seed = 0;
 
 export interface ImageOptions {
@@ -27,7 +27,7 @@ export interface ParityImages {
   readonly labels: readonly number[];
   /** Directions of starts: uniform in [-1, 1], one a pixel; shaped as `pixels`. */
   readonly starts: Float32Array;
-  /** What is classified rightly, with positions among these images. */
+  /** Images that are classified correctly, with positions among these images. */
   readonly right: readonly CorrectImage[];
 }
 

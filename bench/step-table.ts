@@ -12,7 +12,7 @@ export type Precision = "float32" | "float16";
 export type AttackPrecision = FixedSteps["precision"];
 export type PeerAttackPrecision = "float32" | "bfloat16";
 
-/** What `bench/peer/lore_step.py --step-only --json` prints, as far as it is used. */
+/** The used part of what `bench/peer/lore_step.py --step-only --json` prints. */
 export interface PeerStep {
   readonly imageSize: number;
   readonly batch: number;
@@ -45,7 +45,7 @@ export interface StepComparison {
   /** Ours. */
   readonly device: Device;
   readonly precision: Precision;
-  /** Of attack steps, which may compute in less than `precision`; "float32" where absent. */
+  /** Precision of attack steps, which may compute in less than `precision`; "float32" where absent. */
   readonly attackPrecision?: AttackPrecision;
   readonly peerAttackPrecision?: PeerAttackPrecision;
   readonly rounds: readonly StepRound[];

@@ -13,7 +13,7 @@ export interface Case {
   readonly folder: string;
 }
 
-/** What a case's file says, read without the importer that is judged. */
+/** Content of a case's file, read without the importer that is judged. */
 export interface CaseFacts {
   /** `Op`, or `domain:Op`. Functions that the file defines are named, not looked into. */
   readonly operators: readonly string[];

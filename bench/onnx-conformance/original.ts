@@ -1,4 +1,4 @@
-/** What ONNX Runtime itself makes of a case: a process of its own, which a model may end. */
+/** ONNX Runtime's own result for a case: a process of its own, which a model may end. */
 import { InferenceSession } from "onnxruntime-node";
 import { modelBytes, testDataOf } from "./cases.ts";
 import { difference } from "./compare.ts";

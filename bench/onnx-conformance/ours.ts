@@ -1,4 +1,4 @@
-/** What this project makes of a case: a process of its own, which a model may end. */
+/** This project's result for a case: a process of its own, which a model may end. */
 import { LoreError } from "../../src/errors.ts";
 import { decodeModel, type OnnxModel } from "../../src/onnx/index.ts";
 import { RuntimeError } from "../../src/runtime/index.ts";

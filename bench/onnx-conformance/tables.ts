@@ -84,7 +84,7 @@ function gradientTable(all: readonly Judged[]): string {
 
 const line = ({ of, ours }: Judged): string => `${of.name}: ${oneLine("detail" in ours ? ours.detail : "")}`;
 
-/** What came out here, and what in ONNX Runtime. */
+/** Outcome here, and in ONNX Runtime. */
 const beside = ({ of, ours, original }: Judged): string =>
   `${of.name}: ${oneLine("detail" in ours ? ours.detail : "")}; there: ${oneLine(saidBy(original))}`;
 

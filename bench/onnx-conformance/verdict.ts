@@ -1,4 +1,4 @@
-/** What came of a model. */
+/** Outcome for a model. */
 export type Verdict =
   | { readonly kind: "passed"; readonly known: Known; readonly slopes: Slopes }
   /** By an error that says so. */

@@ -5,7 +5,7 @@ import * as singular from "./singular.ts";
 import * as vjp from "./structured.ts";
 import * as windows from "./windows.ts";
 
-/** What a rule sees of one node on the way back. Cotangents have the shapes of the outputs they belong to. */
+/** One node on the way back, as a rule sees it. Cotangents have the shapes of the outputs they belong to. */
 export interface Step {
   readonly g: Graph;
   /** The node's inputs. */
@@ -96,6 +96,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   Tanh: ({ g, y, dy }) => [() => g.mul(dy, g.sub(1, g.mul(y, y)))],
   Softplus: ({ g, x: [x], dy }) => [() => g.mul(dy, g.sigmoid(x!))],
   Erf: ({ g, x: [x], dy }) => [() => g.mul(dy, g.mul(g.exp(g.neg(g.mul(x!, x!))), 2 * invSqrtPi))],
+  Swish: ({ g, x: [x], dy, a }) => [() => g.mul(dy, vjp.swishDerivative(g, x!, a.alpha as number))],
   Gelu: (step) => [() => step.g.mul(step.dy, vjp.geluDerivative(step))],
   Softmax: (step) => [
     () => {

@@ -12,7 +12,7 @@ import type { Step } from "./rules.ts";
 /** Operators that may leave an operand's element out of the result, and pass 0 back to it then. */
 export const selectors: ReadonlySet<string> = new Set(["Clip", "Max", "Min", "Relu", "Where"]);
 
-/** What a formula says, except where the cotangent is 0, if that may be because the value is left out. */
+/** The formula, except where the cotangent is 0, if that may be because the value is left out. */
 export function unlessLeftOut({ g, dy, masked }: Step, formula: Value): Value {
   return masked ? g.where(g.equal(dy, 0), 0, formula) : formula;
 }

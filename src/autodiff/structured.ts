@@ -1,7 +1,7 @@
 /** The parts of derivative rules that take more than a line. Each is the pullback of one operator for one input. */
 
 import type { Attributes, Graph, Value } from "../graph/index.ts";
-import { gaussian, int, ints, product, range } from "../graph/index.ts";
+import { gated, gaussian, int, ints, isModerate, product, range } from "../graph/index.ts";
 import { AutodiffError } from "./errors.ts";
 import type { Step } from "./rules.ts";
 import { isTameAtZero, unlessLeftOut } from "./singular.ts";
@@ -99,6 +99,15 @@ export function geluDerivative({ g, x: [x], a }: Step): Value {
   const t = g.tanh(g.mul(x!, g.add(g.mul(squared, c * k), c)));
   const slope = g.mul(x!, g.add(g.mul(squared, 3 * c * k), c));
   return g.mul(g.add(g.add(t, 1), g.mul(slope, g.sub(1, g.mul(t, t)))), 0.5);
+}
+
+/** Derivative of x s, where z = alpha x and s = sigmoid(z): s + z s (1 - s), whose parts the forward pass computes anyway. */
+export function swishDerivative(g: Graph, x: Value, alpha: number): Value {
+  const { z, s } = gated(x, alpha);
+  const tail = g.sub(1, s);
+  if (isModerate(alpha)) return g.add(s, g.mul(g.mul(z, s), tail));
+  // alpha x may overflow where x does not.
+  return g.add(s, g.mul(g.mul(x, g.mul(s, tail)), alpha));
 }
 
 /** For y = a b: da = dy b^T. Vectors are seen as a row (left) or a column (right), as MatMul does. */

@@ -112,5 +112,6 @@ function text({ versions, platform, cpu, memory, providers, devices, offline }: 
 
 function account(state: DeviceState): string {
   if (!state.works) return `no: ${state.reason}`;
-  return state.auto ? "works" : "works, slower than the CPU (software?): --device auto leaves it out";
+  const trains = state.device === "cuda" ? " (training on it is experimental)" : "";
+  return state.auto ? `works${trains}` : "works, slower than the CPU (software?): --device auto leaves it out";
 }

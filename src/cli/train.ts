@@ -4,7 +4,7 @@ import { Command } from "commander";
 import type { ChosenBlend } from "../blending/index.ts";
 import { UsageError } from "../errors.ts";
 import { saveFloat16Copies } from "../models/index.ts";
-import { finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
+import { batchCut, finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { presetNames } from "./config.ts";
 import { openData, Warnings } from "./data.ts";
@@ -246,8 +246,7 @@ function settingsOf(flags: Flags) {
     ...(weightDecay !== undefined && { weightDecay }),
     ...(warmup !== undefined && { warmup }),
     ...(limit !== undefined && { limit }),
-    ...(microBatch !== undefined && { microBatch }),
-    ...(memory !== undefined && { memory }),
+    ...batchCut({ ...(microBatch !== undefined && { microBatch }), ...(memory !== undefined && { memory }) }),
     ...(recompute && { recompute }),
     blend: {
       ...(flags.blend !== undefined && { largest: flags.blend }),

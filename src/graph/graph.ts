@@ -181,6 +181,8 @@ export class Graph {
   softplus = (x: Value): Value => this.#unary("Softplus", x);
   erf = (x: Value): Value => this.#unary("Erf", x);
   gelu = (x: Value, approximate: "none" | "tanh" = "none"): Value => this.#unary("Gelu", x, { approximate });
+  /** x sigmoid(alpha x): SiLU, and with alpha 1.702 OpenAI's approximation of GELU. */
+  swish = (x: Value, alpha = 1): Value => this.#unary("Swish", x, { alpha });
   softmax = (x: Value, axis = -1): Value => this.#unary("Softmax", x, { axis });
   logSoftmax = (x: Value, axis = -1): Value => this.#unary("LogSoftmax", x, { axis });
 

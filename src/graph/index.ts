@@ -1,7 +1,7 @@
 export { GraphError, Mismatch, mismatch } from "./errors.ts";
 export { type ExportOptions, toOnnx } from "./export.ts";
 export { flops, type Product, productFlops, productsOf } from "./flops.ts";
-export { gaussian } from "./functions.ts";
+export { gated, gaussian, isModerate } from "./functions.ts";
 export { Graph, type Operand } from "./graph.ts";
 export { inlined } from "./inline.ts";
 export { operators } from "./operators/index.ts";

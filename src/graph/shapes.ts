@@ -27,10 +27,10 @@ export function axesIn(axes: readonly number[] | undefined, rank: number): reado
 }
 
 /** So many elements are counted one by one at most: whatever asks for more is no shape, nor an axis of one. */
-const mostCounted = 2 ** 24;
+const maxCounted = 2 ** 24;
 
 export function range(length: number): readonly number[] {
-  if (!(length <= mostCounted)) mismatch(`${length} elements cannot be counted one by one`);
+  if (!(length <= maxCounted)) mismatch(`${length} elements cannot be counted one by one`);
   return Array.from({ length }, (_, i) => i);
 }
 

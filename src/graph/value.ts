@@ -61,5 +61,5 @@ export function nodeOf(value: Value | undefined, op?: string): Node | undefined 
   return op === undefined || node?.op === op ? node : undefined;
 }
 
-/** What a program computes, by the names that it gives them back by. */
+/** Values that a program computes, by the names that it returns them by. */
 export type Outputs = Readonly<Record<string, Value>>;

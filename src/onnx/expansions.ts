@@ -52,6 +52,17 @@ const gelu: Expansion = {
   },
 };
 
+/** x sigmoid(alpha x) */
+const swish: Expansion = {
+  applies: (_, opset) => opset < 24,
+  expand: ({ inputs: [x], outputs, attributes: { alpha = 1 } }, { scalar, fresh }) => {
+    const steps = new Steps(fresh);
+    const scaled = alpha === 1 ? x! : steps.do("Mul", [x!, scalar(alpha as number)]);
+    steps.do("Mul", [x!, steps.do("Sigmoid", [scaled])], {}, outputs[0]);
+    return steps.nodes;
+  },
+};
+
 /** (x - mean) / sqrt(variance + epsilon) * scale + bias over the last axes. */
 const layerNormalization: Expansion = {
   applies: (_, opset) => opset < 17,
@@ -92,6 +103,7 @@ const overNothing = (op: "Identity" | "Abs"): Expansion => ({
 /** Expansions by operator. */
 export const expansions: Readonly<Record<string, Expansion>> = {
   Gelu: gelu,
+  Swish: swish,
   LayerNormalization: layerNormalization,
   ReduceSum: overNothing("Identity"),
   ReduceMean: overNothing("Identity"),

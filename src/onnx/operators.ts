@@ -183,6 +183,7 @@ export const operators: Readonly<Record<string, OperatorFacts>> = {
   LayerNormalization: { defaults: { axis: -1, epsilon: 1e-5 } },
   InstanceNormalization: { defaults: { epsilon: 1e-5 } },
   Gelu: { defaults: { approximate: "none" } },
+  Swish: { defaults: { alpha: 1 } },
   Conv: convolution,
   ConvTranspose: convolution,
   MaxPool: { defaults: { auto_pad: "NOTSET", ceil_mode: 0, storage_order: 0 } },

@@ -11,7 +11,7 @@ import { tinyEncoder } from "../testing/tiny.ts";
 import { peakOf } from "./buffers.ts";
 import { withEarlyNodes } from "./eager-nodes.ts";
 import { executionOrder, fileOrder } from "./order.ts";
-import { compilable } from "./pipeline.ts";
+import { optimizedProgram } from "./pipeline.ts";
 
 /** dy times a derivative that is made of values of the forward pass; `forward` lies between them and dy. */
 function pullback(derivativeOf: (u: Value, q: Value) => Value) {
@@ -72,7 +72,7 @@ test("a file is listed early only where less is kept then", () => {
     return g.add(h, g.matMul(hidden, g.input(`b${i}`, "float32", [32, 8])));
   };
   const h = [0, 1, 2, 3].reduce(gated, x);
-  const values = compilable(gradients(g.reduceSum(g.mul(h, h)), [x]));
+  const values = optimizedProgram(gradients(g.reduceSum(g.mul(h, h)), [x]), {}, ["sharedErf", "scaledProducts"]);
   const { nodes } = reachable(values);
   const peak = (file: typeof nodes): number => peakOf(executionOrder(file), new Set(values), true);
   const early = peak(withEarlyNodes(nodes, readersOf(nodes)));

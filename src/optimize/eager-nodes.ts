@@ -1,8 +1,8 @@
 import { type Node, nodeOf, nodesBefore, type Readers, type Value } from "../graph/index.ts";
 import { byteSize, isView, stored } from "./storage.ts";
 
-/** What takes more nodes than this is not computed for one reader's sake at another time. */
-const mostNodes = 64;
+/** Largest number of nodes that are moved for one reader's sake. */
+const maxNodes = 64;
 
 /**
  * Moves what takes at most half the memory of the values it is computed from to right before its one reader. ONNX Runtime then
@@ -32,7 +32,7 @@ export function withEarlyNodes(file: readonly Node[], readers: Readers): readonl
   return file.filter((node) => !moves.has(node)).flatMap(withGroup);
 }
 
-/** What is to run before the reader's other inputs: of several that might, the fewest nodes. */
+/** Nodes to run before the reader's other inputs: of several choices, the fewest nodes. */
 function earlyNodesOf(reader: Node, readers: Readers): ReadonlySet<Node> | undefined {
   const before = [...nodesBefore(reader)];
   if (before.length < 2) return undefined;
@@ -55,7 +55,7 @@ function exclusiveNodes(last: Node, readers: Readers): ReadonlySet<Node> | undef
   if (readers.get(last)!.length > 1) return undefined;
   const exclusive = new Set([last]);
   for (const node of exclusive) {
-    if (exclusive.size > mostNodes) return undefined;
+    if (exclusive.size > maxNodes) return undefined;
     for (const before of nodesBefore(node))
       if (readers.get(before)!.every((reader) => exclusive.has(reader))) exclusive.add(before);
   }

@@ -9,7 +9,7 @@ import type { TypedArray } from "../tensor/tensor.ts";
 import { evaluated } from "../testing/evaluate-values.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { withFewQueries } from "./few-queries.ts";
-import { leaner } from "./pipeline.ts";
+import { optimizedModel } from "./pipeline.ts";
 import { withoutUnreadRows } from "./unread-rows.ts";
 
 function expectClose(actual: TypedArray, expected: TypedArray): void {
@@ -150,7 +150,7 @@ describe("withFewQueries", () => {
     const pixels = new Graph().input("pixels", "float32", [3, 3, 8, 8]);
     const weights = trainableWeights(pixels.graph, encoder.parameters);
     const [plain] = withoutUnreadRows([encoder.embedNormalized(pixels, (name) => weights.get(name)!)]);
-    const lean = leaner(plain!);
+    const lean = optimizedModel(plain!);
 
     const [images, tokens, width, heads] = [3, 5, 16, encoder.architecture.heads];
     // By weights: queries, keys and values of all tokens become the query of one, and a product of it for keys and for values.

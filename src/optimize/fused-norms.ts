@@ -41,7 +41,7 @@ function standardized(value: Value): { readonly x: Value; readonly epsilon: numb
   return isNorm ? { x, epsilon } : undefined;
 }
 
-/** What a mean over the last axis, which is kept, is of. */
+/** The operand of a mean over the last axis, which is kept. */
 function meanOf(value: Value | undefined): Value | undefined {
   const node = nodeOf(value, "ReduceMean");
   const [x] = node?.inputs ?? [];
@@ -50,7 +50,7 @@ function meanOf(value: Value | undefined): Value | undefined {
   return isLast ? x : undefined;
 }
 
-/** What a square is of, written as a power or as a product. */
+/** The base of a square, written as a power or as a product. */
 function squareOf(value: Value | undefined): Value | undefined {
   const [base, exponent] = nodeOf(value, "Pow")?.inputs ?? [];
   if (base) return numberOf(exponent) === 2 ? base : undefined;

@@ -3,10 +3,10 @@ import { product } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /** Keeps a tensor of zeros from being divided by zero; what is smaller counts as little. */
-const leastMagnitude = 2 ** -60;
+const minMagnitude = 2 ** -60;
 
 /** The largest finite float16: so many terms of at most 1 cannot overflow. */
-const mostTerms = 65504;
+const maxTerms = 65504;
 
 /**
  * Mixed precision: matrix products and convolutions of float32 in float16, everything between them (normalisation,
@@ -23,7 +23,7 @@ const mostTerms = 65504;
 export function withHalfProducts(values: readonly Value[], compute: "float16" | "float32"): readonly Value[] {
   return rewritten(values, (node, inputs) => {
     const terms = termsOf[node.op];
-    if (!terms || inputs[0]!.dtype !== "float32" || terms(node) > mostTerms) return undefined;
+    if (!terms || inputs[0]!.dtype !== "float32" || terms(node) > maxTerms) return undefined;
     return [halfProduct(node, inputs, compute)];
   });
 }
@@ -55,5 +55,5 @@ function halfProduct({ op, attributes }: Node, [a, b, bias]: readonly Value[], c
 function magnitude(x: Value): Value {
   const { graph: g } = x;
   const rows = g.reduceMax(g.abs(x), { axes: [-1] });
-  return g.max(rows.rank > 0 ? g.reduceMax(rows) : rows, leastMagnitude);
+  return g.max(rows.rank > 0 ? g.reduceMax(rows) : rows, minMagnitude);
 }

@@ -1,12 +1,15 @@
-export { withClippedSigns } from "./clipped-signs.ts";
-export { withHalfProducts } from "./half-products.ts";
-export { type Int8Products, largestInt8, withInt8Products } from "./int8-products.ts";
+export { type Int8Products, largestInt8 } from "./int8-products.ts";
 export { largestBytes, peakBytes } from "./liveness.ts";
 export { fileOrder } from "./order.ts";
-export { withParallelKernels } from "./parallel-kernels.ts";
-export { compilable, leaner, refined } from "./pipeline.ts";
-export { recomputed } from "./recompute/segmentwise.ts";
-export { selectivelyRecomputed } from "./recompute/selective.ts";
+export {
+  attackInInt8,
+  optimizedAttack,
+  optimizedFile,
+  optimizedModel,
+  optimizedProgram,
+  optimizedTraining,
+  type ProgramPass,
+  type StepTarget,
+} from "./pipeline.ts";
 export { byteSize } from "./storage.ts";
-export { withTransposedOperands } from "./transposed-operands.ts";
-export { withTurnedProducts } from "./turned-products.ts";
+export type { Device, Target } from "./target.ts";

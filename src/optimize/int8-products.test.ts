@@ -12,7 +12,7 @@ type Feeds = Readonly<Record<string, TypedArray>>;
 const weights = new Set(["w", "v"]);
 const limit = await largestExactInt8();
 
-/** What the outputs are with products by weights in int8. */
+/** The outputs with products by weights in int8. */
 async function inInt8(outputs: Outputs, feeds: Feeds): Promise<Feeds> {
   const { outputs: step, weights: made } = withInt8Products(outputs, weights);
   return run(step, { ...feeds, ...(await run(made, { ...feeds, [largestInt8]: Float32Array.of(limit) })) });

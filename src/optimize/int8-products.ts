@@ -5,7 +5,7 @@ import { rewritten } from "./rewrite.ts";
 /** Magnitudes of uint8 around 128. */
 const levels = 127;
 /** Keeps zeros from being divided by zero; what is smaller counts as little. */
-const leastMagnitude = 2 ** -100;
+const minMagnitude = 2 ** -100;
 
 /** Name of an input of `Int8Products.weights`: the largest magnitude of a weight in int8, float32 of rank 0, at most 127. */
 export const largestInt8 = "largestInt8";
@@ -76,7 +76,7 @@ function int8Product({ attributes }: Node, a: Value, { numbers, scale }: Int8Wei
   const { alpha = 1, beta = 1 } = attributes as { readonly alpha?: number; readonly beta?: number };
   // Two reductions and no array of magnitudes.
   const [most, least] = [g.reduceMax, g.reduceMin].map((of) => of(a, { axes: [-1], keepDims: true }));
-  const largest = g.max(most!, g.neg(least!), leastMagnitude);
+  const largest = g.max(most!, g.neg(least!), minMagnitude);
   const zero = g.constant({ dtype: "uint8", shape: [], data: Uint8Array.of(128) });
   const rounded = quantized(g.mul(a, g.reciprocal(largest)), 1 / levels, zero);
   const sums = g.cast(g.apply("MatMulInteger", [rounded, numbers, zero])[0]!, "float32");
@@ -96,7 +96,7 @@ class Int8Weights {
     const axis = attributes.transB === 1 ? 1 : 0;
     const name = `int8.${matrix.name}.${axis}`;
     const largest = inputOf(g, largestInt8, { dtype: "float32", shape: [] });
-    const magnitude = g.max(g.reduceMax(g.abs(matrix), { axes: [axis], keepDims: true }), leastMagnitude);
+    const magnitude = g.max(g.reduceMax(g.abs(matrix), { axes: [axis], keepDims: true }), minMagnitude);
     const zero = g.constant({ dtype: "int8", shape: [], data: Int8Array.of(0) });
     const numbers = quantized(g.mul(matrix, g.div(largest, magnitude)), 1, zero);
     return {

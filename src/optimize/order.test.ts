@@ -77,7 +77,7 @@ test("and keeps to it where graph passes, ours and its own, made nodes anew", as
   for (const block of [3, 2, 1]) expect(Math.max(...placesOf(block))).toBeLessThan(Math.min(...placesOf(block - 1)));
 });
 
-/** What a profiled session ran, in that order. */
+/** Nodes that a profiled session ran, in that order. */
 async function kernels(model: OnnxModel, options: InferenceSession.SessionOptions) {
   const events = await kernelEvents(model, options, 1);
   return events.map(({ name, args }) => ({ node: name.replace("_kernel_time", ""), operator: args.op_name }));

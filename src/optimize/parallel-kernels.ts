@@ -4,10 +4,10 @@ import { elementCount } from "../tensor/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /** Results of fewer elements take less time than a node does, however they are computed. */
-const leastElements = 2 ** 16;
+const minElements = 2 ** 16;
 
 /**
- * What ONNX Runtime's CPU kernels do on one core, or slowly, by kernels that use all of them: a product's bias, which is
+ * Kernels that use all cores, in place of those of ONNX Runtime's CPU provider that are slow or use one: a product's bias, which is
  * copied into the result before the product starts, is added afterwards; sums over rows are products with a row of ones.
  * docs/PERFORMANCE.md has the measurement.
  */
@@ -21,7 +21,7 @@ export function withParallelKernels(values: readonly Value[]): readonly Value[] 
 }
 
 function biasAfterwards({ outputs: [y], attributes }: Node, [a, b, bias]: readonly Value[]) {
-  if (bias?.rank !== 1 || elementCount(y!.shape) < leastElements) return undefined;
+  if (bias?.rank !== 1 || elementCount(y!.shape) < minElements) return undefined;
   const { graph: g } = a!;
   const product = g.apply("Gemm", [a!, b!], attributes)[0]!;
   const beta = attributes.beta as number;
@@ -33,7 +33,7 @@ function onesTimesRows({ outputs: [y], attributes }: Node, [x]: readonly Value[]
   const { graph: g, shape, dtype } = x!;
   const [axis, ...more] = ints(attributes, "axes");
   if (axis !== 0 || more.length > 0 || shape.length !== 2 || dtype !== "float32") return undefined;
-  if (elementCount(shape) < leastElements) return undefined;
+  if (elementCount(shape) < minElements) return undefined;
   const length = shape[0]!;
   const ones = rows.get(length) ?? g.constant({ dtype, shape: [1, length], data: new Float32Array(length).fill(1) });
   rows.set(length, ones);

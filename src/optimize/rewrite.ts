@@ -1,7 +1,7 @@
 import type { Attributes, Node, Value } from "../graph/index.ts";
 import { ints, reachable } from "../graph/index.ts";
 
-/** What stands for a node's outputs, given its inputs as they now are; undefined leaves the node as it is. */
+/** Replacement of a node's outputs, given its inputs as they now are; undefined leaves the node as it is. */
 export type Rewrite = (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined;
 
 /** The values once more, in the same graph, each node replaced as the rule says. */

@@ -3,7 +3,7 @@ import { rewritten } from "./rewrite.ts";
 import { swapsMatrix } from "./storage.ts";
 
 /** Products of fewer terms an element are over too soon for a node more to pay. */
-const leastTerms = 128;
+const minTerms = 128;
 
 /**
  * Products whose first operand is transposed, a^T b, as the gradients of weights are: that operand is transposed beforehand, or the
@@ -17,7 +17,7 @@ export function withTransposedOperands(values: readonly Value[]): readonly Value
     const { a, b, alpha } = found;
     const [terms, m] = a.shape as [number, number];
     const n = b.shape[1]!;
-    if (terms < leastTerms) return undefined;
+    if (terms < minTerms) return undefined;
     const product = (left: Value, right: Value): Value =>
       left.graph.gemm(transposed(left), right, undefined, { alpha });
     // A result that was transposed is copied once more on its way out.

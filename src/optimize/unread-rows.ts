@@ -4,7 +4,7 @@ import { elementCount } from "../tensor/index.ts";
 import { applied } from "./rewrite.ts";
 import { axisOf, type Part, partOfOperand, partShape, samePart, takePart } from "./row-range.ts";
 
-/** What is read of a value. */
+/** The part of a value that is read. */
 type Demand = Part | "all";
 
 /**
@@ -37,7 +37,7 @@ function demandsOf(nodes: readonly Node[], outputs: readonly Value[]): ReadonlyM
   return demands;
 }
 
-/** What a node that is asked for a part needs of its inputs; undefined where it must compute everything. */
+/** The parts of its inputs that a node needs to compute a part; undefined where it must compute everything. */
 function passedOn(node: Node, demands: ReadonlyMap<Value, Demand>): readonly Demand[] | undefined {
   const [y, ...others] = node.outputs;
   const wanted = demands.get(y!);
@@ -85,7 +85,7 @@ function leftOperand([left]: readonly Value[], y: Value, wanted: Part): Part {
 
 const rowWise: Readonly<Record<string, RowWise>> = {
   ...Object.fromEntries(
-    ["Add", "Sub", "Mul", "Div", "Gelu", "Sigmoid", "Tanh", "Relu", "Erf", "Exp", "Identity"].map((op) => [
+    ["Add", "Sub", "Mul", "Div", "Gelu", "Swish", "Sigmoid", "Tanh", "Relu", "Erf", "Exp", "Identity"].map((op) => [
       op,
       elementWise,
     ]),

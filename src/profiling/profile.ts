@@ -119,7 +119,7 @@ function described({ args }: KernelEvent): string {
   return `${args.op_name} ${args.input_type_shape.map(text).join(", ")} -> ${args.output_type_shape.map(text).join(", ")}`;
 }
 
-/** Of a stack of m x k by k x n matrices; what is called Gemm or MatMul, fused or not. */
+/** Operations of a stack of m x k by k x n matrices, called Gemm or MatMul, fused or not. */
 function flopsOf({ args }: KernelEvent): number {
   if (!/Gemm|MatMul/.test(args.op_name)) return 0;
   const [a, b, y] = [...args.input_type_shape.slice(0, 2), args.output_type_shape[0]!].map(shapeOf);

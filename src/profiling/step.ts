@@ -3,7 +3,7 @@ import type { Outputs, Value } from "../graph/index.ts";
 import { productFlops, productsOf } from "../graph/index.ts";
 import { cloneParameters, type Encoder, feedsOf } from "../models/index.ts";
 import { dualParameters, fare, gradientName, lore, type Objective } from "../objectives/index.ts";
-import { withTransposedOperands } from "../optimize/index.ts";
+import { optimizedProgram } from "../optimize/index.ts";
 import { randomStream } from "../random.ts";
 import { type CompileOptions, compile, discard, HeldHeap, peakMemoryBytes, takingTurns } from "../runtime/index.ts";
 import { allocate, elementCount } from "../tensor/index.ts";
@@ -32,7 +32,7 @@ export interface BenchOptions extends CompileOptions {
   readonly method: "lore" | "fare";
   /** K. Default: the method's own. */
   readonly stepsPerBatch?: number;
-  /** Of the attack's products by weights; the rate that they are held against stays that of float32. Default "float32". */
+  /** Precision of the attack's products by weights; the rate that they are held against stays that of float32. Default "float32". */
   readonly attackPrecision?: FixedSteps["precision"];
   /** Images that go through the encoder at a time. Default: as `finetune` chooses. */
   readonly microBatch?: number;
@@ -73,7 +73,7 @@ export interface BenchResult {
   /** Operations of a step's matrix products. */
   readonly flops: number;
   readonly traffic: Traffic;
-  /** What ONNX Runtime's MatMul does at the step's own shapes, in operations a second. */
+  /** Rate of ONNX Runtime's MatMul at the step's own shapes, in operations a second. */
   readonly gemmRate: number;
   /** Largest resident memory of the process up to the end of the last step. */
   readonly peakMemoryBytes: number;
@@ -142,7 +142,7 @@ async function timeSteps(
   return { seconds, pageFaults: (faults.at(-1)! - faults[0]!) / repeats };
 }
 
-/** What a step consists of, as graphs: its products, and its phases one by one. */
+/** A step as graphs: its products, and its phases one by one. */
 class Work {
   readonly #encoder: Encoder;
   readonly #graphs: TrainingGraphs;
@@ -163,10 +163,12 @@ class Work {
 
   /** Every product of a step as it reads its operands, with how often it occurs. */
   products(): readonly ProductCount[] {
-    const onCpu = (this.#options.device ?? "cpu") === "cpu";
     return countProducts(
       this.#each((outputs, runs) =>
-        productsOf(onCpu ? withTransposedOperands(outputs) : outputs).map((product) => ({ product, count: runs })),
+        productsOf(optimizedProgram(outputs, this.#options, ["transposedOperands"])).map((product) => ({
+          product,
+          count: runs,
+        })),
       ),
     );
   }
@@ -177,7 +179,7 @@ class Work {
     return { products: productBytes(products) + optimizer, nodes: nodes + optimizer };
   }
 
-  /** What `of` makes of every graph, given how often a step runs it. */
+  /** Results of `of` for every graph, given how often a step runs it. */
   #each<T>(of: (outputs: readonly Value[], runs: number) => readonly T[]): readonly T[] {
     const names = Object.keys(this.#runs) as readonly (keyof TrainingGraphs)[];
     return names.flatMap((name) => of(Object.values(this.#graphs[name] ?? {}), this.#parts(name) * this.#runs[name]));

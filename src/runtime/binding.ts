@@ -1,8 +1,7 @@
 import type { InferenceSession, Tensor } from "onnxruntime-common";
 import type { CompileOptions } from "./program.ts";
 
-/** Where programs run. `cpu` is always there; the others need the hardware and its driver. */
-export type Device = "cpu" | "webgpu" | "cuda";
+export type { Device } from "../optimize/index.ts";
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
@@ -12,7 +11,7 @@ export type Tensors = Readonly<Record<string, Tensor>>;
  */
 export interface Binding {
   readonly Tensor: typeof Tensor;
-  /** What options are where they are left out. */
+  /** Values of options that are left out. */
   readonly defaults: () => Pick<CompileOptions, "threads">;
   readonly createSession: (model: Uint8Array, options: InferenceSession.SessionOptions) => Promise<InferenceSession>;
   /** One run whose results are in `results` afterwards, a tensor in host memory for every output. */

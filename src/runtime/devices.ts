@@ -11,7 +11,7 @@ export interface Provider {
   readonly bundled: boolean;
 }
 
-/** What this build of ONNX Runtime was made for, which is not yet what works on this machine: see `tryDevice`. */
+/** Providers that this build of ONNX Runtime was made for. Not all of them work on every machine: see `tryDevice`. */
 export function providers(): readonly Provider[] {
   return listSupportedBackends();
 }
@@ -54,7 +54,7 @@ export async function fasterThanCpu(device: Device): Promise<boolean> {
   return (await productSeconds(device, large)) < (await productSeconds("cpu", large));
 }
 
-/** Of a chain of square products, once it is warm. */
+/** Seconds of a chain of square products, once it is warm. */
 async function productSeconds(device: Device, { size, products }: { size: number; products: number }): Promise<number> {
   const g = new Graph();
   const a = g.input("a", "float32", [size, size]);

@@ -6,7 +6,7 @@ import { type CompileOptions, largestHeapBlock } from "./program.ts";
 /** The largest that glibc lets its threshold for blocks straight from the system become, less what it rounds a block up by. */
 const largestThreshold = 2 ** 25 - 2 ** 16;
 
-/** What tells glibc to keep that threshold as it is. */
+/** Setting that makes glibc keep that threshold as it is. */
 const tuned =
   ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_"].some(
     (name) => process.env[name] !== undefined,

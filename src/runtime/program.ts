@@ -3,30 +3,12 @@ import type { Value } from "../graph/index.ts";
 import { toOnnx } from "../graph/index.ts";
 import type { OnnxModel } from "../onnx/index.ts";
 import { encodeModel } from "../onnx/index.ts";
-import {
-  compilable,
-  fileOrder,
-  largestBytes,
-  withClippedSigns,
-  withHalfProducts,
-  withParallelKernels,
-  withTransposedOperands,
-  withTurnedProducts,
-} from "../optimize/index.ts";
+import { fileOrder, largestBytes, optimizedProgram, type Target } from "../optimize/index.ts";
 import { allocate, type DType, describeType, elementCount, storageClass, type TypedArray } from "../tensor/index.ts";
 import type { Binding, Device, Tensors } from "./binding.ts";
 import { RuntimeError } from "./errors.ts";
 
-export interface CompileOptions {
-  /** Default "cpu". */
-  readonly device?: Device;
-  /** Threads within an operator, on CPU, the calling one included. Default: one a core. */
-  readonly threads?: number;
-  /**
-   * What matrix products and convolutions compute in; everything else, and every input and output, is float32. Default
-   * "float32". "float16" is for GPUs: the CPU only rounds operands and results to it, and is slower for that.
-   */
-  readonly precision?: "float32" | "float16";
+export interface CompileOptions extends Target {
   /**
    * @internal Leave the memory of a run on CPU to others when it is over: for several programs that run one after the other.
    * Whoever asks for it keeps it in the process by a `HeldHeap`, else every run takes it from the system again, page by page. A
@@ -222,31 +204,18 @@ export function fitsHeap(compiled: readonly Value[]): boolean {
   return largestBytes(compiled) <= largestHeapBlock;
 }
 
-/** What ONNX Runtime is given to compile. */
+/** The model that ONNX Runtime is given to compile. */
 export function modelOf(outputs: Readonly<Record<string, Value>>, options: CompileOptions): OnnxModel {
   return toOnnx(optimized(outputs, options), { order: fileOrder });
 }
 
 /** The outputs after all our passes: what `compile` hands on. */
-export function optimized(
-  outputs: Readonly<Record<string, Value>>,
-  options: CompileOptions,
-): Readonly<Record<string, Value>> {
-  const values = forDevice(compilable(Object.values(outputs)), options);
+export function optimized(outputs: Readonly<Record<string, Value>>, target: Target): Readonly<Record<string, Value>> {
+  const values = optimizedProgram(Object.values(outputs), target);
   return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]!]));
 }
 
-function forDevice(values: readonly Value[], { device = "cpu", threads, precision }: CompileOptions): readonly Value[] {
-  const known = device === "webgpu" ? withClippedSigns(values) : values;
-  if (precision === "float16") return withHalfProducts(known, device === "cpu" ? "float32" : "float16");
-  if (device === "webgpu") return known;
-  const turned = withTurnedProducts(known);
-  if (device === "cuda") return turned;
-  const transposed = withTransposedOperands(turned);
-  return threads === 1 ? transposed : withParallelKernels(transposed);
-}
-
-/** What ONNX Runtime is told for these options. */
+/** ONNX Runtime's settings for these options. */
 export function sessionOptions({
   device = "cpu",
   threads,

@@ -41,7 +41,7 @@ export class DeviceTensor {
   }
 }
 
-/** What a program takes: arrays of host memory, or what other programs of the same device gave. */
+/** Inputs of a program: arrays of host memory, or results of other programs on the same device. */
 export type DeviceFeeds = Readonly<Record<string, TypedArray | DeviceTensor>>;
 
 /**

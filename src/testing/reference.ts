@@ -40,6 +40,7 @@ export const cosh = map(Math.cosh);
 export const asinh = map(Math.asinh);
 export const acosh = map(Math.acosh);
 export const atanh = map(Math.atanh);
+export const swish = (alpha: number) => map((x) => x / (1 + Math.exp(-alpha * x)));
 export const gelu = map((x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)));
 /** ONNX Runtime has this one in float64, but with sqrt(2/pi) rounded to float32. */
 export const geluTanh = map((x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))));

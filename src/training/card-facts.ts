@@ -5,7 +5,7 @@ import type { Constraint, DistanceKind, Dual, Objective } from "../objectives/in
 import { versions } from "../version.ts";
 import type { TrainingSettings } from "./settings.ts";
 
-/** What the model card of a trained encoder says of its training. */
+/** Facts about the training for the model card of a trained encoder. */
 export function trainingFacts(
   { name, attack, stepsPerBatch, constraint }: Objective,
   { epochs, batch, learningRate, weightDecay, seed }: TrainingSettings,

@@ -2,7 +2,7 @@ import type { StepMetrics } from "./metrics.ts";
 
 /** Batches in a row that must say the same. */
 export const patience = 5;
-/** Of the original's spread: below, images can hardly be told apart; above, nothing is where it was. */
+/** Shares of the original's spread: below, images can hardly be told apart; above, nothing is where it was. */
 const [least, most] = [0.02, 50];
 
 /**

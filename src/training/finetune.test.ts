@@ -33,7 +33,7 @@ const single = { threads: 1 } as const;
 /** Trains until `stopAfter` steps are done, or to the end. */
 async function train(
   objective: Objective,
-  options: FinetuneOptions & { readonly stopAfter?: number },
+  options: FinetuneOptions & { readonly stopAfter?: number; readonly memory?: never },
   data = source,
 ): Promise<FinetuneResult> {
   const { stopAfter, ...rest } = options;

@@ -12,10 +12,10 @@ import { type LoopEnd, trainLoop } from "./loop.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
-import { cacheBytes } from "./reference-cache.ts";
 import { runFingerprint } from "./resumable.ts";
 import { RunFolder } from "./run-folder.ts";
 import {
+  type BatchCut,
   checkBlend,
   checkSettings,
   defaultBlend,
@@ -23,26 +23,38 @@ import {
   givenSettings,
   type TrainingSettings,
 } from "./settings.ts";
+import { cacheBytes } from "./step/reference-cache.ts";
+import { TrainingStep } from "./step/training-step.ts";
 import { checkSupervision } from "./supervision.ts";
-import { TrainingStep } from "./training-step.ts";
 
-export interface FinetuneOptions extends Partial<TrainingSettings>, CompileOptions {
+/** Where a run is kept. */
+export type RunPlace =
+  /** Nothing is written, and the run cannot be resumed. */
+  | { readonly run?: never; readonly resume?: false }
+  | {
+      /** Run folder to create, or to continue. */
+      readonly run: string;
+      /** Continue the run in the folder instead of creating it. Default false. */
+      readonly resume?: boolean;
+    };
+
+/** Options of `finetune`. */
+export type FinetuneOptions = CommonOptions & BatchCut & RunPlace;
+
+interface CommonOptions extends Partial<Omit<TrainingSettings, "microBatch" | "memory">>, CompileOptions {
   /**
    * How far the encoder that comes out lies from the original's weights to the trained ones: no further than a weight, and
    * than keeps a share of the original's behaviour on images held out of training. Default: see `defaultBlend`.
    */
   readonly blend?: Partial<BlendRule>;
-  /** Run folder to create; without it nothing is written and the run cannot be resumed. */
-  readonly run?: string;
-  /** Continue the run in the folder instead of creating it. */
-  readonly resume?: boolean;
-  /** What `run.json` says besides the settings (the command, the encoder's and the data's names). */
+  /** Added to `run.json` beside the settings: the command, the encoder's and the data's names. */
   readonly description?: object;
   /** Stops after the current batch, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** Throws where a warning would do, such as for an image that cannot be read. Default false. */
   readonly strict?: boolean;
   readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
-  /** What was chosen for `memory`. */
+  /** Told what was chosen for `memory`. */
   readonly onPlan?: (plan: MemoryPlan) => void;
   readonly onWarning?: (message: string) => void;
   readonly onSkip?: (skip: SkippedImage) => void;
@@ -61,10 +73,10 @@ export interface FinetuneResult {
 }
 
 /** Held-out images below which shares mean nothing. */
-const fewestHeldOut = 32;
+const minHeldOut = 32;
 
 /** Times that a run whose embeddings collapse begins again. */
-const mostAttempts = 3;
+const maxAttempts = 3;
 
 /**
  * Fine-tunes an encoder; labels are used by a supervised objective (TeCoA) only. The same encoder, data, objective,
@@ -107,7 +119,7 @@ export async function finetune(
   return { encoder: result, trained, ...(chosen && { blend: chosen }), finished: true, steps: progress.step };
 }
 
-/** What a run is made of, once all has been checked that can be before anything is computed. */
+/** A run, checked as far as possible before anything is computed. */
 interface Plan {
   readonly encoder: Encoder;
   readonly source: ImageSource;
@@ -171,7 +183,7 @@ async function attempts(
   for (;;) {
     const { attempt = 0 } = progress;
     const { signal, strict, onStep, onWarning, onSkip } = options;
-    const endsAtCollapse = mayRestart && attempt < mostAttempts;
+    const endsAtCollapse = mayRestart && attempt < maxAttempts;
     const end = await trainLoop(step, progress, {
       ...{ ...plan, folder, signal, strict, onStep, onWarning, onSkip, endsAtCollapse },
     });
@@ -193,13 +205,13 @@ async function chooseBlend(
 ): Promise<ChosenBlend | undefined> {
   const images = await HeldOutImages.open(original, source, heldOut, { ...options, batch: 16 });
   try {
-    if (images.count >= fewestHeldOut) return await largestBlend(images, original.parameters, trained.parameters, rule);
+    if (images.count >= minHeldOut) return await largestBlend(images, original.parameters, trained.parameters, rule);
   } finally {
     await images.dispose();
   }
   onWarning?.(
     `only ${images.count} images are held out, too few to tell what share of the original is kept: the blend is not ` +
-      `checked. Give ${10 * fewestHeldOut} images or more, or look at it with lore blend.`,
+      `checked. Give ${10 * minHeldOut} images or more, or look at it with lore blend.`,
   );
   return undefined;
 }

@@ -10,7 +10,7 @@ import { remainingBatches } from "./remaining-batches.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSettings } from "./settings.ts";
-import type { TrainingStep } from "./training-step.ts";
+import type { TrainingStep } from "./step/training-step.ts";
 
 /** Batches from one measurement of clean distances to the next, where the objective does not need them. */
 const cleanEvery = 10;

@@ -26,7 +26,7 @@ const processBytes = 220 * 2 ** 20;
 const weightCopies = 4;
 /** Arrays as long as a batch's images: read ahead, read, and each part's clean, perturbed and passed on to the attack. */
 const imageCopies = 6;
-/** What ONNX Runtime's arena, or the heap, takes for the bytes that live at the same time: pieces between them stay unused. */
+/** Memory of ONNX Runtime's arena, or of the heap, over the bytes that live at the same time: pieces between them stay unused. */
 const arenaSlack = 1.15;
 const heapSlack = 1.4;
 

@@ -1,10 +1,10 @@
 /**
- * What one batch showed: means over the batch. Distances are in what the objective's constraint bounds, so that they and
+ * Measurements of one batch: means over the batch. Distances are in what the objective's constraint bounds, so that they and
  * the threshold compare: squared l2 in embedding space, also without a constraint; KL in nats between class distributions
  * under a class constraint.
  */
 export interface BatchResult {
-  /** What was minimised. */
+  /** The loss that was minimised. */
   readonly loss: number;
   /** d(phi(x + delta), phi0(x)) */
   readonly advDistance: number;
@@ -13,7 +13,7 @@ export interface BatchResult {
    * batch's mean: near 0 where embeddings collapse. Absent for a batch of one image.
    */
   readonly spread?: number;
-  /** What the perturbed images minimise, where that is another distance, or a cross-entropy (TeCoA, in nats). */
+  /** Loss on the perturbed images, where that is another distance, or a cross-entropy (TeCoA, in nats). */
   readonly advLoss?: number;
   /** d(phi(x), phi0(x)); without a constraint of every tenth batch, since it takes a forward pass that training does not. */
   readonly cleanDistance?: number;

@@ -24,7 +24,7 @@ export function joinStates(states: Readonly<Record<string, State>>): State {
   return new Map(entries);
 }
 
-/** What `joinStates` put behind a prefix. */
+/** The state that `joinStates` put behind a prefix. */
 export function stateOf(joined: State, prefix: string): State {
   const start = `${prefix}.`;
   return new Map(

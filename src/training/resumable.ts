@@ -8,7 +8,7 @@ import { encoderDigest } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { TrainingSettings } from "./settings.ts";
 
-/** What a run's result depends on, kept in its `run.json`: a run that goes on must have the same. */
+/** Everything that a run's result depends on, kept in its `run.json`: a run that goes on must have the same. */
 export interface RunFingerprint {
   readonly data: SourceFingerprint;
   /** SHA-256 of weights, architecture, image size, normalisation, head and text tower. */

@@ -119,7 +119,7 @@ export class RunFolder {
   }
 }
 
-/** What keeps a path from becoming a run folder, and the first half of what to do about it. */
+/** The reason that a path cannot become a run folder, and the first half of the advice. */
 function whatIsThere(path: string): string | undefined {
   if (!existsSync(path)) return undefined;
   if (!statSync(path).isDirectory()) return "is a file. Move it away";
@@ -138,7 +138,7 @@ export function trainedEncoder(original: Encoder, run: string): Encoder {
   return original.withParameters(theta as Parameters);
 }
 
-/** What a run folder's `run.json` says. */
+/** Content of a run folder's `run.json`. */
 export function readRun(path: string): unknown {
   RunFolder.open(path);
   return readJson(join(path, "run.json"));

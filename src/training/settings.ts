@@ -24,9 +24,21 @@ export interface TrainingSettings {
   readonly seed: number;
 }
 
+/** How a batch is cut: into micro-batches of so many images, or so that training fits into the memory. */
+export type BatchCut =
+  | (Pick<TrainingSettings, "microBatch"> & { readonly memory?: never })
+  | (Required<Pick<TrainingSettings, "memory">> & { readonly microBatch?: never });
+
+/** @throws UsageError when both are given */
+export function batchCut({ microBatch, memory }: Pick<TrainingSettings, "microBatch" | "memory">): BatchCut {
+  if (memory === undefined) return microBatch === undefined ? {} : { microBatch };
+  if (microBatch === undefined) return { memory };
+  throw new UsageError("Give either the memory or the micro-batch: the one is chosen by the other.");
+}
+
 /** Images that the recipe goes over at least, in as many epochs as that takes, up to a number that few images do not bear. */
 const recipeImages = 8192;
-const mostEpochs = 50;
+const maxEpochs = 50;
 
 /**
  * Settings for an objective: for the recipe (`robust`) small batches, at a rate that docs/RESULTS.md has the measurement
@@ -39,7 +51,7 @@ export function defaultSettings({ name }: Pick<Objective, "name">, images: numbe
   if (name === "robust")
     return {
       ...common,
-      epochs: Math.min(mostEpochs, Math.max(1, Math.round(recipeImages / images))),
+      epochs: Math.min(maxEpochs, Math.max(1, Math.round(recipeImages / images))),
       batch: 16,
       learningRate: 6e-4,
     };
@@ -59,8 +71,7 @@ export function checkSettings(settings: TrainingSettings): void {
     if (!Number.isInteger(count) || count < 1)
       throw new UsageError(`${name} must be a positive integer, got ${count}.`);
   }
-  if (settings.memory !== undefined && settings.microBatch !== undefined)
-    throw new UsageError("Give either the memory or the micro-batch: the one is chosen by the other.");
+  batchCut(settings);
   if (!(learningRate > 0)) throw new UsageError(`The learning rate must be positive, got ${learningRate}.`);
   if (!(clipGradient > 0)) throw new UsageError(`The gradient's limit must be positive, got ${clipGradient}.`);
   if (!(weightDecay >= 0)) throw new UsageError(`The weight decay must not be negative, got ${weightDecay}.`);

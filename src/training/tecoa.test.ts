@@ -8,7 +8,8 @@ import { randomStream } from "../random.ts";
 import { compile } from "../runtime/index.ts";
 import { oneSize } from "../testing/one-size.ts";
 import { tinyEncoder } from "../testing/tiny.ts";
-import { type StepOptions, TrainingStep } from "./training-step.ts";
+import type { StepOptions } from "./step/options.ts";
+import { TrainingStep } from "./step/training-step.ts";
 
 const encoder = tinyEncoder();
 const epsilon = 4 / 255;

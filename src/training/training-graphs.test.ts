@@ -5,8 +5,8 @@ import { dualParameters, fare, lore, type Objective, paperDual } from "../object
 import { randomStream } from "../random.ts";
 import { Program } from "../runtime/program.ts";
 import { sameMicroBatches } from "./micro-batch.ts";
+import { TrainingStep } from "./step/training-step.ts";
 import { runsPerBatch, type TrainingGraphs, trainingGraphs } from "./training-graphs.ts";
-import { TrainingStep } from "./training-step.ts";
 
 const [batch, imageSize, patch, width, depth, heads] = [3, 8, 4, 12, 2, 3];
 const architecture = { patch, width, depth, heads };

@@ -11,10 +11,16 @@ import {
   primalGraph,
   termsOf,
 } from "../objectives/index.ts";
-import { type Int8Products, recomputed, selectivelyRecomputed, withInt8Products } from "../optimize/index.ts";
+import {
+  attackInInt8,
+  type Int8Products,
+  optimizedAttack,
+  optimizedTraining,
+  type StepTarget,
+} from "../optimize/index.ts";
 import type { MicroBatches } from "./micro-batch.ts";
 
-/** What one step on a batch is made of: a graph, hence a program, for each of its phases. */
+/** The phases of one step on a batch: a graph, hence a program, for each. */
 export interface TrainingGraphs {
   /** The original on clean images: input `clean`; outputs `embedding`, for a class constraint also `entropy` [N]. */
   readonly reference: Outputs;
@@ -33,7 +39,7 @@ export interface TrainingGraphs {
 }
 
 export interface GraphOptions {
-  /** Whether backward passes compute activations again instead of keeping them; see `recomputed`. Default false. */
+  /** Whether backward passes compute activations again instead of keeping them; Default false. */
   readonly recompute?: boolean;
   /**
    * The original's weights as inputs lie in host memory once; as constants (the default) the program has a copy, which is
@@ -55,11 +61,10 @@ export function trainingGraphs(
   const { attack, constraint } = objective;
   const terms = termsOf(objective);
   const primal = primalGraph(encoder, primalMicroBatch, constraint !== undefined, terms);
-  const lean = (outputs: Outputs, of: Value): Outputs => (recompute ? recomputed(outputs, of) : outputs);
   return {
     reference: referenceGraph(encoder, batch, constraint, reference),
-    ...attackGraphs(encoder, attack, batch, terms.attackLoss, lean),
-    primal: (recompute ? recomputed : selectivelyRecomputed)(primal, primal.loss!),
+    ...attackGraphs(encoder, attack, batch, terms.attackLoss, { recompute }),
+    primal: optimizedTraining(primal, primal.loss!, { recompute }),
     dual: constraint && dualGraph(constraint.dual, batch, omega, encoder.embeddingSize),
     distance: constraint
       ? undefined
@@ -72,17 +77,17 @@ function attackGraphs(
   attack: InnerAttack,
   batch: number,
   loss: Measure,
-  lean: (outputs: Outputs, of: Value) => Outputs,
+  target: StepTarget,
 ): Pick<TrainingGraphs, "ascent" | "int8Weights" | "lastLook"> {
   const { imageSize } = encoder;
-  const target: TargetBuilder = (pixels) => ({ loss: trained(encoder, pixels, loss) });
+  const build: TargetBuilder = (pixels) => ({ loss: trained(encoder, pixels, loss) });
   if (attack.schedule === "apgd") {
-    const look = lossGraph({ batch, imageSize, gradient: true }, target);
-    const lastLook = lossGraph({ batch, imageSize, gradient: false }, target);
-    return { ascent: lean(look, look.loss!), int8Weights: undefined, lastLook };
+    const look = lossGraph({ batch, imageSize, gradient: true }, build);
+    const lastLook = lossGraph({ batch, imageSize, gradient: false }, build);
+    return { ascent: optimizedAttack(look, look.loss!, target), int8Weights: undefined, lastLook };
   }
-  const { loss: climbed, ...outputs } = ascentGraph(ascentSpec(attack, batch, imageSize), target);
-  const step = lean(outputs, climbed!);
+  const { loss: climbed, ...outputs } = ascentGraph(ascentSpec(attack, batch, imageSize), build);
+  const step = optimizedAttack(outputs, climbed!, target);
   const { outputs: ascent, weights: int8Weights } = isInt8(attack)
     ? inInt8(encoder, step)
     : { outputs: step, weights: undefined };
@@ -95,7 +100,7 @@ function attackGraphs(
  * @throws UsageError when there are none
  */
 export function inInt8(encoder: Encoder, outputs: Outputs): Int8Products {
-  const products = withInt8Products(outputs, new Set(encoder.parameters.keys()));
+  const products = attackInInt8(outputs, new Set(encoder.parameters.keys()));
   if (Object.keys(products.weights).length > 0) return products;
   throw new UsageError(`${encoder.name} has no products by weights that int8 is for: attack it in float32.`);
 }

@@ -143,6 +143,8 @@ export const operators: Readonly<Record<string, Operator>> = {
   Tanh: float,
   Softplus: float,
   Erf: float,
+  // x sigmoid(alpha x)
+  Swish: { complete: (a) => ({ alpha: 1, ...a }), infer: float.infer },
   Gelu: { complete: (a) => ({ approximate: "none", ...a }), infer: float.infer },
   Softmax: alongAxis,
   LogSoftmax: alongAxis,

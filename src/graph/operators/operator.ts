@@ -3,7 +3,7 @@ import { mismatch } from "../errors.ts";
 import type { Attributes, Value, ValueType } from "../value.ts";
 
 /**
- * What the graph knows of an operator: how attributes are completed (defaults filled in, axes made non-negative), and
+ * The graph's knowledge of an operator: how attributes are completed (defaults filled in, axes made non-negative), and
  * the types of its outputs. Operators and attributes are those of ONNX opset 21 in canonical form, where static
  * operands (axes, shapes, pads, slices) are attributes.
  */

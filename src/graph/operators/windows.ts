@@ -6,7 +6,7 @@ import { first, floatDType, int, ints, type Operator, one, sameLength } from "./
 
 const autoPads: readonly string[] = ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"];
 
-/** What convolutions and pools have in common, written out: strides, dilations and pads, one an axis. */
+/** Common attributes of convolutions and pools, written out: strides, dilations and pads, one an axis. */
 function windowAttributes(a: Attributes, size: readonly number[], kernel: readonly number[]): Attributes {
   const spatial = size.length;
   const { auto_pad = "NOTSET", ...rest } = a;
@@ -150,7 +150,7 @@ export const convTranspose: Operator = {
   },
 };
 
-/** What a transposed convolution covers before its pads are cut off. */
+/** Size that a transposed convolution covers before its pads are cut off. */
 function transposedSize(a: Attributes, size: readonly number[], axis: number): number {
   return ints(a, "strides")[axis]! * (size[axis]! - 1) + ints(a, "output_padding")[axis]! + windowReach(a, axis);
 }

@@ -27,7 +27,6 @@ export const activations: Composites = {
   HardSwish: ({ g, x: [x] }) => [g.mul(x!, g.clip(g.add(g.div(x!, 6), 0.5), 0, 1))],
   Mish: ({ g, x: [x] }) => [g.mul(x!, g.tanh(g.softplus(x!)))],
   Softsign: ({ g, x: [x] }) => [g.div(x!, g.add(g.abs(x!), 1))],
-  Swish: ({ g, x: [x], a }) => [g.mul(x!, g.sigmoid(g.mul(x!, number(a, "alpha", 1))))],
   Shrink: ({ g, x: [x], a }) => {
     const [bias, lambda] = [number(a, "bias", 0), number(a, "lambd", 0.5)];
     const above = g.where(g.greater(x!, lambda), g.sub(x!, bias), 0);

@@ -10,7 +10,7 @@ import { type Composites, number, type Use } from "./use.ts";
  * Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
  */
 export const contrib: Composites = {
-  "com.microsoft:QuickGelu": ({ g, x: [x], a }) => [g.mul(x!, g.sigmoid(g.mul(x!, number(a, "alpha", 1.702))))],
+  "com.microsoft:QuickGelu": ({ g, x: [x], a }) => [g.swish(x!, number(a, "alpha", 1.702))],
   "com.microsoft:Gelu": ({ g, x: [x] }) => [g.gelu(x!)],
   "com.microsoft:BiasGelu": ({ g, x: [x, bias] }) => [g.gelu(g.add(x!, bias!))],
   "com.microsoft:FastGelu": ({ g, x: [x, bias] }) => [g.gelu(bias ? g.add(x!, bias) : x!, "tanh")],

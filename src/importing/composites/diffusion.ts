@@ -21,7 +21,7 @@ export const diffusion: Composites = {
     const normalized = g.div(deviation, g.sqrt(g.add(variance, number(a, "epsilon", 1e-5))));
     const channelWise = (value: Value): Value => g.reshape(value, [1, channels, 1, 1]);
     const scaled = g.add(g.mul(g.reshape(normalized, image.shape), channelWise(gamma!)), channelWise(beta!));
-    const result = a.activation === 1 ? g.mul(scaled, g.sigmoid(scaled)) : scaled;
+    const result = a.activation === 1 ? g.swish(scaled) : scaled;
     return [isLast ? g.transpose(result, [0, 2, 3, 1]) : result];
   },
   "com.microsoft:BiasAdd": ({ g, x: [x, bias, skip] }) => [g.add(g.add(x!, bias!), skip!)],

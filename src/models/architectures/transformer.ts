@@ -94,7 +94,7 @@ function attention(
 
 export function activate(x: Value, activation: Activation): Value {
   const { graph: g } = x;
-  return activation === "gelu" ? g.gelu(x) : g.mul(x, g.sigmoid(g.mul(x, 1.702)));
+  return activation === "gelu" ? g.gelu(x) : g.swish(x, 1.702);
 }
 
 export function layerNorm(x: Value, weights: Weights, name: string, epsilon: number): Value {

@@ -1,7 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import { type Framing, framingAt, usualFraming } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
-import { leaner } from "../../optimize/index.ts";
+import { optimizedModel } from "../../optimize/index.ts";
 import { allocate, elementCount, type Tensor } from "../../tensor/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
@@ -118,7 +118,7 @@ export class VitEncoder implements Encoder {
   }
 
   embed(pixels: Value, weights: Weights): Value {
-    return leaner(this.embedNormalized(normalize(pixels, this.normalization), weights));
+    return optimizedModel(this.embedNormalized(normalize(pixels, this.normalization), weights));
   }
 
   embedNormalized(normalized: Value, weights: Weights): Value {
@@ -126,7 +126,7 @@ export class VitEncoder implements Encoder {
   }
 
   headFeatures(pixels: Value, weights: Weights): Value {
-    return leaner(this.headFeaturesNormalized(normalize(pixels, this.normalization), weights));
+    return optimizedModel(this.headFeaturesNormalized(normalize(pixels, this.normalization), weights));
   }
 
   /** The same from pixels that are normalised already. */

@@ -1,6 +1,6 @@
 import type { Framing } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
-import { refined } from "../../optimize/index.ts";
+import { optimizedFile } from "../../optimize/index.ts";
 import type { LinearClassifier } from "../classifier.ts";
 import { type Encoder, type Normalization, normalize, type Parameters, type Weights } from "../encoder.ts";
 import type { TextTower } from "../text/text-tower.ts";
@@ -70,7 +70,7 @@ export class OnnxEncoder implements Encoder {
   }
 
   embed(pixels: Value, weights: Weights): Value {
-    return refined(this.embedNormalized(normalize(pixels, this.normalization), weights));
+    return optimizedFile(this.embedNormalized(normalize(pixels, this.normalization), weights));
   }
 
   headFeatures(pixels: Value, weights: Weights): Value {

@@ -1,20 +1,20 @@
 import type { Node, Outputs, Value } from "../../graph/index.ts";
 import { reachable } from "../../graph/index.ts";
 
-/** What the outputs take, in topological order: cotangents before what they are multiplied by. */
+/** Nodes that the outputs need, in topological order: cotangents before the values that they are multiplied by. */
 export interface Passes {
   /** Nodes that the loss depends on. */
   readonly forward: readonly Node[];
   readonly backward: readonly Node[];
-  /** What the backward pass reads. */
+  /** Values that the backward pass reads. */
   readonly read: ReadonlySet<Value>;
 }
 
-/** What a backward pass has computed again instead of reading it. */
+/** Values that a backward pass computes again instead of reading them. */
 export interface Plan {
-  /** What is kept, for the rest to be computed from. */
+  /** Values that are kept, for the rest to be computed from. */
   readonly kept: ReadonlySet<Value>;
-  /** What is computed again, those together that start at the same moment. A group may hold what it is computed from. */
+  /** Values that are computed again, grouped by the moment at which that starts. A group may hold what it is computed from. */
   readonly groups: readonly (readonly Value[])[];
 }
 
@@ -53,9 +53,9 @@ export function withBackwardPass<const Named extends Outputs>(
 /** A backward pass as it is made again, node by node. */
 class BackwardPass {
   readonly #again = new Map<Value, Again>();
-  /** What stands for the outputs of the old backward pass. */
+  /** Replacements of the outputs of the old backward pass. */
   readonly #made = new Map<Value, Value>();
-  /** What depends on values that are kept: on the input, that is, and not on weights alone. */
+  /** Values that depend on those that are kept: on the input, that is, and not on weights alone. */
   readonly #flowing: Set<Value>;
   /** The last such value made: it shows how far the backward pass has come. */
   #latest: Value | undefined;

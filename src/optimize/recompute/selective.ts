@@ -4,7 +4,7 @@ import { type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 
 /** One or two passes over memory each: next to nothing beside the products between them. */
 const cheap: ReadonlySet<string> = new Set(
-  "Abs Add Cast Clip Div Erf Exp Gelu LayerNormalization Log Mul Neg Reciprocal Relu Sigmoid Softplus Sqrt Sub Tanh Transpose".split(
+  "Abs Add Cast Clip Div Erf Exp Gelu LayerNormalization Log Mul Neg Reciprocal Relu Sigmoid Softplus Sqrt Sub Swish Tanh Transpose".split(
     " ",
   ),
 );

@@ -51,6 +51,14 @@ const gelu = (draw: Draw): GradientCase => {
   return { ...apply("Gelu", [x]), reference: reference.gelu, rule64: false };
 };
 
+const swish = (draw: Draw): GradientCase => {
+  const alpha = draw.bool() ? 1 : 1.702;
+  return {
+    ...apply("Swish", [draw.real(draw.shape(), { low: -4, high: 4 })], { alpha }),
+    reference: reference.swish(alpha),
+  };
+};
+
 const alongAxis = (op: string) => onShape(op, (draw, { length }) => ({ axis: draw.axis(length) }), { minRank: 1 });
 
 const clip = (draw: Draw): GradientCase => {
@@ -120,6 +128,7 @@ export const elementwise: Checks = {
   Tanh: unary("Tanh", { low: -3, high: 3 }),
   Softplus: (draw) => ({ ...unary("Softplus", { low: -6, high: 6 })(draw), reference: reference.softplus }),
   Erf: (draw) => ({ ...unary("Erf")(draw), reference: reference.erfs }),
+  Swish: swish,
   Gelu: gelu,
   Softmax: alongAxis("Softmax"),
   LogSoftmax: alongAxis("LogSoftmax"),

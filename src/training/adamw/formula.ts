@@ -11,7 +11,7 @@ export interface AdamWOptions {
 /** PyTorch's. */
 export const adamWDefaults = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-/** What changes from step to step. */
+/** Numbers that change from step to step. */
 export interface AdamWRates<Number> {
   /** learningRate / (1 - beta1^t) */
   readonly stepSize: Number;

@@ -1,7 +1,7 @@
 import { keepsTensors } from "../../runtime/index.ts";
 import { checkDevice, residentAttack } from "../attack-support.ts";
-import type { StepOptions } from "../training-step.ts";
-import { BatchLearner } from "./batch.ts";
+import type { StepOptions } from "../step/options.ts";
+import { BatchLearner } from "./experimental/batch.ts";
 import { HostLearner } from "./host.ts";
 import type { Learner, Lesson } from "./learner.ts";
 import { ResidentLearner } from "./resident.ts";
@@ -13,7 +13,7 @@ import { ResidentLearner } from "./resident.ts";
  */
 export type LearnerKind = "host" | "device" | "host, one program a batch";
 
-/** What costs the device least: its own memory where the binding can name it, else few crossings. */
+/** The kind that costs the device least: its own memory where the binding can name it, else few crossings. */
 export function usualLearner({ device = "cpu", batch = Infinity, microBatch }: StepOptions): LearnerKind {
   if (device === "cpu") return "host";
   if (keepsTensors(device)) return "device";

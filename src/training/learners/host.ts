@@ -4,12 +4,24 @@ import { feedsOf } from "../../models/index.ts";
 import { gradientName, type Objective } from "../../objectives/index.ts";
 import { largestInt8 } from "../../optimize/index.ts";
 import { compile, discard, HeldHeap, largestExactInt8, type Program, takingTurns } from "../../runtime/index.ts";
+import type { TypedArray } from "../../tensor/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
-import { arraysOf, type Part } from "../batch-slice.ts";
 import { checkNorm } from "../non-finite.ts";
 import { addInPlace, sumOfSquares } from "../parameters.ts";
-import type { StepOptions } from "../training-step.ts";
-import { descendStepwise, type Learner, type Lesson, type Stepwise } from "./learner.ts";
+import { feedsOfPart, type ImageRows, type Part } from "../step/batch.ts";
+import type { Descent, MeasuredRows } from "../step/descend.ts";
+import type { StepOptions } from "../step/options.ts";
+import type { KnownRows, Perturbed, StartRows } from "../step/perturb.ts";
+import type { OriginalRows } from "../step/reference.ts";
+import {
+  descendStepwise,
+  joinedRows,
+  type Learner,
+  type Lesson,
+  measuredRows,
+  type PrimalResult,
+  type Stepwise,
+} from "./learner.ts";
 
 /** The gradient of a batch's loss by parameter. */
 type Gradient = ReadonlyMap<string, Float32Array>;
@@ -24,6 +36,8 @@ export class HostLearner implements Learner, Stepwise {
   readonly #programs: Programs;
   readonly #heap: HeldHeap | undefined;
   #gradient: Gradient = new Map();
+  /** Perturbed images of the whole batch. */
+  #adversarial = new Float32Array();
 
   private constructor(
     { original, parameters, optimizer, objective }: Lesson,
@@ -58,21 +72,36 @@ export class HostLearner implements Learner, Stepwise {
     return new HostLearner(lesson, options.clipGradient ?? Infinity, programs, heap);
   }
 
-  async reference({ clean, original }: Part): Promise<Float32Array | undefined> {
+  async reference({ rows: { clean } }: Part<ImageRows>): Promise<OriginalRows> {
     const { embedding, entropy } = await this.#programs.reference.run({ ...feedsOf(this.#original), clean });
-    original.set(embedding as Float32Array);
-    return entropy as Float32Array | undefined;
+    return {
+      original: (embedding as Float32Array).slice(),
+      ...(entropy && { entropy: (entropy as Float32Array).slice() }),
+    };
   }
 
-  async perturb(part: Part, measured: boolean): Promise<void> {
+  async perturb(part: Part<KnownRows>, starts: StartRows, measured: boolean): Promise<Perturbed> {
     const { distance } = this.#programs;
-    const feeds = { ...feedsOf(this.#parameters), ...(await this.#inInt8(part)), ...arraysOf(part) };
-    if (distance && measured) part.cleanDistance.set((await distance.run(feeds)).cleanDistance as Float32Array);
-    await perturbBatch(this.#programs, this.#objective.attack, part.clean, feeds, part.adversarial);
+    const { clean } = part.rows;
+    const images = this.#imagesOf(part);
+    images.set(starts.adversarial);
+    const weights = { ...feedsOf(this.#parameters), ...(await this.#inInt8(part)) };
+    const feeds = { ...weights, ...feedsOfPart(part), ...starts, adversarial: images };
+    const distances = distance && measured ? (await distance.run(feeds)).cleanDistance : undefined;
+    await perturbBatch(this.#programs, this.#objective.attack, clean, feeds, images);
+    return distances ? { cleanDistance: (distances as Float32Array).slice() } : {};
+  }
+
+  /** The part's perturbed images, which parts of another size share. */
+  #imagesOf({ batch, start, size }: Part<KnownRows>): Float32Array {
+    const { length } = batch.images.clean;
+    if (this.#adversarial.length !== length) this.#adversarial = new Float32Array(length);
+    const image = length / batch.length;
+    return this.#adversarial.subarray(start * image, (start + size) * image);
   }
 
   /** Weights in int8: made for a batch's first part, the same for the others. */
-  async #inInt8({ start }: Part): Promise<Feeds> {
+  async #inInt8({ start }: Part<KnownRows>): Promise<Feeds> {
     const { int8Weights } = this.#programs;
     if (!int8Weights) return {};
     const { program, largest } = int8Weights;
@@ -80,19 +109,18 @@ export class HostLearner implements Learner, Stepwise {
     return program.outputs;
   }
 
-  descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void> {
-    return descendStepwise(this, parts, rates, onFirst);
+  descend(parts: readonly Part<KnownRows>[], rates: readonly number[]): Promise<Descent> {
+    return descendStepwise(this, parts, rates);
   }
 
-  async primal(parts: readonly Part[]): Promise<number> {
+  async primal(parts: readonly Part<KnownRows>[]): Promise<PrimalResult> {
     let loss = 0;
+    const measured: MeasuredRows[] = [];
     for (const part of parts) {
-      const result = await this.#programs.primal.runFresh({ ...feedsOf(this.#parameters), ...arraysOf(part) });
+      const feeds = { ...feedsOf(this.#parameters), ...feedsOfPart(part), adversarial: this.#imagesOf(part) };
+      const result = await this.#programs.primal.runFresh(feeds);
       loss += (result.loss as Float32Array)[0]!;
-      part.advDistance.set(result.advDistance as Float32Array);
-      part.advEmbedding.set(result.advEmbedding as Float32Array);
-      if (result.advLoss) part.advLoss.set(result.advLoss as Float32Array);
-      if (result.cleanDistance) part.cleanDistance.set(result.cleanDistance as Float32Array);
+      measured.push(measuredRows(result, floats));
       const names = [...this.#parameters.keys()];
       const own = new Map(names.map((name) => [name, result[gradientName(name)] as Float32Array]));
       if (part.start === 0) this.#gradient = own;
@@ -101,7 +129,7 @@ export class HostLearner implements Learner, Stepwise {
         discard(own.values());
       }
     }
-    return loss;
+    return { loss, measured: joinedRows(parts, measured) };
   }
 
   async update(learningRate: number): Promise<void> {
@@ -139,4 +167,8 @@ interface Programs extends InnerPrograms {
   readonly int8Weights: { readonly program: Program; readonly largest: Float32Array } | undefined;
   readonly primal: Program;
   readonly distance: Program | undefined;
+}
+
+function floats(array: TypedArray): Float32Array {
+  return array as Float32Array;
 }

@@ -1,40 +1,38 @@
 import type { Parameters } from "../../models/index.ts";
 import type { Objective } from "../../objectives/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
-import type { Part } from "../batch-slice.ts";
 import { checkLoss } from "../non-finite.ts";
+import { type ImageRows, joined, type Part } from "../step/batch.ts";
+import type { Descent, MeasuredRows } from "../step/descend.ts";
+import type { KnownRows, Perturbed, StartRows } from "../step/perturb.ts";
+import type { OriginalRows } from "../step/reference.ts";
 import type { TrainingGraphs } from "../training-graphs.ts";
 
-/** What makes an attack's random start: the same key, the same start. */
+/** Makes an attack's random start: the same key, the same start. */
 export type Key = readonly (number | string)[];
 
 /**
- * The encoder in training and its optimiser, in the memory of the device that computes: the phases of a step that need
- * them. Distances and embeddings are written to the parts.
+ * The encoder in training and its optimiser, in the memory of the device that computes. A learner runs those phases of a
+ * step that need them, and owns every buffer that changes on the way: perturbed images, gradients, weights, moments.
  */
 export interface Learner {
+  /** Original embeddings of a part's clean images and, with a class constraint, the entropies of their distributions. */
+  reference(part: Part<ImageRows>): Promise<OriginalRows>;
   /**
-   * Original embeddings of a part's clean images.
-   *
-   * @returns the entropy [N] of their class distributions, with a class constraint
-   */
-  reference(part: Part): Promise<Float32Array | undefined>;
-  /**
-   * The inner attack, from the images in `adversarial`. Needs the original embeddings.
+   * The inner attack on a part. The perturbed images stay with the learner until `release`.
    *
    * @param measured whether to take clean distances, too, where the primal step does not give them
    */
-  perturb(part: Part, measured: boolean): Promise<void>;
+  perturb(part: Part<KnownRows>, starts: StartRows, measured: boolean): Promise<Perturbed>;
   /**
    * The optimiser's steps on a batch, all of whose parts are perturbed.
    *
    * @param rates learning rates, one a step
-   * @param onFirst called with the batch's loss when the parts hold the distances at the weights of before the first step
    * @throws NonFiniteError when a loss or a gradient is not finite; weights and moments are then those of a step before it
    */
-  descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void>;
-  /** The batch's images are done with. */
-  release(parts: readonly Part[]): void;
+  descend(parts: readonly Part<KnownRows>[], rates: readonly number[]): Promise<Descent>;
+  /** The batch is done with. */
+  release(): void;
   /** Brings weights and moments to the arrays in host memory that the learner was created with. */
   pull(): Promise<void>;
   /** Those arrays were changed: go on from them. */
@@ -42,7 +40,7 @@ export interface Learner {
   dispose(): Promise<void>;
 }
 
-/** What every learner needs. */
+/** Everything that a learner needs. */
 export interface Lesson {
   /** Weights of the frozen original. */
   readonly original: Parameters;
@@ -53,10 +51,16 @@ export interface Lesson {
   readonly graphs: TrainingGraphs;
 }
 
+/** Loss of a whole batch, and measurements of its parts. */
+export interface PrimalResult {
+  readonly loss: number;
+  readonly measured: MeasuredRows;
+}
+
 /** A learner whose loss and optimiser are programs of their own. */
 export interface Stepwise {
-  /** Loss of the whole batch. Its gradient stays with the learner. */
-  primal(parts: readonly Part[]): Promise<number>;
+  /** The gradient stays with the learner. */
+  primal(parts: readonly Part<KnownRows>[]): Promise<PrimalResult>;
   /**
    * One step of the optimiser with the latest gradient.
    *
@@ -65,17 +69,52 @@ export interface Stepwise {
   update(learningRate: number): Promise<void>;
 }
 
-/** `Learner.descend`, a step after the other. */
+/** `Learner.descend`, one step after the other. */
 export async function descendStepwise(
   learner: Stepwise,
-  parts: readonly Part[],
+  parts: readonly Part<KnownRows>[],
   rates: readonly number[],
-  onFirst: (loss: number) => void,
-): Promise<void> {
-  for (const [k, rate] of rates.entries()) {
-    const loss = await learner.primal(parts);
-    checkLoss(loss);
-    if (k === 0) onFirst(loss);
+): Promise<Descent> {
+  let first: PrimalResult | undefined;
+  let lastCleanDistance: Float32Array | undefined;
+  for (const rate of rates) {
+    const result = await learner.primal(parts);
+    checkLoss(result.loss);
+    first ??= result;
+    lastCleanDistance = result.measured.cleanDistance;
     await learner.update(rate);
   }
+  if (!first) throw new RangeError("A batch needs at least one optimiser step.");
+  return { loss: first.loss, before: first.measured, lastCleanDistance };
+}
+
+const measurements = ["advEmbedding", "advDistance", "advLoss", "cleanDistance"] as const;
+
+/**
+ * Measurements among a program's outputs.
+ *
+ * @param floats an output's elements in host memory
+ */
+export function measuredRows<Output>(
+  outputs: Readonly<Record<string, Output>>,
+  floats: (output: Output) => Float32Array,
+): MeasuredRows {
+  const found = measurements.filter((name) => outputs[name] !== undefined);
+  return Object.fromEntries(found.map((name) => [name, floats(outputs[name]!)])) as MeasuredRows;
+}
+
+/** Measurements of a batch from those of its parts. */
+export function joinedRows(parts: readonly Part<KnownRows>[], measured: readonly MeasuredRows[]): MeasuredRows {
+  const { batch, size } = parts[0]!;
+  const names = Object.keys(measured[0]!);
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      joined(
+        batch,
+        size,
+        measured.map((rows) => rows[name] as Float32Array),
+      ),
+    ]),
+  ) as MeasuredRows;
 }

@@ -4,7 +4,8 @@ import { fare, lore, type Objective, robust, tecoa } from "../../objectives/inde
 import type { Tensor } from "../../tensor/tensor.ts";
 import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
 import { NonFiniteError } from "../non-finite.ts";
-import { type StepOptions, TrainingStep } from "../training-step.ts";
+import type { StepOptions } from "../step/options.ts";
+import { TrainingStep } from "../step/training-step.ts";
 import { type LearnerKind, usualLearner } from "./create.ts";
 
 const encoder = tinyEncoder();
@@ -25,7 +26,7 @@ const objectives: Readonly<Record<string, Objective>> = {
 };
 const rates = () => 1e-3;
 
-/** Of any kind on the CPU, whose binding gives a device's tensors out in host memory. */
+/** A step with any kind of learner on the CPU, whose binding gives a device's tensors out in host memory. */
 function create(objective: Objective, kind: LearnerKind, options: Partial<StepOptions> = {}): Promise<TrainingStep> {
   const usual = { microBatch: 5, weightDecay: 1e-2, seed: 0, threads: 1 };
   return TrainingStep.create(encoder, objective, { ...usual, ...options }, kind);

@@ -2,11 +2,11 @@ import type { Parameters } from "../../models/index.ts";
 import { gradientName } from "../../objectives/index.ts";
 import { compileOnDevice, createTransfer, type DeviceProgram, type Transfer } from "../../runtime/index.ts";
 import { adamWGraph, momentNames, nextName } from "../adamw/graph.ts";
+import type { StepOptions } from "../step/options.ts";
 import type { TrainingGraphs } from "../training-graphs.ts";
-import type { StepOptions } from "../training-step.ts";
 import { sumGraph } from "./sum-graph.ts";
 
-/** What a learner in a device's memory runs: what images and weights make stays there, what the host looks at comes back. */
+/** Programs of a learner in a device's memory. Results made of images and weights stay there; those that the host reads come back. */
 export interface ResidentPrograms {
   readonly reference: DeviceProgram;
   readonly ascent: DeviceProgram;

@@ -6,11 +6,22 @@ import { allocate } from "../../tensor/index.ts";
 import type { AdamW } from "../adamw/adamw.ts";
 import { adamWRates, asScalars } from "../adamw/formula.ts";
 import { nextName } from "../adamw/graph.ts";
-import { arraysOf, type Part } from "../batch-slice.ts";
 import { checkNorm } from "../non-finite.ts";
-import type { StepOptions } from "../training-step.ts";
+import { feedsOfPart, type ImageRows, type Part } from "../step/batch.ts";
+import type { Descent, MeasuredRows } from "../step/descend.ts";
+import type { StepOptions } from "../step/options.ts";
+import type { KnownRows, Perturbed, StartRows } from "../step/perturb.ts";
+import type { OriginalRows } from "../step/reference.ts";
 import { giveBack, takeLearned } from "./learned.ts";
-import { descendStepwise, type Learner, type Lesson, type Stepwise } from "./learner.ts";
+import {
+  descendStepwise,
+  joinedRows,
+  type Learner,
+  type Lesson,
+  measuredRows,
+  type PrimalResult,
+  type Stepwise,
+} from "./learner.ts";
 import { type ResidentPrograms, residentPrograms } from "./resident-programs.ts";
 import { otherName, sumName } from "./sum-graph.ts";
 
@@ -36,7 +47,8 @@ export class ResidentLearner implements Learner, Stepwise {
   #learned: Resident | undefined;
   #steps = 0;
   #gradient: Resident = new Map();
-  readonly #images = new Map<Part, Images>();
+  /** By the place of their part in the batch. */
+  readonly #images = new Map<number, Images>();
 
   private constructor(
     { parameters, optimizer }: Lesson,
@@ -56,25 +68,25 @@ export class ResidentLearner implements Learner, Stepwise {
     return new ResidentLearner(lesson, attack, options, programs);
   }
 
-  async reference(part: Part): Promise<Float32Array | undefined> {
+  async reference(part: Part<ImageRows>): Promise<OriginalRows> {
     const { clean } = await this.#imagesOf(part);
     const { embedding, entropy } = await this.#programs.reference.run({ clean });
-    part.original.set(floats(embedding!));
-    return entropy && floats(entropy);
+    return { original: floats(embedding!), ...(entropy && { entropy: floats(entropy) }) };
   }
 
-  async perturb(part: Part, measured: boolean): Promise<void> {
+  async perturb(part: Part<KnownRows>, starts: StartRows, measured: boolean): Promise<Perturbed> {
     const { distance } = this.#programs;
     const own = await this.#imagesOf(part);
-    const feeds = { ...(await this.#state()), ...arraysOf(part), ...own };
-    if (distance && measured) part.cleanDistance.set(floats((await distance.run(feeds)).cleanDistance!));
-    own.adversarial = await this.#ascend(await this.#upload(part.adversarial), feeds);
+    const feeds = { ...(await this.#state()), ...feedsOfPart(part), ...starts, ...own };
+    const distances = distance && measured ? (await distance.run(feeds)).cleanDistance : undefined;
+    own.adversarial = await this.#ascend(await this.#upload(starts.adversarial), feeds);
+    return distances ? { cleanDistance: floats(distances) } : {};
   }
 
   /** The part's images, brought to the device by whichever phase needs them first. */
-  async #imagesOf(part: Part): Promise<Images> {
-    const own = this.#images.get(part) ?? { clean: await this.#upload(part.clean) };
-    this.#images.set(part, own);
+  async #imagesOf({ start, rows: { clean } }: Part<ImageRows>): Promise<Images> {
+    const own = this.#images.get(start) ?? { clean: await this.#upload(clean) };
+    this.#images.set(start, own);
     return own;
   }
 
@@ -101,25 +113,24 @@ export class ResidentLearner implements Learner, Stepwise {
     return adversarial;
   }
 
-  descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void> {
-    return descendStepwise(this, parts, rates, onFirst);
+  descend(parts: readonly Part<KnownRows>[], rates: readonly number[]): Promise<Descent> {
+    return descendStepwise(this, parts, rates);
   }
 
-  async primal(parts: readonly Part[]): Promise<number> {
+  async primal(parts: readonly Part<KnownRows>[]): Promise<PrimalResult> {
     const state = await this.#state();
     let loss = 0;
+    const measured: MeasuredRows[] = [];
     for (const part of parts) {
-      const result = await this.#programs.primal.run({ ...state, ...arraysOf(part), ...this.#images.get(part) });
+      const feeds = { ...state, ...feedsOfPart(part), ...this.#images.get(part.start) };
+      const result = await this.#programs.primal.run(feeds);
       loss += floats(result.loss!)[0]!;
-      part.advDistance.set(floats(result.advDistance!));
-      part.advEmbedding.set(floats(result.advEmbedding!));
-      if (result.advLoss) part.advLoss.set(floats(result.advLoss));
-      if (result.cleanDistance) part.cleanDistance.set(floats(result.cleanDistance));
+      measured.push(measuredRows(result, floats));
       const names = [...this.#parameters.keys()].map(gradientName);
       const own: Resident = new Map(names.map((name) => [name, result[name]!]));
       this.#gradient = part.start === 0 ? own : await this.#sum(this.#gradient, own);
     }
-    return loss;
+    return { loss, measured: joinedRows(parts, measured) };
   }
 
   /** Sums of tensors of the same names, of which it disposes. */
@@ -147,13 +158,12 @@ export class ResidentLearner implements Learner, Stepwise {
     this.#steps++;
   }
 
-  release(parts: readonly Part[]): void {
-    for (const part of parts) {
-      const { clean, adversarial } = this.#images.get(part) ?? {};
-      clean?.dispose();
+  release(): void {
+    for (const { clean, adversarial } of this.#images.values()) {
+      clean.dispose();
       adversarial?.dispose();
-      this.#images.delete(part);
     }
+    this.#images.clear();
   }
 
   /** Parameters and moments as programs take them. */

@@ -15,7 +15,7 @@ export interface Arithmetic<V> {
   sqrt(a: V): V;
 }
 
-/** What a loop computes of each element of its arrays. */
+/** Results of a loop for each element of its arrays. */
 export interface LoopResults {
   /** Take the places of the elements of the first arrays. */
   readonly writes?: readonly Lanes[];

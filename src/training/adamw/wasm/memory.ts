@@ -1,7 +1,7 @@
-import { mostWasmPages, type WasmMemory, wasmMemory, wasmPageBytes } from "./wasm.ts";
+import { maxWasmPages, type WasmMemory, wasmMemory, wasmPageBytes } from "./wasm.ts";
 
-/** Arrays of a loop at most. */
-const mostArrays = 4;
+/** Largest number of a loop's arrays. */
+const maxArrays = 4;
 /**
  * Elements that go through the memory at a time: a few arrays of so many fit into a core's caches, and each chunk costs a
  * call (AdamW of 88 million weights: 137 to 178 ms with 2^12, 111 with this, on AMD's Zen 5).
@@ -13,7 +13,7 @@ const chunkBytes = 4 * chunk;
  * times slower between places that are a little apart modulo the page (AMD's Zen 3, measured).
  */
 const firstPlace = 2048;
-const firstAllocated = firstPlace + mostArrays * chunkBytes;
+const firstAllocated = firstPlace + maxArrays * chunkBytes;
 
 /** Memory that loops work in. Arrays that lie in it are used in place, all others copied through it, a chunk at a time. */
 export class LoopMemory {
@@ -25,10 +25,10 @@ export class LoopMemory {
   /** @param capacity elements of the arrays that will lie in it; what is beyond 4 GiB lies elsewhere */
   constructor(capacity = 0) {
     const bytes = firstAllocated + 4 * capacity;
-    this.wasm = wasmMemory(Math.min(mostWasmPages, Math.ceil(bytes / wasmPageBytes)));
+    this.wasm = wasmMemory(Math.min(maxWasmPages, Math.ceil(bytes / wasmPageBytes)));
     const { buffer } = this.wasm;
     this.#places = Array.from(
-      { length: mostArrays },
+      { length: maxArrays },
       (_, i) => new Float32Array(buffer, firstPlace + i * chunkBytes, chunk),
     );
   }

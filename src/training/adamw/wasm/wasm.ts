@@ -1,4 +1,4 @@
-/** What a loop's body is made of, in WebAssembly's binary format (specification, chapter 5). */
+/** Instructions of a loop's body, in WebAssembly's binary format (specification, chapter 5). */
 export type Code = readonly number[];
 
 /** Unsigned LEB128. */
@@ -64,7 +64,7 @@ export function moduleOf(
   ]);
 }
 
-/** What is used of the standard, whose types come with those of browsers only. */
+/** The used part of the standard, whose types come only with those of browsers. */
 declare const WebAssembly: {
   readonly Memory: new (pages: { readonly initial: number }) => WasmMemory;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
@@ -79,7 +79,7 @@ export interface WasmMemory {
 export type Run = (...parameters: readonly number[]) => number;
 
 export const wasmPageBytes = 2 ** 16;
-export const mostWasmPages = 2 ** 16;
+export const maxWasmPages = 2 ** 16;
 
 export function wasmMemory(pages: number): WasmMemory {
   return new WebAssembly.Memory({ initial: pages });

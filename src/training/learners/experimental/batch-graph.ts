@@ -1,9 +1,9 @@
-import type { FixedSteps } from "../../attacks/index.ts";
-import { Graph, inlined, type Outputs, type Value } from "../../graph/index.ts";
-import type { Parameters } from "../../models/index.ts";
-import type { AdamWOptions } from "../adamw/formula.ts";
-import { adamWGraph, momentNames, nextName } from "../adamw/graph.ts";
-import type { TrainingGraphs } from "../training-graphs.ts";
+import type { FixedSteps } from "../../../attacks/index.ts";
+import { Graph, inlined, type Outputs, type Value } from "../../../graph/index.ts";
+import type { Parameters } from "../../../models/index.ts";
+import type { AdamWOptions } from "../../adamw/formula.ts";
+import { adamWGraph, momentNames, nextName } from "../../adamw/graph.ts";
+import type { TrainingGraphs } from "../../training-graphs.ts";
 
 export interface BatchGraphOptions extends AdamWOptions {
   /** K */

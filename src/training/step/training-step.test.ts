@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../errors.ts";
-import { type Dual, fare, lore, type Objective } from "../objectives/index.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { NonFiniteError } from "./non-finite.ts";
-import { type StepOptions, TrainingStep } from "./training-step.ts";
+import { UsageError } from "../../errors.ts";
+import { type Dual, fare, lore, type Objective } from "../../objectives/index.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
+import { NonFiniteError } from "../non-finite.ts";
+import type { StepOptions } from "./options.ts";
+import { TrainingStep } from "./training-step.ts";
 
 const encoder = tinyEncoder();
 const epsilon = 8 / 255;

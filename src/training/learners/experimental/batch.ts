@@ -1,18 +1,22 @@
-import { ascentScalars, type FixedSteps } from "../../attacks/index.ts";
-import type { Parameters } from "../../models/index.ts";
-import { compile, discard, type Program } from "../../runtime/index.ts";
-import type { AdamW } from "../adamw/adamw.ts";
-import { adamWRates, asScalars } from "../adamw/formula.ts";
-import { nextName } from "../adamw/graph.ts";
-import { arraysOf, type Part } from "../batch-slice.ts";
-import { checkLoss, checkNorm } from "../non-finite.ts";
-import type { StepOptions } from "../training-step.ts";
+import { ascentScalars, type FixedSteps } from "../../../attacks/index.ts";
+import type { Parameters } from "../../../models/index.ts";
+import { compile, discard, type Program } from "../../../runtime/index.ts";
+import type { AdamW } from "../../adamw/adamw.ts";
+import { adamWRates, asScalars } from "../../adamw/formula.ts";
+import { nextName } from "../../adamw/graph.ts";
+import { checkLoss, checkNorm } from "../../non-finite.ts";
+import { feedsOfPart, type ImageRows, type Part } from "../../step/batch.ts";
+import type { Descent } from "../../step/descend.ts";
+import type { StepOptions } from "../../step/options.ts";
+import type { KnownRows, Perturbed, StartRows } from "../../step/perturb.ts";
+import type { OriginalRows } from "../../step/reference.ts";
+import { giveBack, takeLearned } from "../learned.ts";
+import { type Learner, type Lesson, measuredRows } from "../learner.ts";
 import { batchGraph, lastCleanDistance, ofStep } from "./batch-graph.ts";
-import { giveBack, takeLearned } from "./learned.ts";
-import type { Learner, Lesson } from "./learner.ts";
 
 /**
- * A learner with one program for all that happens to a batch of one part, for devices whose memory the binding cannot name:
+ * Experimental: made for CUDA, on which it has never run; tests run it on CPU. A learner with one program for all that
+ * happens to a batch of one part, for devices whose memory the binding cannot name:
  * weights and moments cross to it and back once a batch.
  */
 export class BatchLearner implements Learner {
@@ -25,6 +29,8 @@ export class BatchLearner implements Learner {
   /** Parameters and moments as the program last gave them; undefined while those of the host are newer. */
   #learned: ReadonlyMap<string, Float32Array> | undefined;
   #steps = 0;
+  /** The request to `perturb`: the attack is part of `descend`'s program. */
+  #asked: { readonly starts: StartRows; readonly measured: boolean } | undefined;
 
   private constructor(
     { parameters, optimizer }: Lesson,
@@ -48,21 +54,28 @@ export class BatchLearner implements Learner {
     return new BatchLearner(lesson, attack, options, reference, await compile(whole, options));
   }
 
-  async reference({ clean, original }: Part): Promise<Float32Array | undefined> {
+  async reference({ rows: { clean } }: Part<ImageRows>): Promise<OriginalRows> {
     const { embedding, entropy } = await this.#reference.run({ clean });
-    original.set(embedding as Float32Array);
-    return entropy as Float32Array | undefined;
+    return {
+      original: (embedding as Float32Array).slice(),
+      ...(entropy && { entropy: (entropy as Float32Array).slice() }),
+    };
   }
 
-  /** Nothing yet: the attack is part of `descend`'s program, which starts where `adversarial` is. */
-  async perturb(): Promise<void> {}
+  async perturb(_: Part<KnownRows>, starts: StartRows, measured: boolean): Promise<Perturbed> {
+    this.#asked = { starts, measured };
+    return {};
+  }
 
-  async descend(parts: readonly Part[], rates: readonly number[], onFirst: (loss: number) => void): Promise<void> {
+  async descend(parts: readonly Part<KnownRows>[], rates: readonly number[]): Promise<Descent> {
     const [part, ...more] = parts;
-    if (!part || more.length > 0) throw new RangeError(`A batch is one part here, not ${parts.length}.`);
+    if (!part || !this.#asked || more.length > 0)
+      throw new RangeError(`A batch is one perturbed part here, not ${parts.length}.`);
+    const { starts, measured } = this.#asked;
     const before = this.#taken();
     const scalars = rates.map((rate, k) => this.#ratesOf(rate, k));
-    const feeds = { ...before, ...arraysOf(part), ...ascentScalars(this.#attack), ...Object.assign({}, ...scalars) };
+    const rows = { ...feedsOfPart(part), ...starts };
+    const feeds = { ...before, ...rows, ...ascentScalars(this.#attack), ...Object.assign({}, ...scalars) };
     const results = (await this.#batch.runFresh(feeds)) as Readonly<Record<string, Float32Array>>;
     const next = new Map(Object.keys(before).map((name) => [name, results[nextName(name)]!]));
     try {
@@ -74,13 +87,16 @@ export class BatchLearner implements Learner {
       discard(next.values());
       throw error;
     }
-    for (const name of ["advEmbedding", "advDistance", "advLoss", "cleanDistance"] as const)
-      if (results[name]) part[name].set(results[name]);
-    onFirst(results[ofStep("loss", 0)]![0]!);
-    if (results[lastCleanDistance]) part.cleanDistance.set(results[lastCleanDistance]);
     discard(this.#learned?.values() ?? []);
     this.#learned = next;
     this.#steps += rates.length;
+    const { cleanDistance, ...others } = measuredRows(results, (array) => array);
+    const lastDistance = results[lastCleanDistance];
+    return {
+      loss: results[ofStep("loss", 0)]![0]!,
+      before: { ...others, ...(cleanDistance && (measured || lastDistance) && { cleanDistance }) },
+      lastCleanDistance: lastDistance,
+    };
   }
 
   /** Parameters and moments as the program takes them. */
@@ -96,7 +112,9 @@ export class BatchLearner implements Learner {
     return Object.fromEntries(Object.entries(scalars).map(([name, value]) => [ofStep(name, k), value]));
   }
 
-  release(): void {}
+  release(): void {
+    this.#asked = undefined;
+  }
 
   async pull(): Promise<void> {
     if (this.#learned) giveBack(this.#parameters, this.#optimizer, this.#learned, this.#steps);

@@ -1,10 +1,16 @@
-import type { Parameters } from "../models/index.ts";
-import { feedsOf } from "../models/index.ts";
-import { control, type Dual, gradientName } from "../objectives/index.ts";
-import type { Program } from "../runtime/index.ts";
-import { AdamW } from "./adamw/adamw.ts";
-import { arraysOf, type Part } from "./batch-slice.ts";
-import { addInPlace } from "./parameters.ts";
+import type { Parameters } from "../../models/index.ts";
+import { feedsOf } from "../../models/index.ts";
+import { control, type Dual, gradientName } from "../../objectives/index.ts";
+import type { Program } from "../../runtime/index.ts";
+import { AdamW } from "../adamw/adamw.ts";
+import { addInPlace } from "../parameters.ts";
+import type { ImageRows, Part } from "./batch.ts";
+import type { BoundRows } from "./bounds.ts";
+import type { OriginalRows } from "./reference.ts";
+
+/** Rows that say what bounds images, and how far they are from it. */
+type BoundedRows = ImageRows & OriginalRows & Pick<BoundRows, "threshold">;
+type ViolatingRows = BoundedRows & { readonly cleanDistance: Float32Array };
 
 /** The multipliers of a constraint: gives lambda to a batch's images, and learns from how far they violate it. */
 export class DualVariable {
@@ -22,19 +28,16 @@ export class DualVariable {
     this.optimizer = new AdamW(parameters, { weightDecay: 0 });
   }
 
-  /** Writes the lambdas of a part whose original embeddings are known. */
-  async prepare(part: Part): Promise<void> {
+  /** Lambda [rows] of images whose original embeddings are known. */
+  async multipliers({ original, share, threshold }: BoundedRows): Promise<Float32Array> {
     // lambda does not depend on the violation, which is known only after the primal steps.
-    const result = await this.#program.run({
-      ...feedsOf(this.parameters),
-      ...arraysOf(part),
-      violation: part.threshold,
-    });
-    part.lambda.set(result.lambda as Float32Array);
+    const feeds = { ...feedsOf(this.parameters), original, share, violation: threshold };
+    const { lambda } = await this.#program.run(feeds);
+    return (lambda as Float32Array).slice();
   }
 
-  /** One ascent step on omega, with the clean distances that the parts hold. */
-  async ascend(parts: readonly Part[]): Promise<void> {
+  /** One ascent step on omega. */
+  async ascend(parts: readonly Part<ViolatingRows>[]): Promise<void> {
     const dual = this.#dual;
     if (dual.kind === "constant") return;
     if (dual.kind === "controller") {
@@ -42,9 +45,9 @@ export class DualVariable {
       return;
     }
     const sums = new Map([...this.parameters].map(([name, { data }]) => [name, new Float32Array(data.length)]));
-    for (const part of parts) {
-      const violation = part.cleanDistance.map((distance, i) => distance - part.threshold[i]!);
-      const { original, share } = part;
+    for (const { rows } of parts) {
+      const { original, share, cleanDistance, threshold } = rows;
+      const violation = cleanDistance.map((distance, i) => distance - threshold[i]!);
       const result = await this.#program.run({ ...feedsOf(this.parameters), original, share, violation });
       for (const [name, sum] of sums) addInPlace(sum, result[gradientName(name)] as Float32Array);
     }
@@ -57,8 +60,8 @@ export class DualVariable {
 }
 
 /** Mean over the batch's images of d / t - 1, each within [-1, 1]. */
-function relativeViolation(parts: readonly Part[]): number {
-  const violations = parts.flatMap(({ count, cleanDistance, threshold }) =>
+function relativeViolation(parts: readonly Part<ViolatingRows>[]): number {
+  const violations = parts.flatMap(({ count, rows: { cleanDistance, threshold } }) =>
     Array.from({ length: count }, (_, i) => Math.min(Math.max(cleanDistance[i]! / threshold[i]! - 1, -1), 1)),
   );
   return violations.reduce((sum, violation) => sum + violation, 0) / violations.length;

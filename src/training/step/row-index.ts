@@ -1,7 +1,7 @@
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../../errors.ts";
 
 /** A row for every image that training goes over, whatever numbers the images have. */
-export class ImageRows {
+export class RowIndex {
   readonly #rows: ReadonlyMap<number, number>;
 
   constructor(images: readonly number[]) {

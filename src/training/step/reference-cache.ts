@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { LoreError } from "../errors.ts";
-import type { Part } from "./batch-slice.ts";
-import { ImageRows } from "./image-rows.ts";
+import { LoreError } from "../../errors.ts";
+import type { Part, Rows } from "./batch.ts";
+import type { OriginalRows } from "./reference.ts";
+import { RowIndex } from "./row-index.ts";
 
 export interface CacheOptions {
   /** Bytes of rows held in memory. Default 256 MiB. */
@@ -12,18 +13,21 @@ export interface CacheOptions {
 
 const defaultMemory = 2 ** 28;
 
+/** Images and rows of a part. */
+type PartSize = Pick<Part<Rows>, "count" | "size">;
+
 /** Bytes that the cache takes in memory for so many images. */
 export function cacheBytes(images: number, embeddingSize: number, memory = defaultMemory): number {
   return Math.min(4 * (images + 1) * (embeddingSize + 1), memory);
 }
 
 /**
- * What the original encoder gave for every image, whose pixels are the same in every epoch: a row of embedding and
- * entropy (0 where there is none). Row 0 is of the images that pad a part, so that a part read here is the part
- * computed to its last value.
+ * The original encoder's answers to images whose pixels are the same in every epoch: a row an image, embedding and
+ * entropy (0 where there is none). Row 0 belongs to the images that pad a part, so that a part read here equals the part
+ * computed, to the last bit.
  */
 export class ReferenceCache {
-  readonly #rows: ImageRows;
+  readonly #rows: RowIndex;
   readonly #length: number;
   readonly #known: Uint8Array;
   readonly #memory: Float32Array;
@@ -33,7 +37,7 @@ export class ReferenceCache {
 
   /** @param images that will be asked for, by any numbers of their own */
   constructor(images: readonly number[], embeddingSize: number, { memory = defaultMemory, file }: CacheOptions = {}) {
-    this.#rows = new ImageRows(images);
+    this.#rows = new RowIndex(images);
     this.#length = embeddingSize + 1;
     const count = images.length + 1;
     this.#held = Math.min(count, Math.floor(memory / (4 * this.#length)));
@@ -43,32 +47,32 @@ export class ReferenceCache {
   }
 
   /**
-   * Fills the part's original embeddings if all its images are known.
+   * What is known of a part, if all its images are known; entropies are 0 where there were none.
    *
    * @param images [part.count]
-   * @returns their entropies [N], 0 where there were none; undefined, with the part as it was, when an image is unknown
    */
-  load({ original, share, count }: Part, images: readonly number[]): Float32Array | undefined {
-    const rows = this.#rowsOf(share.length, count, images);
+  load(part: PartSize, images: readonly number[]): Required<OriginalRows> | undefined {
+    const rows = this.#rowsOf(part, images);
     if (!rows.every((row) => this.#known[row])) return undefined;
-    const entropy = new Float32Array(rows.length);
     const size = this.#length - 1;
+    const original = new Float32Array(rows.length * size);
+    const entropy = new Float32Array(rows.length);
     rows.forEach((row, i) => {
       const values = this.#read(row);
       original.set(values.subarray(0, size), i * size);
       entropy[i] = values[size]!;
     });
-    return entropy;
+    return { original, entropy };
   }
 
   /**
-   * Keeps the part's original embeddings and, where given, entropies [N].
+   * Keeps the original's answers to a part.
    *
    * @throws LoreError when the file cannot be written
    */
-  keep({ original, share, count }: Part, images: readonly number[], entropy: Float32Array | undefined): void {
+  keep(part: PartSize, images: readonly number[], { original, entropy }: OriginalRows): void {
     const size = this.#length - 1;
-    this.#rowsOf(share.length, count, images).forEach((row, i) => {
+    this.#rowsOf(part, images).forEach((row, i) => {
       if (this.#known[row]) return;
       const values = new Float32Array(this.#length);
       values.set(original.subarray(i * size, (i + 1) * size));
@@ -85,8 +89,8 @@ export class ReferenceCache {
     rmSync(this.#file!, { force: true });
   }
 
-  #rowsOf(length: number, count: number, images: readonly number[]): readonly number[] {
-    return Array.from({ length }, (_, i) => (i < count ? 1 + this.#rows.of(images[i]) : 0));
+  #rowsOf({ size, count }: PartSize, images: readonly number[]): readonly number[] {
+    return Array.from({ length: size }, (_, i) => (i < count ? 1 + this.#rows.of(images[i]) : 0));
   }
 
   #read(row: number): Float32Array {
@@ -105,7 +109,7 @@ export class ReferenceCache {
     else
       this.#onFile((file) => {
         if (writeSync(file, values, 0, values.byteLength, this.#position(row)) !== values.byteLength)
-          throw new Error("the disk took a part of it only");
+          throw new Error("the disk took only part of it");
       });
     this.#known[row] = 1;
   }

@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { LoreError, UsageError } from "../errors.ts";
-import { EmbeddingBank, fare, lore, type Objective, tecoa } from "../objectives/index.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { batchOf, type Part, partsOf } from "./batch-slice.ts";
-import { HostLearner } from "./learners/host.ts";
-import { ResidentLearner } from "./learners/resident.ts";
+import { LoreError, UsageError } from "../../errors.ts";
+import { fare, lore, type Objective, tecoa } from "../../objectives/index.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { randomImages, tinyEncoder } from "../../testing/tiny.ts";
+import { HostLearner } from "../learners/host.ts";
+import { ResidentLearner } from "../learners/resident.ts";
+import type { OriginalRows } from "./reference.ts";
 import { type CacheOptions, cacheBytes, ReferenceCache } from "./reference-cache.ts";
 import { TrainingStep } from "./training-step.ts";
 
@@ -21,21 +21,25 @@ const embeddingSize = 3;
 /** Bytes of a row: an embedding and an entropy. */
 const rowBytes = 4 * (embeddingSize + 1);
 
-const bank = new EmbeddingBank(2, embeddingSize).arrays;
+/** A part of four rows, the last of them padding. */
+const part = ({ length }: readonly number[]) => ({ count: length, size: 4 });
 
-/** A part of four rows whose images have those embeddings, every number of which is the image's own. */
-function part(images: readonly number[], filled = true): Part {
-  const size = { image: 1, embedding: embeddingSize };
-  const [made] = partsOf(batchOf(new Float32Array(images.length), undefined, size, [4], bank), 4);
-  if (filled)
-    made!.original.forEach((_, i, all) => {
-      all[i] = (images[Math.floor(i / embeddingSize)] ?? -1) + (i % embeddingSize) / 8;
-    });
-  return made!;
+/** The original's answers to a part's images, every number of which is the image's own. */
+function answers(images: readonly number[]): Required<OriginalRows> {
+  const at = (i: number): number => images[i] ?? -1;
+  return {
+    original: Float32Array.from(
+      { length: 4 * embeddingSize },
+      (_, i) => at(Math.floor(i / embeddingSize)) + (i % embeddingSize) / 8,
+    ),
+    entropy: Float32Array.from({ length: 4 }, (_, i) => 100 + at(i)),
+  };
 }
 
-const entropies = (images: readonly number[]): Float32Array =>
-  Float32Array.from({ length: 4 }, (_, i) => 100 + (images[i] ?? -1));
+/** The same without a class constraint. */
+function embeddings(images: readonly number[]): OriginalRows {
+  return { original: answers(images).original };
+}
 
 describe("kept is what was given", () => {
   test.each<[string, () => CacheOptions]>([
@@ -48,24 +52,21 @@ describe("kept is what was given", () => {
       [50, 3, 7, 12],
       [9, 1],
     ])
-      cache.keep(part(images), images, entropies(images));
+      cache.keep(part(images), images, answers(images));
     for (const images of [[1, 12, 50, 9], [3], [7, 1, 3]]) {
-      const loaded = part(images, false);
-      expect(cache.load(loaded, images)).toEqual(entropies(images));
-      expect(loaded.original).toEqual(part(images).original);
+      expect(cache.load(part(images), images)).toEqual(answers(images));
     }
     cache.dispose();
   });
 
-  test("a part with an unknown image, or unknown padding, is left as it was", () => {
+  test("a part with an unknown image, or unknown padding, is unknown", () => {
     const cache = new ReferenceCache([0, 1, 2, 3, 4], embeddingSize);
-    cache.keep(part([0, 1, 2, 3]), [0, 1, 2, 3], undefined);
+    cache.keep(part([0, 1, 2, 3]), [0, 1, 2, 3], embeddings([0, 1, 2, 3]));
     for (const images of [[0, 1, 2, 4], [0]]) {
-      const loaded = part(images, false);
-      expect(cache.load(loaded, images)).toBeUndefined();
-      expect(loaded.original).toEqual(new Float32Array(4 * embeddingSize));
+      expect(cache.load(part(images), images)).toBeUndefined();
     }
-    expect(cache.load(part([3, 2, 1, 0], false), [3, 2, 1, 0])).toEqual(new Float32Array(4));
+    const all = [3, 2, 1, 0];
+    expect(cache.load(part(all), all)).toEqual({ ...embeddings(all), entropy: new Float32Array(4) });
   });
 
   test("an image that was not announced is named", () => {
@@ -79,8 +80,8 @@ describe("memory is bounded", () => {
   test("what it does not hold is not kept without a file", () => {
     // Padding and two images.
     const cache = new ReferenceCache([0, 1, 2, 3], embeddingSize, { memory: 3 * rowBytes + 1 });
-    cache.keep(part([0, 1, 2, 3]), [0, 1, 2, 3], undefined);
-    cache.keep(part([0]), [0], undefined);
+    cache.keep(part([0, 1, 2, 3]), [0, 1, 2, 3], embeddings([0, 1, 2, 3]));
+    cache.keep(part([0]), [0], embeddings([0]));
     expect(cache.load(part([0, 1]), [0, 1])).toBeDefined();
     expect(cache.load(part([2]), [2])).toBeUndefined();
   });
@@ -89,7 +90,7 @@ describe("memory is bounded", () => {
     const file = fresh();
     const cache = new ReferenceCache([0, 1, 2, 3], embeddingSize, { memory: 3 * rowBytes, file });
     expect(existsSync(file)).toBe(false);
-    cache.keep(part([0, 1, 2, 3]), [0, 1, 2, 3], undefined);
+    cache.keep(part([0, 1, 2, 3]), [0, 1, 2, 3], embeddings([0, 1, 2, 3]));
     expect(statSync(file).size).toBe(2 * rowBytes);
     cache.dispose();
     expect(existsSync(file)).toBe(false);
@@ -100,7 +101,7 @@ describe("memory is bounded", () => {
     writeFileSync(file, Buffer.alloc(1000, 1));
     const cache = new ReferenceCache([0, 1, 2, 3], embeddingSize, { memory: 0, file });
     expect(cache.load(part([0]), [0])).toBeUndefined();
-    cache.keep(part([0]), [0], undefined);
+    cache.keep(part([0]), [0], embeddings([0]));
     expect(statSync(file).size).toBe(2 * rowBytes);
     cache.dispose();
   });
@@ -112,8 +113,8 @@ describe("memory is bounded", () => {
 
   test("a file that cannot be made is named", () => {
     const cache = new ReferenceCache([0], embeddingSize, { memory: 0, file: join(folder, "absent", "file") });
-    expect(() => cache.keep(part([0]), [0], undefined)).toThrow(LoreError);
-    expect(() => cache.keep(part([0]), [0], undefined)).toThrow(join("absent", "file"));
+    expect(() => cache.keep(part([0]), [0], embeddings([0]))).toThrow(LoreError);
+    expect(() => cache.keep(part([0]), [0], embeddings([0]))).toThrow(join("absent", "file"));
     cache.dispose();
   });
 });
