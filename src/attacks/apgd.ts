@@ -2,7 +2,7 @@ import { apgdL1Search, startsInL1 } from "./apgd-l1.ts";
 import { apgdSearch } from "./apgd-search.ts";
 import { type AttackDescriptor, attackOf } from "./descriptor.ts";
 import { choice, count } from "./settings.ts";
-import { type EmbeddingLoss, leastClasses } from "./target.ts";
+import { type EmbeddingLoss, type LossOption, leastClasses } from "./target.ts";
 import type { ThreatModel } from "./threat.ts";
 
 type UntargetedLoss = "ce" | "dlr" | EmbeddingLoss;
@@ -31,11 +31,18 @@ type Aiming<L extends ApgdLoss> = L extends UntargetedLoss ? Untargeted<L> : Tar
 /** Auto-PGD (Croce and Hein 2020; for l1 Croce and Hein 2021): no step size to choose. */
 export type Apgd<L extends ApgdLoss = ApgdLoss> = { readonly kind: "apgd" } & Settings & Aiming<L>;
 
+interface TargetedOptions extends Partial<Omit<Settings, "epsilon">> {
+  readonly epsilon: number;
+  readonly loss: "targeted-dlr";
+  readonly targets?: number;
+}
+
+type UntargetedOptions<L extends UntargetedLoss> = Partial<Settings> &
+  Pick<Settings, "epsilon"> &
+  LossOption<L> & { readonly targets?: never };
+
 /** Only the targeted loss has `targets`. */
-export type ApgdOptions<L extends ApgdLoss = ApgdLoss> = Pick<Settings, "epsilon"> &
-  Partial<Settings> & { readonly loss?: L } & (L extends UntargetedLoss
-    ? { readonly targets?: never }
-    : Partial<Pick<Targeted, "targets">>);
+export type ApgdOptions = TargetedOptions | UntargetedOptions<UntargetedLoss>;
 
 const search = ["norm", "steps", "restarts", "eot"];
 
@@ -88,7 +95,9 @@ export const apgdAttack = {
  *
  * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative, or another setting is out of its range
  */
-export function apgd<L extends ApgdLoss = "ce">(options: ApgdOptions<L>): Apgd<L> {
-  // The loss is the one given, or the default of L.
-  return attackOf<Apgd>(apgdAttack, options) as unknown as Apgd<L>;
+export function apgd(options: TargetedOptions): Apgd<"targeted-dlr">;
+export function apgd<L extends UntargetedLoss = "ce">(options: UntargetedOptions<L>): Apgd<L>;
+export function apgd(options: ApgdOptions): Apgd;
+export function apgd(options: ApgdOptions): Apgd {
+  return attackOf<Apgd>(apgdAttack, options);
 }

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import type { Origin, Search } from "./search.ts";
-import { completed, type Given, type SettingsOf, type SettingTable } from "./settings.ts";
+import { checkRanges, completed, type Given, type SettingsOf, type SettingTable } from "./settings.ts";
 import type { AttackLoss } from "./target.ts";
 import { checkThreatModel, type Norm } from "./threat.ts";
 
@@ -84,14 +84,15 @@ export function attackOf<A extends AnyAttack>(
 ): A {
   const { kind, title, settings } = descriptor;
   const complete = completed(title, settings, epsilon, given);
-  // Every setting has been compared with its range.
+  // The defaults of others depend on epsilon.
+  checkEpsilon(title, { ...complete, epsilon });
+  checkRanges(title, settings, complete);
   const attack = { kind, ...complete, epsilon } as unknown as A;
-  checkEpsilon(title, attack);
   descriptor.check?.(attack);
   return attack;
 }
 
-function checkEpsilon(title: string, { norm, epsilon }: AnyAttack): void {
+function checkEpsilon(title: string, { norm, epsilon }: Pick<AnyAttack, "norm" | "epsilon">): void {
   if (norm) checkThreatModel({ norm, epsilon });
   else if (!(epsilon >= 0 && epsilon <= 1))
     throw new UsageError(`${title}: epsilon ${epsilon} is outside [0, 1]; write 2/255, not 2.`);

@@ -4,7 +4,7 @@ import { ascend, projectPoint, randomStart } from "./ball.ts";
 import { type AttackDescriptor, attackOf } from "./descriptor.ts";
 import type { Found, Origin, Search } from "./search.ts";
 import { choice, count, decay, size } from "./settings.ts";
-import { type EmbeddingLoss, leastClasses } from "./target.ts";
+import { type EmbeddingLoss, type LossOption, leastClasses } from "./target.ts";
 import type { DenseNorm, ThreatModel } from "./threat.ts";
 
 type PgdLoss = "ce" | "dlr" | EmbeddingLoss;
@@ -29,7 +29,8 @@ type Start =
 export type Pgd<L extends PgdLoss = PgdLoss> = { readonly kind: "pgd" } & Settings<L> & Start;
 
 export type PgdOptions<L extends PgdLoss = PgdLoss> = Pick<Settings<L>, "epsilon"> &
-  Partial<Settings<L>> &
+  Partial<Omit<Settings<L>, "loss">> &
+  LossOption<L> &
   (Partial<Extract<Start, { start: "uniform" }>> | { readonly start: "zero"; readonly restarts?: 1 });
 
 export const pgdAttack = {

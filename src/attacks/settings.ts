@@ -66,10 +66,10 @@ export function choice<const T extends string | boolean>(
 }
 
 /**
- * Fills in defaults, in the order of the table.
+ * All settings of a table in its order, with defaults filled in. Ranges are not checked.
  *
  * @param title the attack's name, for messages
- * @throws UsageError when a value is out of its range, or the attack has no such setting
+ * @throws UsageError when the attack has no such setting
  */
 export function completed(title: string, settings: SettingTable, epsilon: number, given: Given): Given {
   const complete: Record<string, unknown> = {};
@@ -80,7 +80,6 @@ export function completed(title: string, settings: SettingTable, epsilon: number
       throw new UsageError(`${title}: ${name} is for ${setting.only.words} only; leave it out.`);
     }
     complete[name] = value ?? (typeof setting.default === "function" ? setting.default(epsilon) : setting.default);
-    check(title, name, setting.range, complete[name]);
   }
   const unknown = Object.keys(given).find((name) => given[name] !== undefined && !(name in settings));
   if (unknown !== undefined)
@@ -88,7 +87,12 @@ export function completed(title: string, settings: SettingTable, epsilon: number
   return complete;
 }
 
-function check(title: string, name: string, range: Range, value: unknown): void {
+/** @throws UsageError when a value is out of its range */
+export function checkRanges(title: string, settings: SettingTable, complete: Given): void {
+  for (const [name, value] of Object.entries(complete)) checkRange(title, name, settings[name]!.range, value);
+}
+
+function checkRange(title: string, name: string, range: Range, value: unknown): void {
   switch (range.kind) {
     case "count":
       checkPositiveCount(title, name, value);

@@ -51,7 +51,7 @@ export function square(options: SquareOptions): Square {
  * Windows and signs are drawn for each image by itself. The reference implementation shares the windows within a batch,
  * which for one image is the same chance.
  */
-function* squareSearch({ norm, epsilon, queries }: Square, { clean, random, start }: Origin): Search {
+export function* squareSearch({ norm, epsilon, queries }: Square, { clean, random, start }: Origin): Search {
   const size = Math.sqrt(clean.length / 3);
   const changes = norm === "linf" ? linfChanges : l2Changes;
   const picture = { clean, size, epsilon, random };

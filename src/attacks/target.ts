@@ -53,6 +53,9 @@ const embeddingLosses = {
 
 export type EmbeddingLoss = keyof typeof embeddingLosses;
 
+/** The option `loss`, cross-entropy where it is left out: so it may be left out only where L includes that. */
+export type LossOption<L> = { readonly loss?: L } & ("ce" extends L ? unknown : { readonly loss: L });
+
 export type AttackLoss = ClassLoss | EmbeddingLoss;
 
 export function isEmbeddingLoss(loss: AttackLoss): loss is EmbeddingLoss {

@@ -53,7 +53,7 @@ function optionOf(setting: NamedSetting): Option {
 }
 
 /** For example `pgd, apgd: the loss (default: ce)`, or `steps a run (default: pgd 20, apgd and fab 100)`. */
-function describe({ about, owners, common, range }: NamedSetting): string {
+function describe({ name, about, owners, common, range }: NamedSetting): string {
   const defaults = [...new Set(owners.map(({ usual }) => usual))];
   const kinds = (of: typeof owners, and: string): string => of.flatMap(({ names }) => names).join(and);
   const usual = (value: string): string =>
@@ -66,7 +66,9 @@ function describe({ about, owners, common, range }: NamedSetting): string {
   const named = defaults.length > 1 || common ? "" : `${kinds(owners, ", ")}: `;
   const rare = (range.kind === "choice" ? range.offered : []).flatMap((choice) => {
     const having = owners.filter(({ offered }) => offered.includes(choice));
-    return having.length === owners.length ? [] : [`; ${choice} for ${kinds(having, ", ")} and AutoAttack`];
+    return having.length === owners.length
+      ? []
+      : [`; ${choice} for ${kinds(having, ", ")}${name === "norm" ? " and AutoAttack" : ""}`];
   });
   return `${named}${about}${rare.join("")} (default: ${defaults.map(usual).join(", ")})`;
 }
