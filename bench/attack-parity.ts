@@ -65,7 +65,7 @@ async function bestLosses(
   const start = ({ index, pixels }: CorrectImage): Float32Array =>
     pixels.map((x, i) => Math.min(Math.max(x + Math.fround(epsilon) * images.starts[index * size + i]!, 0), 1));
   const attack = parityAttack(name, options);
-  const { loss } = await attacker.run(attack.kind === "apgd" ? { ...attack, targets: 1 } : attack, {
+  const { loss } = await attacker.run("targets" in attack ? { ...attack, targets: 1 } : attack, {
     clean: joined(chosen.map(({ pixels }) => pixels)),
     count: chosen.length,
     keys: chosen.map(({ index }) => index),

@@ -57,9 +57,9 @@ async function accuraciesOf(encoder: Encoder, set: Set): Promise<Record<string, 
           ? []
           : attacksNamed(
               {
-                attack: [attack],
-                epsilon: sizes.map((size) => size / 255),
-                ...(set.steps !== undefined && { steps: set.steps }),
+                names: [attack],
+                epsilons: sizes.map((size) => size / 255),
+                settings: { steps: set.steps },
               },
               String,
             ),

@@ -2,13 +2,15 @@ import type { Apgd } from "./apgd.ts";
 import { randomStart } from "./ball.ts";
 import { projectL1 } from "./l1.ts";
 import type { Answer, Found, Origin, Query, Search } from "./search.ts";
-import type { ThreatModel } from "./threat.ts";
 
 /** Radii of the larger balls in units of epsilon, and the share of the steps spent in each; from the reference implementation. */
 const largerBalls = [
   { radius: 3, share: 0.3 },
   { radius: 2, share: 0.3 },
 ] as const;
+
+/** Points of a run besides one a step: each ball evaluates the point that it starts from. */
+export const startsInL1 = largerBalls.length + 1;
 
 /** How often, as a share of the steps in a ball, the step's sparsity and size are adapted. */
 const checkShare = 0.04;
@@ -24,7 +26,7 @@ const smallestStep = 0.1;
  * fewer as the perturbation becomes sparse. It searches larger balls first, each from the last one's best point; only a
  * success in the ball of radius epsilon counts.
  */
-export function* apgdL1Search(attack: Apgd & ThreatModel<"l1">, origin: Origin, target?: number): Search {
+export function* apgdL1Search(attack: Pick<Apgd, "epsilon" | "steps">, origin: Origin, target?: number): Search {
   const { epsilon, steps } = attack;
   const { clean } = origin;
   const aim = target === undefined ? {} : { target };

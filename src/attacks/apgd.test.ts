@@ -8,11 +8,11 @@ import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
 import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { type ApgdOptions, apgd, apgdSearch } from "./apgd.ts";
-import { apgdL1Search } from "./apgd-l1.ts";
-import { type Images, planOf } from "./attack.ts";
+import { type ApgdOptions, apgd, apgdAttack } from "./apgd.ts";
 import { distance, lengthIn } from "./ball.ts";
-import { type AttackOutcome, drive } from "./drive.ts";
+import type { AttackOutcome } from "./outcome.ts";
+import { type Images, planOf } from "./plan.ts";
+import { runSearches } from "./scheduler.ts";
 import type { Answer, Found, Origin, Query, Search } from "./search.ts";
 import { type ClassLoss, lossGraph, misclassification } from "./target.ts";
 import type { DenseNorm, Norm } from "./threat.ts";
@@ -26,8 +26,7 @@ const slack = length * 2 ** -25;
 const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 
 function begin(options: ApgdOptions, origin: Origin): Search {
-  const { norm, ...attack } = apgd(options);
-  return norm === "l1" ? apgdL1Search({ ...attack, norm }, origin) : apgdSearch({ ...attack, norm }, origin);
+  return apgdAttack.search(apgd(options), origin, { others: [], rank: 0, restart: 0 });
 }
 
 /** Carries a search out with answers of one's own, in one gradient array as the driver has it, and copies the questions. */
@@ -278,7 +277,7 @@ test.each(norms)("%s: a result depends on seed and image, not on the batch or th
     const pixels = new Float32Array(of.flatMap((i) => [...clean.subarray(i * length, (i + 1) * length)]));
     const others = (image: number): readonly number[] => (of[image] === 2 ? [-1] : [1]);
     const images = { clean: pixels, count: of.length, keys: of, seed, others };
-    return drive(oneSize(program), planOf(attack, images), { ...images, rows: {} });
+    return runSearches(oneSize(program), planOf(attack, images), { ...images, rows: {} });
   };
   const [one, four, nine] = compiled as [Program, Program, Program];
   const together = await run(four);
@@ -336,7 +335,7 @@ describe("on an encoder", () => {
     const others = (image: number): readonly number[] => rankings[image]!.slice(1);
     const images = { clean, count, keys: [...rankings.keys()], seed: 3, others, classes };
     const rows = { labels: BigInt64Array.from(rankings, ([label]) => BigInt(label!)) };
-    return drive(oneSize(program), planOf(settings, images), { clean, count, rows });
+    return runSearches(oneSize(program), planOf(settings, images), { clean, count, rows });
   }
 
   const broken = ({ success }: AttackOutcome): readonly number[] => indices(success);
@@ -354,15 +353,23 @@ describe("on an encoder", () => {
   test.each(norms)("%s: restarts and targets keep what fewer of them broke, and no loss falls", async (norm) => {
     const base = { norm, epsilon: epsilon[norm] };
     let [brokenByFew, brokenByMany] = [0, 0];
-    for (const [options, few, many] of [
-      [{ steps: 1 }, { restarts: 1 }, { restarts: 4 }],
-      [{ steps: 3, loss: "dlr" }, { restarts: 1 }, { restarts: 4 }],
-      [{ steps: 2, loss: "targeted-dlr" }, { targets: 1 }, { targets: 7 }],
-    ] as const) {
-      const [one, other] = [
-        await attack({ ...base, ...options, ...few }),
-        await attack({ ...base, ...options, ...many }),
-      ];
+    const targeted = { ...base, steps: 2, loss: "targeted-dlr" } as const;
+    const pairs: readonly (readonly [ApgdOptions, ApgdOptions])[] = [
+      [
+        { ...base, steps: 1 },
+        { ...base, steps: 1, restarts: 4 },
+      ],
+      [
+        { ...base, steps: 3, loss: "dlr" },
+        { ...base, steps: 3, loss: "dlr", restarts: 4 },
+      ],
+      [
+        { ...targeted, targets: 1 },
+        { ...targeted, targets: 7 },
+      ],
+    ];
+    for (const [few, many] of pairs) {
+      const [one, other] = [await attack(few), await attack(many)];
       for (const i of one.success.keys()) {
         if (one.success[i]) expect([other.success[i], other.run[i]]).toEqual([true, one.run[i]]);
         else if (!other.success[i]) expect(other.loss[i]).toBeGreaterThanOrEqual(one.loss[i]!);
@@ -392,9 +399,9 @@ test("defaults", () => {
     epsilon: 0.04,
     steps: 100,
     restarts: 1,
-    targets: 9,
     eot: 1,
   });
+  expect(apgd({ epsilon: 0.04, loss: "targeted-dlr" })).toMatchObject({ loss: "targeted-dlr", targets: 9 });
 });
 
 test.each<[ApgdOptions, RegExp]>([
@@ -402,7 +409,8 @@ test.each<[ApgdOptions, RegExp]>([
   [{ norm: "l1", epsilon: -1 }, /Epsilon -1/],
   [{ epsilon: 0.1, steps: 0 }, /steps.*0/],
   [{ epsilon: 0.1, restarts: 1.5 }, /restarts.*1\.5/],
-  [{ epsilon: 0.1, targets: 0 }, /targets.*0/],
+  [{ epsilon: 0.1, loss: "targeted-dlr", targets: 0 }, /targets.*0/],
+  [{ epsilon: 0.1, restarts: Number.NaN }, /restarts.*NaN/],
   [{ epsilon: 0.1, eot: -1 }, /eot.*-1/],
 ])("%o is refused", (options, message) => {
   expect(() => apgd(options)).toThrow(UsageError);

@@ -1,143 +1,103 @@
-import { ascend, projectPoint, surfaceStart } from "./ball.ts";
-import type { Origin, Search } from "./search.ts";
-import type { EmbeddingLoss } from "./target.ts";
-import { checkPositiveCount, checkThreatModel, type DenseNorm, type ThreatModel } from "./threat.ts";
+import { apgdL1Search, startsInL1 } from "./apgd-l1.ts";
+import { apgdSearch } from "./apgd-search.ts";
+import { type AttackDescriptor, attackOf } from "./descriptor.ts";
+import { choice, count } from "./settings.ts";
+import { type EmbeddingLoss, type LossOption, leastClasses } from "./target.ts";
+import type { ThreatModel } from "./threat.ts";
 
-/** Auto-PGD (Croce and Hein 2020; for l1 Croce and Hein 2021): no step size to choose. */
-export interface Apgd extends ThreatModel {
-  readonly kind: "apgd";
-  readonly loss: "ce" | "dlr" | "targeted-dlr" | EmbeddingLoss;
+type UntargetedLoss = "ce" | "dlr" | EmbeddingLoss;
+type ApgdLoss = UntargetedLoss | "targeted-dlr";
+
+interface Settings extends ThreatModel {
   readonly steps: number;
   /** Independent runs an image (and a target); the worst counts. */
   readonly restarts: number;
-  /** Classes aimed at one after the other, the likeliest first; only for "targeted-dlr". */
-  readonly targets: number;
   /** Evaluations of a point that are averaged (expectation over transformation); more than 1 for randomised encoders. */
   readonly eot: number;
 }
 
-export type ApgdOptions = Partial<Omit<Apgd, "kind" | "epsilon">> & Pick<Apgd, "epsilon">;
+interface Untargeted<L extends UntargetedLoss> {
+  readonly loss: L;
+}
+
+interface Targeted {
+  readonly loss: "targeted-dlr";
+  /** Classes aimed at one after the other, the likeliest first. */
+  readonly targets: number;
+}
+
+type Aiming<L extends ApgdLoss> = L extends UntargetedLoss ? Untargeted<L> : Targeted;
+
+/** Auto-PGD (Croce and Hein 2020; for l1 Croce and Hein 2021): no step size to choose. */
+export type Apgd<L extends ApgdLoss = ApgdLoss> = { readonly kind: "apgd" } & Settings & Aiming<L>;
+
+interface TargetedOptions extends Partial<Omit<Settings, "epsilon">> {
+  readonly epsilon: number;
+  readonly loss: "targeted-dlr";
+  readonly targets?: number;
+}
+
+type UntargetedOptions<L extends UntargetedLoss> = Partial<Settings> &
+  Pick<Settings, "epsilon"> &
+  LossOption<L> & { readonly targets?: never };
+
+/** Only the targeted loss has `targets`. */
+export type ApgdOptions = TargetedOptions | UntargetedOptions<UntargetedLoss>;
+
+const search = ["norm", "steps", "restarts", "eot"];
+
+export const apgdAttack = {
+  kind: "apgd",
+  title: "APGD",
+  variants: {
+    apgd: { takes: ["loss", ...search] },
+    "apgd-ce": { takes: search },
+    "apgd-dlr": { fixed: { loss: "dlr" }, takes: search },
+    "apgd-t": { fixed: { loss: "targeted-dlr" }, takes: ["targets", ...search] },
+  },
+  settings: {
+    norm: choice(["linf", "l2", "l1"], "the perturbation's norm"),
+    loss: choice(
+      ["ce", "dlr", "embedding-l2", "embedding-cosine", "targeted-dlr"],
+      "the loss, or the distance to the clean embedding",
+      ["targeted-dlr"],
+    ),
+    steps: count(100, "steps a run"),
+    restarts: count(1, "runs an image, the worst counts"),
+    targets: {
+      ...count(9, "classes aimed at, the likeliest first; all others where there are fewer"),
+      only: { where: ({ loss }) => loss === "targeted-dlr", words: "the loss targeted-dlr" },
+    },
+    eot: count(1, "evaluations of a point that are averaged, for random encoders"),
+  },
+  gradient: true,
+  name: ({ loss }) => (loss === "targeted-dlr" ? "apgd-t" : `apgd-${loss}`),
+  loss: ({ loss }) => loss,
+  classes: ({ loss }) => leastClasses(loss),
+  targets: (attack) => (attack.loss === "targeted-dlr" ? attack.targets : 0),
+  points: ({ norm, steps }) => steps + (norm === "l1" ? startsInL1 : 1),
+  norm: ({ norm }) => norm,
+  describe: ({ steps, loss, eot }, targets) => [
+    `${steps} steps`,
+    ...(loss === "targeted-dlr" ? [targets] : []),
+    ...(eot > 1 ? [`mean of ${eot} evaluations`] : []),
+  ],
+  search: ({ norm, epsilon, steps, loss }, origin, { others, rank }) => {
+    const target = loss === "targeted-dlr" ? others[rank] : undefined;
+    return norm === "l1"
+      ? apgdL1Search({ epsilon, steps }, origin, target)
+      : apgdSearch({ norm, epsilon, steps }, origin, target);
+  },
+} as const satisfies AttackDescriptor<Apgd>;
 
 /**
- * AutoPGD's settings with their defaults: l-inf, cross-entropy, 100 steps, one run, and 9 targets for the targeted loss.
+ * Auto-PGD's settings with their defaults: l-inf, cross-entropy, 100 steps, one run, and 9 targets for the targeted loss.
  *
- * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative, or a count is not positive
+ * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative, or another setting is out of its range
  */
+export function apgd(options: TargetedOptions): Apgd<"targeted-dlr">;
+export function apgd<L extends UntargetedLoss = "ce">(options: UntargetedOptions<L>): Apgd<L>;
+export function apgd(options: ApgdOptions): Apgd;
 export function apgd(options: ApgdOptions): Apgd {
-  const attack: Apgd = {
-    kind: "apgd",
-    norm: "linf",
-    loss: "ce",
-    steps: 100,
-    restarts: 1,
-    targets: 9,
-    eot: 1,
-    ...options,
-  };
-  checkThreatModel(attack);
-  for (const name of ["steps", "restarts", "targets", "eot"] as const) checkPositiveCount("APGD", name, attack[name]);
-  return attack;
-}
-
-/** Share of the steps since the last check that must have raised the loss, or the step size is halved. */
-const risingShare = 0.75;
-/** Weight of the gradient step against the momentum. */
-const stepWeight = 0.75;
-
-/** Algorithm 1 of Croce and Hein 2020, with the checks of its reference implementation. */
-export function* apgdSearch(attack: Apgd & ThreatModel<DenseNorm>, origin: Origin, target?: number): Search {
-  const { norm, epsilon, steps } = attack;
-  const { clean } = origin;
-  const aim = target === undefined ? {} : { target };
-  let point: Float32Array = origin.start?.slice() ?? surfaceStart(attack, clean, origin.random);
-  let { loss, gradient, success } = yield { point, ...aim };
-  if (success) return { point, loss, success };
-
-  const best = { point: point.slice(), gradient: gradient.slice(), loss };
-  const losses: number[] = [];
-  const checks = new Schedule(steps);
-  let previous: Float32Array = point.slice();
-  let next: Float32Array = new Float32Array(point.length);
-  let stepSize = 2 * epsilon;
-  let halved = true;
-  let bestAtCheck = loss;
-  for (let step = 0; step < steps; step++) {
-    momentumStep({ norm, epsilon }, { clean, point, previous, gradient, stepSize, first: step === 0 }, next);
-    [previous, point, next] = [point, next, previous];
-    ({ loss, gradient, success } = yield { point, ...aim });
-    if (success) return { point, loss, success };
-    losses.push(loss);
-    if (loss > best.loss) {
-      best.point.set(point);
-      best.gradient.set(gradient);
-      best.loss = loss;
-    }
-    const window = checks.due(step);
-    if (window === undefined) continue;
-    const stalled: boolean = !halved && bestAtCheck >= best.loss;
-    halved = stalled || rises(losses, window) <= risingShare * window;
-    bestAtCheck = best.loss;
-    if (halved) {
-      stepSize /= 2;
-      point.set(best.point);
-      gradient = best.gradient;
-    }
-  }
-  return { point: best.point, loss: best.loss, success: false };
-}
-
-interface Step {
-  readonly clean: Float32Array;
-  readonly point: Float32Array;
-  readonly previous: Float32Array;
-  readonly gradient: Float32Array;
-  readonly stepSize: number;
-  readonly first: boolean;
-}
-
-/** z = P(x + step d(gradient)), next = P(x + a (z - x) + (1 - a) (x - previous)). */
-function momentumStep(threat: ThreatModel<DenseNorm>, step: Step, out: Float32Array): void {
-  const { clean, point, previous, gradient, stepSize, first } = step;
-  ascend(threat.norm, point, gradient, stepSize, out);
-  projectPoint(threat, out, clean);
-  if (first) return;
-  for (let i = 0; i < out.length; i++) {
-    const x = point[i]!;
-    out[i] = x + stepWeight * (out[i]! - x) + (1 - stepWeight) * (x - previous[i]!);
-  }
-  projectPoint(threat, out, clean);
-}
-
-/** When the step size is checked: after 22 % of the steps, then in periods that shrink by 3 % down to 6 %. */
-class Schedule {
-  readonly #shrinkBy: number;
-  readonly #shortest: number;
-  #period: number;
-  #next: number;
-
-  constructor(steps: number) {
-    this.#period = Math.max(Math.trunc(0.22 * steps), 1);
-    this.#shortest = Math.max(Math.trunc(0.06 * steps), 1);
-    this.#shrinkBy = Math.max(Math.trunc(0.03 * steps), 1);
-    this.#next = this.#period;
-  }
-
-  /** The steps since the last check, where one is due after this step; else undefined. */
-  due(step: number): number | undefined {
-    if (step + 1 < this.#next) return undefined;
-    const period = this.#period;
-    this.#period = Math.max(period - this.#shrinkBy, this.#shortest);
-    this.#next += this.#period;
-    return period;
-  }
-}
-
-/**
- * How many of the last `window` losses exceed the one before. The loss before the first step counts as 0, as in the
- * reference implementation.
- */
-function rises(losses: readonly number[], window: number): number {
-  let count = 0;
-  for (let i = losses.length - window; i < losses.length; i++) if (losses[i]! > (losses[i - 1] ?? 0)) count++;
-  return count;
+  return attackOf<Apgd>(apgdAttack, options);
 }

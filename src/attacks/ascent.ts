@@ -3,8 +3,8 @@ import { Graph, type Value } from "../graph/index.ts";
 import { randomStream } from "../random.ts";
 import type { Program } from "../runtime/index.ts";
 import { randomStart } from "./ball.ts";
-import type { Feeds } from "./drive.ts";
 import type { EpsilonDraw, FixedSteps, InnerAttack } from "./inner.ts";
+import type { Feeds } from "./scheduler.ts";
 import type { TargetBuilder } from "./target.ts";
 import { type DenseNorm, project, steepest } from "./threat.ts";
 

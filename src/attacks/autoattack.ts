@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { apgd } from "./apgd.ts";
-import type { Attack } from "./attack.ts";
 import { fab } from "./fab.ts";
+import { type Attack, attackName, attackNorm, type BallAttack } from "./registry.ts";
 import { square } from "./square.ts";
 import type { Norm, ThreatModel } from "./threat.ts";
 
@@ -15,15 +15,74 @@ export interface AutoAttack extends ThreatModel {
   readonly attacks: readonly Attack[];
 }
 
+interface Version {
+  /** Names on the command line and in suites; the first is that in results. */
+  readonly names: readonly string[];
+  readonly attacks: (threat: ThreatModel) => readonly Attack[];
+}
+
 /** The reference implementation's versions; and "lore", the pair APGD-CE and APGD-T that FARE's and LORE's papers report. */
-export type AutoAttackVersion = "standard" | "plus" | "rand" | "lore" | "custom";
+const versions = {
+  standard: {
+    names: ["autoattack", "standard"],
+    attacks: ({ epsilon, norm }) =>
+      norm === "l1"
+        ? [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "targeted-dlr", targets: 5 })]
+        : [
+            apgd({ epsilon, norm }),
+            apgd({ epsilon, norm, loss: "targeted-dlr" }),
+            fab({ epsilon, norm }),
+            square({ epsilon, norm }),
+          ],
+  },
+  plus: {
+    names: ["autoattack-plus"],
+    attacks: ({ epsilon, norm }) => {
+      const gradient = [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "dlr", restarts: 5 })];
+      const targeted = apgd({ epsilon, norm, loss: "targeted-dlr" });
+      if (norm === "l1") return [...gradient, targeted];
+      return [
+        ...gradient,
+        fab({ epsilon, norm, targeted: false, restarts: 5 }),
+        square({ epsilon, norm }),
+        targeted,
+        fab({ epsilon, norm }),
+      ];
+    },
+  },
+  rand: {
+    names: ["autoattack-rand"],
+    attacks: ({ epsilon, norm }) => [apgd({ epsilon, norm, eot: 20 }), apgd({ epsilon, norm, loss: "dlr", eot: 20 })],
+  },
+  lore: {
+    names: ["lore"],
+    // The published code builds a "custom" AutoAttack, which leaves APGD-CE at its constructor's 5 restarts.
+    attacks: ({ epsilon, norm }) => [
+      apgd({ epsilon, norm, restarts: 5 }),
+      apgd({ epsilon, norm, loss: "targeted-dlr" }),
+    ],
+  },
+} as const satisfies Readonly<Record<string, Version>>;
+
+type NamedVersion = keyof typeof versions;
+
+export type AutoAttackVersion = NamedVersion | "custom";
+
+export type PresetName = (typeof versions)[NamedVersion]["names"][number];
+
+/** The versions by their names on the command line. */
+export const presets = new Map<string, NamedVersion>(
+  (Object.keys(versions) as NamedVersion[]).flatMap((version) =>
+    versions[version].names.map((name) => [name, version] as const),
+  ),
+);
 
 export interface AutoAttackOptions {
   readonly epsilon: number;
   /** Default "linf". */
   readonly norm?: Norm;
   /** Default "standard". */
-  readonly version?: Exclude<AutoAttackVersion, "custom">;
+  readonly version?: NamedVersion;
 }
 
 /**
@@ -33,7 +92,7 @@ export interface AutoAttackOptions {
  * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative
  */
 export function autoAttack({ epsilon, norm = "linf", version = "standard" }: AutoAttackOptions): AutoAttack {
-  return { kind: "autoattack", version, norm, epsilon, attacks: versions[version]({ epsilon, norm }) };
+  return { kind: "autoattack", version, norm, epsilon, attacks: versions[version].attacks({ epsilon, norm }) };
 }
 
 /**
@@ -41,7 +100,7 @@ export function autoAttack({ epsilon, norm = "linf", version = "standard" }: Aut
  *
  * @throws UsageError when the list is empty or its attacks differ in norm or epsilon
  */
-export function attackList(attacks: readonly Exclude<Attack, { readonly kind: "noise" }>[]): AutoAttack {
+export function attackList(attacks: readonly BallAttack[]): AutoAttack {
   const [first] = attacks;
   if (!first) throw new UsageError("A list of attacks needs at least one.");
   const { norm, epsilon } = first;
@@ -50,31 +109,19 @@ export function attackList(attacks: readonly Exclude<Attack, { readonly kind: "n
   return { kind: "autoattack", version: "custom", norm, epsilon, attacks };
 }
 
-type Threat = { readonly epsilon: number; readonly norm: Norm };
+/** The attacks of a list in their order; a single attack is a list of one. */
+export function attacksIn(measured: Attack | AutoAttack): readonly Attack[] {
+  return measured.kind === "autoattack" ? measured.attacks : [measured];
+}
 
-const versions: Readonly<Record<Exclude<AutoAttackVersion, "custom">, (threat: Threat) => readonly Attack[]>> = {
-  standard: ({ epsilon, norm }) =>
-    norm === "l1"
-      ? [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "targeted-dlr", targets: 5 })]
-      : [
-          apgd({ epsilon, norm }),
-          apgd({ epsilon, norm, loss: "targeted-dlr" }),
-          fab({ epsilon, norm }),
-          square({ epsilon, norm }),
-        ],
-  plus: ({ epsilon, norm }) => {
-    const gradient = [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "dlr", restarts: 5 })];
-    const targeted = apgd({ epsilon, norm, loss: "targeted-dlr" });
-    if (norm === "l1") return [...gradient, targeted];
-    return [
-      ...gradient,
-      fab({ epsilon, norm, targeted: false, restarts: 5 }),
-      square({ epsilon, norm }),
-      targeted,
-      fab({ epsilon, norm }),
-    ];
-  },
-  rand: ({ epsilon, norm }) => [apgd({ epsilon, norm, eot: 20 }), apgd({ epsilon, norm, loss: "dlr", eot: 20 })],
-  // The published code builds a "custom" AutoAttack, which leaves APGD-CE at its constructor's 5 restarts.
-  lore: ({ epsilon, norm }) => [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "targeted-dlr" })],
-};
+/** The norm that bounds what is measured; "none" where nothing does. */
+export function measurementNorm(measured: Attack | AutoAttack): Norm | "none" {
+  return measured.kind === "autoattack" ? measured.norm : attackNorm(measured);
+}
+
+/** `pgd`, `apgd-t`, `autoattack`, `autoattack-plus`, `lore`, or the attacks of a list of one's own: `apgd-ce+square`. */
+export function measurementName(measured: Attack | AutoAttack): string {
+  if (measured.kind !== "autoattack") return attackName(measured);
+  const { version, attacks } = measured;
+  return version === "custom" ? attacks.map(attackName).join("+") : versions[version].names[0];
+}

@@ -9,10 +9,11 @@ import { compile } from "../runtime/index.ts";
 import type { Program } from "../runtime/program.ts";
 import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
-import { type Images, planOf } from "./attack.ts";
 import { distance, lengthIn } from "./ball.ts";
-import { type AttackJob, drive } from "./drive.ts";
-import { type Fab, type FabOptions, fab, fabSearch } from "./fab.ts";
+import { type Fab, type FabOptions, fab } from "./fab.ts";
+import { fabSearch } from "./fab-search.ts";
+import { type Images, planOf } from "./plan.ts";
+import { type AttackJob, runSearches } from "./scheduler.ts";
 import type { Answer, Found, Origin, Query, Search } from "./search.ts";
 import { lossGraph, misclassification } from "./target.ts";
 import type { DenseNorm } from "./threat.ts";
@@ -204,7 +205,7 @@ describe.each(norms)("a linear classifier, %s", (norm) => {
         expect(asked.every((point) => point.every(Number.isFinite))).toBe(true);
         expect(found).toMatchObject({ success: false, loss: expect.closeTo(below, 4) });
         expect(found.point.every(Number.isFinite)).toBe(true);
-        const all = { ...attack, targeted: false };
+        const all = fab({ norm, epsilon, targeted: false });
         expect(play(fabSearch(all, originOf(clean), [2, other!], restart), model, label).found.success).toBe(true);
       }
     }
@@ -299,7 +300,7 @@ describe("the tiny encoder", () => {
   afterAll(() => program.dispose());
 
   const run = (attack: Fab, part: Partial<AttackJob & Images> = {}) =>
-    drive(oneSize(program), planOf(attack, { ...work, ...part }), { ...work, ...part });
+    runSearches(oneSize(program), planOf(attack, { ...work, ...part }), { ...work, ...part });
   const accuracy = async (options: FabOptions): Promise<number> =>
     (await run(fab(options))).success.filter((broken) => !broken).length;
 
@@ -316,8 +317,8 @@ describe("the tiny encoder", () => {
           seed: fc.nat(),
           started: fc.boolean(),
         }),
-        async ({ seed, started, ...options }) => {
-          const attack = fab({ norm, ...options });
+        async ({ seed, started, targeted, targets, ...options }) => {
+          const attack = fab({ norm, ...options, ...(targeted ? { targets } : { targeted }) });
           const starts = randomImages(count, { seed });
           const { adversarial, success } = await run(attack, { seed, ...(started && { starts }) });
           for (let i = 0; i < count; i++) {
@@ -355,16 +356,16 @@ describe("the tiny encoder", () => {
     ["linf", 0.02],
     ["l2", 0.2],
   ] as const)("%s: more steps, restarts or targets never raise accuracy, and take images", async (norm, epsilon) => {
-    const falls = async (settings: readonly Omit<FabOptions, "epsilon">[]): Promise<void> => {
+    const falls = async (settings: readonly FabOptions[]): Promise<void> => {
       const accuracies: number[] = [];
-      for (const options of settings) accuracies.push(await accuracy({ norm, epsilon, ...options }));
+      for (const options of settings) accuracies.push(await accuracy({ norm, ...options }));
       expect(accuracies).toEqual([...accuracies].sort((a, b) => b - a));
       expect(accuracies.at(-1)).toBeLessThan(accuracies[0]!);
     };
-    await falls([1, 2, 5, 20].map((steps) => ({ steps })));
-    await falls([1, 2, 5, 20].map((steps) => ({ steps, targeted: false })));
-    await falls([1, 2, 4, 9].map((targets) => ({ targets, steps: 5 })));
-    await falls([1, 2, 8].map((restarts) => ({ restarts, steps: 1, targeted: false })));
+    await falls([1, 2, 5, 20].map((steps) => ({ epsilon, steps })));
+    await falls([1, 2, 5, 20].map((steps) => ({ epsilon, steps, targeted: false })));
+    await falls([1, 2, 4, 9].map((targets) => ({ epsilon, targets, steps: 5 })));
+    await falls([1, 2, 8].map((restarts) => ({ epsilon, restarts, steps: 1, targeted: false })));
   });
 });
 

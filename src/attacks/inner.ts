@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.ts";
-import { checkPositiveCount, checkThreatModel, type DenseNorm, type ThreatModel } from "./threat.ts";
+import { checkFromZero, checkPositiveCount } from "./settings.ts";
+import { checkThreatModel, type DenseNorm, type ThreatModel } from "./threat.ts";
 
 /** The inner maximisation of training: one perturbation an image, found before the optimiser's steps on the batch. */
 export type InnerAttack = FixedSteps | AutoSteps;
@@ -35,8 +36,17 @@ export interface AutoSteps extends Ascent {
   readonly schedule: "apgd";
 }
 
-export type InnerAttackOptions = Partial<Omit<FixedSteps, "schedule" | "epsilon">> &
-  Pick<FixedSteps, "epsilon"> & { readonly schedule?: InnerAttack["schedule"] };
+/** Settings that may be left out; Auto-PGD has no step size, momentum or precision. */
+export type InnerAttackSettings =
+  | ({ readonly schedule?: "fixed" } & Partial<Omit<FixedSteps, "schedule" | "epsilon">>)
+  | ({
+      readonly schedule: "apgd";
+      readonly stepSize?: never;
+      readonly momentum?: never;
+      readonly precision?: never;
+    } & Partial<Omit<AutoSteps, "schedule" | "epsilon">>);
+
+export type InnerAttackOptions = InnerAttackSettings & Pick<Ascent, "epsilon">;
 
 /**
  * Settings with their defaults: l-inf, 10 steps of epsilon / 4, uniform start, no momentum, epsilon for every image, the
@@ -45,29 +55,26 @@ export type InnerAttackOptions = Partial<Omit<FixedSteps, "schedule" | "epsilon"
  * @throws UsageError when a value is out of its range, or the schedule does not have the setting
  */
 export function innerAttack(options: InnerAttackOptions): InnerAttack {
-  const { epsilon, norm = "linf", steps = 10, start = "uniform", schedule = "fixed" } = options;
-  const { stepSize = epsilon / 4, momentum = 0, precision = "float32" } = options;
-  const { epsilonDraw = "constant", loss = "objective" } = options;
+  const {
+    epsilon,
+    norm = "linf",
+    steps = 10,
+    start = "uniform",
+    epsilonDraw = "constant",
+    loss = "objective",
+  } = options;
   checkThreatModel({ norm, epsilon });
   checkPositiveCount("Inner attack", "steps", steps);
-  for (const [name, size] of [
-    ["the step size", stepSize],
-    ["momentum", momentum],
-  ] as const) {
-    if (!(size >= 0 && size < Infinity))
-      throw new UsageError(`Inner attack: ${name} must be a number from 0, got ${size}.`);
-  }
   const ascent = { norm, epsilon, steps, start, epsilonDraw, loss };
-  if (schedule === "fixed") return { ...ascent, schedule, stepSize, momentum, precision };
-  if (options.stepSize !== undefined || momentum > 0) {
-    throw new UsageError("Inner attack: APGD has its own step size and momentum; leave them out, or use fixed steps.");
+  if (options.schedule === "apgd") {
+    const other = (["stepSize", "momentum", "precision"] as const).find((name) => options[name] !== undefined);
+    if (other === undefined) return { ...ascent, schedule: "apgd" };
+    throw new UsageError(`Inner attack: APGD has no ${other}; leave it out, or use fixed steps.`);
   }
-  if (precision === "int8") {
-    throw new UsageError(
-      "Inner attack: APGD keeps the point of the largest loss, which int8 rounds; use fixed steps in int8.",
-    );
-  }
-  return { ...ascent, schedule };
+  const { stepSize = epsilon / 4, momentum = 0, precision = "float32" } = options;
+  checkFromZero("Inner attack", "stepSize", stepSize);
+  checkFromZero("Inner attack", "momentum", momentum);
+  return { ...ascent, schedule: "fixed", stepSize, momentum, precision };
 }
 
 export function isInt8(attack: InnerAttack): boolean {

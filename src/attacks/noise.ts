@@ -1,7 +1,7 @@
-import { UsageError } from "../errors.ts";
 import { clipped } from "./ball.ts";
+import { type AttackDescriptor, attackOf } from "./descriptor.ts";
 import type { Found, Origin, Search } from "./search.ts";
-import { checkPositiveCount } from "./threat.ts";
+import { choice, count } from "./settings.ts";
 
 /** Random noise, the baseline of every attack: what chance alone breaks. */
 export interface Noise {
@@ -15,16 +15,38 @@ export interface Noise {
 
 export type NoiseOptions = Partial<Omit<Noise, "kind" | "epsilon">> & Pick<Noise, "epsilon">;
 
-/** @throws UsageError when epsilon is outside [0, 1], or restarts no positive integer */
+export const noiseAttack = {
+  kind: "noise",
+  title: "Noise",
+  variants: {
+    "uniform-noise": { takes: ["restarts"] },
+    "gaussian-noise": { fixed: { distribution: "gaussian" }, takes: ["restarts"] },
+  },
+  settings: {
+    distribution: choice(["uniform", "gaussian"], "distribution of the noise"),
+    restarts: count(1, "runs an image, the worst counts"),
+  },
+  gradient: false,
+  name: ({ distribution }) => `${distribution}-noise`,
+  loss: () => "margin",
+  classes: () => 2,
+  targets: () => 0,
+  points: () => 1,
+  norm: ({ distribution }) => (distribution === "uniform" ? "linf" : "none"),
+  describe: () => [],
+  search: noiseSearch,
+} as const satisfies AttackDescriptor<Noise>;
+
+/**
+ * Noise with its defaults: uniform, one draw.
+ *
+ * @throws UsageError when epsilon is outside [0, 1], or another setting is out of its range
+ */
 export function noise(options: NoiseOptions): Noise {
-  const attack: Noise = { kind: "noise", distribution: "uniform", restarts: 1, ...options };
-  if (!(attack.epsilon >= 0 && attack.epsilon <= 1))
-    throw new UsageError(`Noise: epsilon ${attack.epsilon} is outside [0, 1]; write 2/255, not 2.`);
-  checkPositiveCount("Noise", "restarts", attack.restarts);
-  return attack;
+  return attackOf<Noise>(noiseAttack, options);
 }
 
-export function* noiseSearch({ distribution, epsilon }: Noise, { clean, random }: Origin): Search {
+function* noiseSearch({ distribution, epsilon }: Noise, { clean, random }: Origin): Search {
   const draw = distribution === "uniform" ? () => random.uniform(-epsilon, epsilon) : () => epsilon * random.normal();
   const point = clean.map((x) => clipped(x + draw()));
   const { loss, success } = yield { point };

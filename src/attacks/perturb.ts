@@ -1,9 +1,9 @@
 import { randomStream } from "../random.ts";
 import type { Program } from "../runtime/index.ts";
-import { apgd, apgdSearch } from "./apgd.ts";
+import { apgdSearch } from "./apgd-search.ts";
 import { ascendBatch } from "./ascent.ts";
-import type { Feeds } from "./drive.ts";
 import type { AutoSteps, InnerAttack } from "./inner.ts";
+import type { Feeds } from "./scheduler.ts";
 import type { Answer } from "./search.ts";
 
 /** What an inner attack runs, on one batch size. */
@@ -44,21 +44,21 @@ async function autoAscend(
 ): Promise<void> {
   const batch = lastLook.inputs.find(({ name }) => name === "pixels")!.shape[0]!;
   const length = clean.length / batch;
-  const settings = { ...apgd({ epsilon: attack.epsilon, steps: attack.steps }), norm: attack.norm };
+  const { norm, steps } = attack;
   const sizes = feeds.epsilon as Float32Array;
   // A given start leaves nothing to chance.
   const random = randomStream();
   const searches = Array.from({ length: batch }, (_, i) => {
     const [from, to] = [i * length, (i + 1) * length];
     return apgdSearch(
-      { ...settings, epsilon: sizes[i]! },
+      { norm, steps, epsilon: sizes[i]! },
       { clean: clean.subarray(from, to), start: out.slice(from, to), random },
     );
   });
   let states = searches.map((search) => search.next());
-  for (let look = 0; look <= attack.steps; look++) {
+  for (let look = 0; look <= steps; look++) {
     states.forEach(({ value }, i) => void out.set(value.point, i * length));
-    const answers = await looked(look < attack.steps ? ascent : lastLook, { ...feeds, pixels: out }, batch);
+    const answers = await looked(look < steps ? ascent : lastLook, { ...feeds, pixels: out }, batch);
     states = searches.map((search, i) => search.next(answers[i]!));
   }
   states.forEach(({ value }, i) => void out.set(value.point, i * length));

@@ -10,10 +10,10 @@ import type { Program } from "../runtime/program.ts";
 import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { ascendBatch, ascentGraph, drawStarts } from "./ascent.ts";
-import { type Images, planOf } from "./attack.ts";
-import { type AttackJob, drive, type Feeds } from "./drive.ts";
 import { innerAttack } from "./inner.ts";
 import { type Pgd, type PgdOptions, pgd } from "./pgd.ts";
+import { type Images, planOf } from "./plan.ts";
+import { type AttackJob, type Feeds, runSearches } from "./scheduler.ts";
 import { lossGraph, misclassification, type TargetBuilder } from "./target.ts";
 import type { DenseNorm } from "./threat.ts";
 
@@ -66,7 +66,7 @@ async function ascended(
 
 type Work = AttackJob & Images;
 
-const runPgd = (program: Program, attack: Pgd, work: Work) => drive(oneSize(program), planOf(attack, work), work);
+const runPgd = (program: Program, attack: Pgd, work: Work) => runSearches(oneSize(program), planOf(attack, work), work);
 
 function job(count: number, options: Partial<Work> & { readonly low?: number; readonly high?: number } = {}): Work {
   const { low = 0, high = 1, ...rest } = options;
@@ -262,7 +262,7 @@ describe("strength", () => {
   test("more steps and more restarts never raise accuracy, and both take images", async () => {
     const work = await rightImages(24);
     const program = await classifierProgram(8);
-    const accuracyAfter = async (options: Omit<PgdOptions, "epsilon">) =>
+    const accuracyAfter = async (options: { readonly steps: number; readonly restarts?: number }) =>
       accuracy((await runPgd(program, pgd({ epsilon: 0.01, stepSize: 0.002, ...options }), work)).success);
     const bySteps = [
       await accuracyAfter({ steps: 1 }),
@@ -378,9 +378,8 @@ test.each<[PgdOptions, RegExp]>([
   [{ epsilon: 0.1, steps: 0 }, /steps.*0/],
   [{ epsilon: 0.1, steps: 1.5 }, /steps.*1\.5/],
   [{ epsilon: 0.1, restarts: 0 }, /restarts.*0/],
-  [{ epsilon: 0.1, restarts: 2, start: "zero" }, /restarts.*uniform/],
-  [{ epsilon: 0.1, stepSize: -0.1 }, /step size.*-0\.1/],
-  [{ epsilon: 0.1, stepSize: Number.POSITIVE_INFINITY }, /step size.*Infinity/],
+  [{ epsilon: 0.1, stepSize: -0.1 }, /stepSize.*-0\.1/],
+  [{ epsilon: 0.1, stepSize: Number.POSITIVE_INFINITY }, /stepSize.*Infinity/],
   [{ epsilon: 0.1, momentum: Number.NaN }, /momentum.*NaN/],
 ])("%j is refused", (options, message) => {
   expect(() => pgd(options)).toThrow(UsageError);

@@ -10,10 +10,12 @@ import type { Program } from "../runtime/program.ts";
 import { oneSize } from "../testing/one-size.ts";
 import { randomImages, tinyEncoder } from "../testing/tiny.ts";
 import { apgd } from "./apgd.ts";
-import { type Attack, attackLoss, planOf } from "./attack.ts";
 import { distance, lengthIn } from "./ball.ts";
-import { type AttackOutcome, drive } from "./drive.ts";
+import type { AttackOutcome } from "./outcome.ts";
 import { pgd } from "./pgd.ts";
+import { planOf } from "./plan.ts";
+import { type Attack, attackLoss } from "./registry.ts";
+import { runSearches } from "./scheduler.ts";
 import type { Found, Search } from "./search.ts";
 import { type Square, type SquareOptions, square, squareSearch } from "./square.ts";
 import { isEmbeddingLoss, lossGraph, misclassification } from "./target.ts";
@@ -294,7 +296,7 @@ describe("on an encoder", () => {
     const [from, to] = only < 0 ? [0, count] : [only, only + 1];
     const images = { clean: clean.subarray(from * length, to * length), count: to - from };
     const plan = planOf(attack, { ...images, keys: keys.slice(from, to), seed });
-    return drive(oneSize(program), plan, { ...images, rows: { labels: labels.slice(from, to) } });
+    return runSearches(oneSize(program), plan, { ...images, rows: { labels: labels.slice(from, to) } });
   }
   const broken = ({ success }: AttackOutcome): number => success.filter((hit) => hit).length;
 

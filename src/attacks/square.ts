@@ -1,8 +1,10 @@
 import { distance as distanceIn } from "./ball.ts";
+import { type AttackDescriptor, attackOf } from "./descriptor.ts";
 import type { Origin, Search } from "./search.ts";
+import { choice, count } from "./settings.ts";
 import { l2Changes, linfChanges } from "./square-changes.ts";
 import { copyWindow } from "./square-window.ts";
-import { checkPositiveCount, checkThreatModel, type DenseNorm, type ThreatModel } from "./threat.ts";
+import type { DenseNorm, ThreatModel } from "./threat.ts";
 
 /** Square attack (Andriushchenko et al. 2020): random search on the margin, without gradients. */
 export interface Square extends ThreatModel<DenseNorm> {
@@ -15,16 +17,33 @@ export interface Square extends ThreatModel<DenseNorm> {
 
 export type SquareOptions = Partial<Omit<Square, "kind" | "epsilon">> & Pick<Square, "epsilon">;
 
+export const squareAttack = {
+  kind: "square",
+  title: "Square",
+  variants: { square: { takes: ["norm", "queries", "restarts"] } },
+  settings: {
+    norm: choice(["linf", "l2"], "the perturbation's norm"),
+    queries: count(5000, "changes tried in a run"),
+    restarts: count(1, "runs an image, the worst counts"),
+  },
+  gradient: false,
+  name: () => "square",
+  loss: () => "margin",
+  classes: () => 2,
+  targets: () => 0,
+  points: ({ queries }) => queries + 1,
+  norm: ({ norm }) => norm,
+  describe: ({ queries }) => [`${queries} queries`],
+  search: squareSearch,
+} as const satisfies AttackDescriptor<Square>;
+
 /**
  * Square's settings with their defaults: l-inf, 5000 queries, one run.
  *
- * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative, or a count is not positive
+ * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative, or another setting is out of its range
  */
 export function square(options: SquareOptions): Square {
-  const attack: Square = { kind: "square", norm: "linf", queries: 5000, restarts: 1, ...options };
-  checkThreatModel(attack);
-  for (const name of ["queries", "restarts"] as const) checkPositiveCount("Square", name, attack[name]);
-  return attack;
+  return attackOf<Square>(squareAttack, options);
 }
 
 /**

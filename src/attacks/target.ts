@@ -12,7 +12,7 @@ import {
 } from "./losses.ts";
 
 /**
- * What an attack maximises: a loss an image, as graph nodes over the perturbed pixels. Whatever else the loss needs
+ * An attack's loss as graph nodes over the perturbed pixels, one number an image. Whatever else the loss needs
  * (embeddings, labels, weights) it declares as graph inputs of its own.
  */
 export interface AttackTarget {
@@ -25,48 +25,69 @@ export interface AttackTarget {
 /** Builds the target on a graph's perturbed pixels, float32 [batch, 3, size, size]. */
 export type TargetBuilder = (pixels: Value) => AttackTarget;
 
-/** Losses of a classifier. Targeted ones read the graph input `target` [N] (int64). */
-export type ClassLoss = "ce" | "dlr" | "targeted-dlr" | "margin" | "targeted-margin";
+interface LossOfClasses {
+  /** Smallest number of classes that the loss is defined for. */
+  readonly classes: number;
+  /** Whether the loss reads the graph input `target` [N] (int64), each image's class to be taken for. */
+  readonly targeted: boolean;
+  /** The loss [N] of logits [N, C] and labels [N]. */
+  readonly build: (logits: Value, labels: Value, targets: Value) => Value;
+}
+
+/** Losses of a classifier. */
+const classLosses = {
+  ce: { classes: 2, targeted: false, build: crossEntropy },
+  dlr: { classes: 3, targeted: false, build: dlr },
+  "targeted-dlr": { classes: 4, targeted: true, build: targetedDlr },
+  margin: { classes: 2, targeted: false, build: margin },
+  "targeted-margin": { classes: 2, targeted: true, build: targetedMargin },
+} as const satisfies Readonly<Record<string, LossOfClasses>>;
+
+export type ClassLoss = keyof typeof classLosses;
+
+/** Distances of an image's embedding to a reference, squared l2 or 1 - cosine: no labels needed. */
+const embeddingLosses = {
+  "embedding-l2": squaredDistance,
+  "embedding-cosine": cosineDistance,
+} as const;
+
+export type EmbeddingLoss = keyof typeof embeddingLosses;
+
+/** The option `loss`, cross-entropy where it is left out: so it may be left out only where L includes that. */
+export type LossOption<L> = { readonly loss?: L } & ("ce" extends L ? unknown : { readonly loss: L });
+
+export type AttackLoss = ClassLoss | EmbeddingLoss;
+
+export function isEmbeddingLoss(loss: AttackLoss): loss is EmbeddingLoss {
+  return loss in embeddingLosses;
+}
+
+/** Smallest number of classes that a loss is defined for; 1 for distances of embeddings. */
+export function leastClasses(loss: AttackLoss): number {
+  return isEmbeddingLoss(loss) ? 1 : classLosses[loss].classes;
+}
+
+/** Whether the loss aims at a class. */
+export function isTargeted(loss: AttackLoss): boolean {
+  return !isEmbeddingLoss(loss) && classLosses[loss].targeted;
+}
 
 /**
  * The supervised target: a loss against the graph input `labels` [N] (int64), and success where the arg max is another
- * class.
+ * class. A targeted loss also reads the graph input `target` [N] (int64).
  *
  * @param logits builds logits [N, C] on the graph's pixels
  */
 export function misclassification(logits: (pixels: Value) => Value, loss: ClassLoss = "ce"): TargetBuilder {
+  const { targeted, build } = classLosses[loss];
   return (pixels) => {
     const { graph: g } = pixels;
     const rows = [pixels.shape[0]!];
     const labels = g.input("labels", "int64", rows);
     const scores = logits(pixels);
-    return { loss: lossOf(loss, scores, labels), success: misclassified(scores, labels) };
+    const targets = targeted ? g.input("target", "int64", rows) : labels;
+    return { loss: build(scores, labels, targets), success: misclassified(scores, labels) };
   };
-}
-
-function lossOf(loss: ClassLoss, logits: Value, labels: Value): Value {
-  const targets = (): Value => logits.graph.input("target", "int64", labels.shape);
-  switch (loss) {
-    case "ce":
-      return crossEntropy(logits, labels);
-    case "dlr":
-      return dlr(logits, labels);
-    case "targeted-dlr":
-      return targetedDlr(logits, labels, targets());
-    case "margin":
-      return margin(logits, labels);
-    case "targeted-margin":
-      return targetedMargin(logits, labels, targets());
-  }
-}
-
-/** Distance of an image's embedding to a reference, squared l2 or 1 - cosine: no labels needed. */
-export type EmbeddingLoss = "embedding-l2" | "embedding-cosine";
-
-export type AttackLoss = ClassLoss | EmbeddingLoss;
-
-export function isEmbeddingLoss(loss: AttackLoss): loss is EmbeddingLoss {
-  return loss === "embedding-l2" || loss === "embedding-cosine";
 }
 
 /**
@@ -83,7 +104,7 @@ export function embeddingDistance(
     const { graph: g } = pixels;
     const embedding = embed(pixels);
     const reference = g.input("reference", "float32", embedding.shape);
-    const distance = (loss === "embedding-l2" ? squaredDistance : cosineDistance)(embedding, reference);
+    const distance = embeddingLosses[loss](embedding, reference);
     return { loss: direction === "away" ? distance : g.neg(distance) };
   };
 }
@@ -91,13 +112,13 @@ export function embeddingDistance(
 export interface LossSpec {
   readonly batch: number;
   readonly imageSize: number;
-  /** False for searches that only look at losses: the graph is then the forward pass alone. */
+  /** False for searches that read losses only: the graph is then the forward pass alone. */
   readonly gradient: boolean;
 }
 
 /**
- * What searches ask, as a graph. Inputs: `pixels` [N, 3, S, S] and whatever the target declares. Outputs: the target's
- * `loss` and `success`, and `gradient` [N, 3, S, S] of each image's loss.
+ * The graph that answers a search's queries. Inputs: `pixels` [N, 3, S, S] and whatever the target declares. Outputs: the
+ * target's `loss` and `success`, and `gradient` [N, 3, S, S] of each image's loss.
  */
 export function lossGraph(
   { batch, imageSize, gradient }: LossSpec,

@@ -22,12 +22,6 @@ export function checkThreatModel({ norm, epsilon }: ThreatModel): void {
   if (!(epsilon >= 0 && epsilon < Infinity)) throw new UsageError(`Epsilon ${epsilon} must be a number from 0.`);
 }
 
-/** @throws UsageError when `count` is not a whole number from 1 */
-export function checkPositiveCount(attack: string, what: string, count: number): void {
-  if (!Number.isInteger(count) || count < 1)
-    throw new UsageError(`${attack}: ${what} must be a positive integer, got ${count}.`);
-}
-
 /** All axes but the first: the pixels of one image. */
 const pixelAxes = [1, 2, 3];
 

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type Apgd, apgd, attackName, type Pgd, pgd } from "../attacks/index.ts";
+import { attackName, type EmbeddingAttack, embeddingAttackNamed, embeddingAttackNames } from "../attacks/index.ts";
 import { tellFault } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
@@ -20,7 +20,7 @@ interface Flags extends ComputeFlags, EncoderFlags, NamingFlags {
   readonly encoder: string;
   readonly out: string;
   readonly towards?: string;
-  readonly attack: "pgd" | "apgd";
+  readonly attack: string;
   readonly loss: "l2" | "cosine";
   readonly norm: "linf" | "l2";
   readonly epsilon: number;
@@ -40,7 +40,7 @@ export function attackCommand(): Command {
       "--towards <target>",
       "embed them near this image file, or near this text (default: away from their own embeddings)",
     )
-    .addOption(new Option("--attack <name>", "the attack").choices(["pgd", "apgd"]).default("apgd"))
+    .addOption(new Option("--attack <name>", "the attack").choices(embeddingAttackNames).default("apgd"))
     .addOption(
       new Option("--loss <distance>", "the distance of embeddings").choices(["l2", "cosine"]).default("cosine"),
     )
@@ -114,18 +114,14 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
 }
 
 /** @throws UsageError when a setting is out of range, or no image file could hold the perturbation */
-function attackOf({ attack, loss, norm, epsilon, steps, restarts, float }: Flags): Pgd | Apgd {
+function attackOf({ attack, loss, norm, epsilon, steps, restarts, float }: Flags): EmbeddingAttack {
   // Less than a level, but for the rounding of 1/255.
   if (!float && epsilon < (1 - 1e-6) / 255) {
     throw new UsageError(
       `--epsilon ${formatEpsilon(epsilon)} is less than one level of an image file, 1/255; to save float arrays instead, give --float.`,
     );
   }
-  return (attack === "pgd" ? pgd : apgd)({
-    ...{ epsilon, norm, loss: `embedding-${loss}` as const },
-    ...(steps !== undefined && { steps }),
-    ...(restarts !== undefined && { restarts }),
-  });
+  return embeddingAttackNamed(attack, { epsilon, norm, loss: `embedding-${loss}`, steps, restarts });
 }
 
 interface Made {
@@ -137,7 +133,7 @@ interface Made {
 
 function printJson(
   { encoder, norm, epsilon, towards }: Flags,
-  attack: Pgd | Apgd,
+  attack: EmbeddingAttack,
   {
     folder,
     files,
@@ -162,7 +158,11 @@ function printJson(
   process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
 }
 
-function printTable({ out, towards, epsilon }: Flags, attack: Pgd | Apgd, { folder, images, skipped }: Made): void {
+function printTable(
+  { out, towards, epsilon }: Flags,
+  attack: EmbeddingAttack,
+  { folder, images, skipped }: Made,
+): void {
   const goal = towards === undefined ? "away from the clean embeddings" : `towards "${towards}"`;
   const lines = [
     embeddingAttackTable(images),

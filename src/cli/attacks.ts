@@ -2,53 +2,31 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   type Attack,
   type AttackName,
-  type AttackWish,
   type AutoAttack,
   attackNames,
   attacksNamed,
   isAttackName,
+  type NamedSetting,
+  namedSettings,
 } from "../attacks/index.ts";
 import { parseCount, parseNumber, parseSize, parseSizes } from "./options.ts";
 
-/** What `lore evaluate` was told of its attacks; the rest is each attack's own default. */
-export interface AttackFlags extends AttackWish {}
+/** What was said of the attacks. Their settings are read by the flags' names, `namedSettings` in camel case. */
+export interface AttackFlags {
+  readonly attack: readonly AttackName[];
+  readonly epsilon?: readonly number[];
+}
 
 export function withAttackFlags(command: Command): Command {
-  return command
+  command
     .addOption(
       new Option("--attack <names>", `${attackNames.join(", ")}; or several, comma-separated: the worst counts`)
         .argParser(parseAttacks)
         .default(["none"], "none"),
     )
-    .addOption(
-      new Option(
-        "--attack-loss <loss>",
-        "pgd, apgd: the loss, or the distance to the clean embedding (default: ce)",
-      ).choices(["ce", "dlr", "embedding-l2", "embedding-cosine"]),
-    )
-    .addOption(
-      new Option("--norm <norm>", "the perturbation's norm; l1 for apgd and AutoAttack (default: linf)").choices([
-        "linf",
-        "l2",
-        "l1",
-      ]),
-    )
-    .option("--epsilon <list>", "sizes of the perturbation, comma-separated (default: 2/255)", parseSizes)
-    .option("--steps <n>", "steps a run (default: pgd 20, apgd and fab 100)", parseCount)
-    .option("--step-size <size>", "pgd: step size (default: epsilon / 4)", parseSize)
-    .option("--momentum <decay>", "pgd: decay of the velocity (default: 0)", parseNumber)
-    .option("--restarts <n>", "runs an image, the worst counts (default: 1)", parseCount)
-    .option(
-      "--targets <n>",
-      "apgd-t, fab-t: classes aimed at, the likeliest first (default: 9, or all others where there are fewer)",
-      parseCount,
-    )
-    .option("--queries <n>", "square: points looked at a run (default: 5000)", parseCount)
-    .option(
-      "--eot <n>",
-      "apgd: evaluations of a point that are averaged, for random encoders (default: 1)",
-      parseCount,
-    );
+    .option("--epsilon <list>", "sizes of the perturbation, comma-separated (default: 2/255)", parseSizes);
+  for (const setting of namedSettings) command.addOption(optionOf(setting));
+  return command;
 }
 
 function parseAttacks(text: string): readonly AttackName[] {
@@ -59,15 +37,58 @@ function parseAttacks(text: string): readonly AttackName[] {
   return names.filter(isAttackName);
 }
 
+function optionOf(setting: NamedSetting): Option {
+  const { name, range } = setting;
+  const option = (value: string): Option => new Option(`${flagOf(name)} <${value}>`, describe(setting));
+  switch (range.kind) {
+    case "count":
+      return option("n").argParser(parseCount);
+    case "size":
+      return option("size").argParser(parseSize);
+    case "number":
+      return option("number").argParser(parseNumber);
+    case "choice":
+      return option(name).choices(range.offered);
+  }
+}
+
+/** For example `pgd, apgd: the loss (default: ce)`, or `steps a run (default: pgd 20, apgd and fab 100)`. */
+function describe({ name, about, owners, common, range }: NamedSetting): string {
+  const defaults = [...new Set(owners.map(({ usual }) => usual))];
+  const kinds = (of: typeof owners, and: string): string => of.flatMap(({ names }) => names).join(and);
+  const usual = (value: string): string =>
+    defaults.length === 1
+      ? value
+      : `${kinds(
+          owners.filter((owner) => owner.usual === value),
+          " and ",
+        )} ${value}`;
+  const named = defaults.length > 1 || common ? "" : `${kinds(owners, ", ")}: `;
+  const rare = (range.kind === "choice" ? range.offered : []).flatMap((choice) => {
+    const having = owners.filter(({ offered }) => offered.includes(choice));
+    return having.length === owners.length
+      ? []
+      : [`; ${choice} for ${kinds(having, ", ")}${name === "norm" ? " and AutoAttack" : ""}`];
+  });
+  return `${named}${about}${rare.join("")} (default: ${defaults.map(usual).join(", ")})`;
+}
+
 /**
  * The attacks that the flags ask for, one an epsilon; several names are one list of attacks.
  *
- * @throws UsageError when a setting is none of the attack's, or attacks do not go together
+ * @throws UsageError when an attack does not have a setting, or attacks do not go together
  */
 export function attacksOf(flags: AttackFlags): readonly (Attack | AutoAttack)[] {
-  return attacksNamed(flags, flagOf);
+  const values = new Map(Object.entries(flags));
+  const settings = namedSettings.map(({ name }) => [name, values.get(optionName(name))] as const);
+  return attacksNamed({ names: flags.attack, epsilons: flags.epsilon, settings: Object.fromEntries(settings) }, flagOf);
+}
+
+/** As the command line's parser names the option: the loss is `attackLoss`. */
+function optionName(setting: string): string {
+  return setting === "loss" ? "attackLoss" : setting;
 }
 
 function flagOf(setting: string): string {
-  return `--${setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return `--${optionName(setting).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Attack, type AutoAttack, attackName, distance } from "../attacks/index.ts";
+import { type Attack, type AutoAttack, attackName, attacksIn, distance } from "../attacks/index.ts";
 import { balancedSubset, type ImageSource } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { writeAtomically } from "../files.ts";
@@ -25,7 +25,7 @@ export async function keepExamples(
   measured: Attack | AutoAttack,
   { count, specs, ...options }: ExampleOptions,
 ): Promise<readonly PicturedExample[]> {
-  const attack = measured.kind === "autoattack" ? measured.attacks[0]! : measured;
+  const attack = attacksIn(measured)[0]!;
   const indices = balancedSubset(source, count, options.seed);
   const examples = await attackedExamples(encoder, source, attack, indices, options);
   const pictures = specs.length === 1 ? "examples" : folderOf("examples", spec, specs);

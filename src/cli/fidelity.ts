@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { type Apgd, apgd, type Pgd, pgd } from "../attacks/index.ts";
+import { type EmbeddingAttack, embeddingAttackNamed, embeddingAttackNames } from "../attacks/index.ts";
 import { tellFault } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
@@ -35,7 +35,7 @@ interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
   readonly rho?: number;
   readonly marginExponent?: number;
   readonly captions?: string;
-  readonly attack: "none" | "pgd" | "apgd";
+  readonly attack: string;
   readonly epsilon: number;
   readonly steps?: number;
   readonly out?: string;
@@ -62,7 +62,7 @@ export function fidelityCommand(): Command {
     )
     .addOption(
       new Option("--attack <name>", "moves embeddings away from the original's")
-        .choices(["none", "pgd", "apgd"])
+        .choices(["none", ...embeddingAttackNames])
         .default("none"),
     )
     .addOption(
@@ -171,10 +171,8 @@ function given({ original, rho, marginExponent }: Flags): Partial<Stated> {
   };
 }
 
-function attackOf({ attack, epsilon, steps }: Flags): Pgd | Apgd | undefined {
-  if (attack === "none") return undefined;
-  const options = { epsilon, loss: "embedding-l2", ...(steps !== undefined && { steps }) } as const;
-  return attack === "pgd" ? pgd(options) : apgd(options);
+function attackOf({ attack, epsilon, steps }: Flags): EmbeddingAttack | undefined {
+  return attack === "none" ? undefined : embeddingAttackNamed(attack, { epsilon, loss: "embedding-l2", steps });
 }
 
 function print({ json }: Flags, content: Fidelity): void {

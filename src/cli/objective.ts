@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { EpsilonDraw, FixedSteps, InnerAttack } from "../attacks/index.ts";
+import type { EpsilonDraw, FixedSteps, InnerAttack, InnerAttackSettings } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
@@ -145,18 +145,7 @@ export function withObjectiveFlags(command: Command): Command {
  */
 export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
   const { method, epsilon, stepsPerBatch, constraint, hold } = flags;
-  const { attackSchedule, attackSteps, attackStepSize, attackStart, attackMomentum, attackPrecision } = flags;
-  const attack = {
-    schedule: attackSchedule,
-    start: attackStart,
-    momentum: attackMomentum,
-    precision: attackPrecision,
-    epsilonDraw: flags.epsilonDraw,
-    loss: flags.attackLoss,
-    ...(attackSteps !== undefined && { steps: attackSteps }),
-    ...(attackStepSize !== undefined && { stepSize: attackStepSize }),
-  };
-  const common = { epsilon, attack, ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
+  const common = { epsilon, attack: attackOf(flags), ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
   switch (method) {
     case "robust":
       if (constraint === "classes") checkConstraint(method, constraint, "embedding");
@@ -182,6 +171,26 @@ export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Cl
       return (classifier) => tecoa({ ...common, classifier, ...bound });
     }
   }
+}
+
+/** @throws UsageError when a flag is for fixed steps, and Auto-PGD's are asked for */
+function attackOf(flags: ObjectiveFlags): InnerAttackSettings {
+  const { attackSchedule: schedule, attackStart: start, attackLoss: loss, attackSteps, epsilonDraw } = flags;
+  const { attackStepSize, attackMomentum, attackPrecision } = flags;
+  const common = { start, loss, epsilonDraw, ...(attackSteps !== undefined && { steps: attackSteps }) };
+  if (schedule === "fixed") {
+    const fixed = { schedule, momentum: attackMomentum, precision: attackPrecision };
+    return { ...common, ...fixed, ...(attackStepSize !== undefined && { stepSize: attackStepSize }) };
+  }
+  const [misplaced] = [
+    ...(attackStepSize === undefined ? [] : ["--attack-step-size"]),
+    ...(attackMomentum > 0 ? ["--attack-momentum"] : []),
+    ...(attackPrecision === "int8" ? ["--attack-precision int8"] : []),
+  ];
+  if (misplaced === undefined) return { ...common, schedule };
+  throw new UsageError(
+    `${misplaced} does not go with --attack-schedule apgd, which has its own step sizes and momentum, in float32.`,
+  );
 }
 
 function distanceFlag(

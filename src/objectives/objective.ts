@@ -1,4 +1,4 @@
-import { type InnerAttack, type InnerAttackOptions, innerAttack } from "../attacks/index.ts";
+import { type InnerAttack, type InnerAttackSettings, innerAttack } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
@@ -42,7 +42,7 @@ interface Common {
   /** K. Default 5 for LORE, 1 for the others. */
   readonly stepsPerBatch?: number;
   /** Default: l-inf, 10 steps of epsilon / 4, uniform start, no momentum; the recipe has 2 steps of 0.6 epsilon. */
-  readonly attack?: Omit<InnerAttackOptions, "epsilon">;
+  readonly attack?: InnerAttackSettings;
 }
 
 interface Unsupervised extends Common {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { drive, lossGraph, misclassification, pgd, planOf } from "../attacks/index.ts";
+import { lossGraph, misclassification, pgd, planOf, runSearches } from "../attacks/index.ts";
 import { Graph } from "../graph/index.ts";
 import { classify } from "../models/classifier.ts";
 import { type CosineClassifier, frozenWeights, type Parameters } from "../models/index.ts";
@@ -91,7 +91,7 @@ async function robustAccuracy(parameters: Parameters): Promise<number> {
   const count = labels.length;
   const rows = { labels: BigInt64Array.from(labels, BigInt) };
   const keys = Array.from(labels, (_, i) => i);
-  const { success } = await drive(oneSize(program), planOf(attack, { clean, count, keys, seed: 0 }), {
+  const { success } = await runSearches(oneSize(program), planOf(attack, { clean, count, keys, seed: 0 }), {
     clean,
     count,
     rows,

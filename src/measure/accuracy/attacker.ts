@@ -3,7 +3,6 @@ import {
   type AttackJob,
   type AttackOutcome,
   attackLoss,
-  drive,
   embeddingDistance,
   type Images,
   isEmbeddingLoss,
@@ -11,6 +10,7 @@ import {
   misclassification,
   type Plan,
   planOf,
+  runSearches,
   type Search,
   type TargetBuilder,
 } from "../../attacks/index.ts";
@@ -66,7 +66,7 @@ export class Attacker {
       ...(onLook && { onLook }),
       ...(signal && { signal }),
     };
-    return drive(this.#programs(attack), planOf(attack, images), job);
+    return runSearches(this.#programs(attack), planOf(attack, images), job);
   }
 
   /** At how many of the images, looked at as they are, the attack's loss has a gradient of zeros only. */
@@ -84,7 +84,7 @@ export class Attacker {
     const size = clean.length / count;
     const plan: Plan = { runs: 1, eot: 1, begin: (i) => look(clean.subarray(i * size, (i + 1) * size)) };
     const rows = { labels: BigInt64Array.from(labels, BigInt) };
-    await drive(this.#programs(attack), plan, { clean, count, rows });
+    await runSearches(this.#programs(attack), plan, { clean, count, rows });
     return zero;
   }
 

@@ -1,4 +1,4 @@
-import { type Attack, type AutoAttack, attackLoss, attackName, classesNeeded } from "../../attacks/index.ts";
+import { type Attack, type AutoAttack, attackLoss, attackName, attacksIn, classesNeeded } from "../../attacks/index.ts";
 import { type ImageBatch, type Telling, tellFault } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import type { Predictions, Predictor } from "../../inference/index.ts";
@@ -20,7 +20,7 @@ export function fittingAttacks(
   classes: number,
   telling: Telling = {},
 ): readonly Attack[] {
-  const attacks = measurement.kind === "autoattack" ? measurement.attacks : [measurement];
+  const attacks = attacksIn(measurement);
   const fitting = attacks.filter((attack) => classesNeeded(attack) <= classes);
   if (fitting.length === attacks.length) return attacks;
   const left = attacks.filter((attack) => !fitting.includes(attack));
@@ -61,7 +61,7 @@ export async function encoderWarnings(
     probabilitiesWarning(predictions.logits, classes),
   ];
   const right = correctImages(images, predictions);
-  const attacks = measured.flatMap((what) => (what.kind === "autoattack" ? what.attacks : [what]));
+  const attacks = measured.flatMap(attacksIn);
   const gradient = attacks.find((attack) => attackLoss(attack).gradient && attackLoss(attack).loss === "ce");
   if (gradient && right.length > 0) {
     const zero = await attacker.zeroGradients(gradient, {

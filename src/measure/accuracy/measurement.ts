@@ -1,4 +1,11 @@
-import { type Attack, type AttackOutcome, type AutoAttack, attackName, type Norm } from "../../attacks/index.ts";
+import {
+  type Attack,
+  type AttackOutcome,
+  type AutoAttack,
+  attackName,
+  measurementName,
+  measurementNorm,
+} from "../../attacks/index.ts";
 import type { Telling } from "../../data/index.ts";
 import { formatEpsilon } from "../../epsilon.ts";
 import type { Predictor } from "../../inference/index.ts";
@@ -43,7 +50,7 @@ export class Measurement {
     this.#what = what;
     this.#attacks = fittingAttacks(what, context.classes, context.telling);
     this.#context = context;
-    this.name = [measurementName(what), normOf(what), formatEpsilon(what.epsilon)].join(" ");
+    this.name = [measurementName(what), measurementNorm(what), formatEpsilon(what.epsilon)].join(" ");
     this.#stages = this.#attacks.map((attack) => ({ attack: attackName(attack), survivors: 0, seconds: 0 }));
   }
 
@@ -154,32 +161,12 @@ export class Measurement {
     const masking = maskingWarning(stages);
     return {
       attack: measurementName(this.#what),
-      norm: normOf(this.#what),
+      norm: measurementNorm(this.#what),
       epsilon: this.#what.epsilon,
       accuracy: stages.at(-1)!.accuracy,
       seconds: stages.reduce((sum, { seconds }) => sum + seconds, 0),
       ...(this.#what.kind === "autoattack" && { stages }),
       warnings: masking === undefined ? [] : [masking],
     };
-  }
-}
-
-function normOf(what: Attack | AutoAttack): Norm | "none" {
-  if (what.kind !== "noise") return what.norm;
-  return what.distribution === "uniform" ? "linf" : "none";
-}
-
-/** `pgd`, `apgd-t`, `autoattack`, `autoattack-plus`, `lore`, or the attacks of a list of one's own. */
-export function measurementName(what: Attack | AutoAttack): string {
-  if (what.kind !== "autoattack") return attackName(what);
-  switch (what.version) {
-    case "standard":
-      return "autoattack";
-    case "lore":
-      return "lore";
-    case "custom":
-      return what.attacks.map(attackName).join("+");
-    default:
-      return `autoattack-${what.version}`;
   }
 }

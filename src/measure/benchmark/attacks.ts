@@ -1,11 +1,12 @@
 import {
   type Attack,
   type AttackName,
-  type AttackSettings,
   type AutoAttack,
   attackNames,
   attacksNamed,
   isAttackName,
+  type NamedSetting,
+  namedSettings,
 } from "../../attacks/index.ts";
 import { readSize } from "../../epsilon.ts";
 import { UsageError } from "../../errors.ts";
@@ -14,9 +15,7 @@ import { Fields } from "../../fields.ts";
 /** Fields that say how images are attacked. */
 export const attackFields = ["attack", "epsilons"];
 
-const norms = ["linf", "l2", "l1"] as const;
-const losses = ["ce", "dlr", "embedding-l2", "embedding-cosine"] as const;
-const settings = ["name", "norm", "loss", "steps", "stepSize", "momentum", "restarts", "targets", "queries", "eot"];
+const mappingFields = ["name", ...namedSettings.map(({ name }) => name)];
 
 /**
  * The attacks of the fields `attack` (a name, a list of names that run one after the other, or a mapping with `name`
@@ -28,15 +27,14 @@ export function readAttacks(attack: Fields, epsilons: Fields): readonly (Attack 
   const sizes = readSizes(epsilons);
   const value = attack.value("attack");
   const isMapping = typeof value === "object" && value !== null && !Array.isArray(value);
-  const fields = isMapping ? new Fields(value, `${attack.place}, attack`, settings) : attack;
+  const fields = isMapping ? new Fields(value, `${attack.place}, attack`, mappingFields) : attack;
   const field = isMapping ? "name" : "attack";
   const names = readNames(fields, field);
   // Sizes that are given for all sets do not force an attack on those that want none.
   if (names.length === 0) return [];
-  const wish = { attack: names, ...(isMapping ? readSettings(fields) : {}), ...(sizes && { epsilon: sizes }) };
+  const wish = { names, epsilons: sizes, settings: isMapping ? readSettings(fields) : {} };
   return attack.reading("attack", () => {
-    const write = (setting: string): string => ({ epsilon: "epsilons", attackLoss: "loss" })[setting] ?? setting;
-    const attacks = attacksNamed(wish, write);
+    const attacks = attacksNamed(wish, (name) => (name === "epsilon" ? "epsilons" : name));
     if (attacks.some((made) => "norm" in made && made.norm === "linf" && made.epsilon >= 1))
       throw new UsageError("an epsilon of 1 is the whole range of a pixel: write 1/255 for one step of 256.");
     return attacks;
@@ -52,15 +50,21 @@ function readNames(fields: Fields, field: string): readonly AttackName[] {
   return names.filter(isAttackName).filter((name) => name !== "none");
 }
 
-function readSettings(fields: Fields): AttackSettings {
-  const entries = [
-    ["norm", fields.oneOf("norm", norms)],
-    ["attackLoss", fields.oneOf("loss", losses)],
-    ["stepSize", size(fields, "stepSize", fields.value("stepSize"))],
-    ["momentum", fields.number("momentum")],
-    ...["steps", "restarts", "targets", "queries", "eot"].map((name) => [name, fields.whole(name, 1)] as const),
-  ] as const;
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+function readSettings(fields: Fields): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(namedSettings.map((setting) => [setting.name, readSetting(fields, setting)]));
+}
+
+function readSetting(fields: Fields, { name, range }: NamedSetting): unknown {
+  switch (range.kind) {
+    case "count":
+      return fields.whole(name, 1);
+    case "size":
+      return size(fields, name, fields.value(name));
+    case "number":
+      return fields.number(name);
+    case "choice":
+      return fields.oneOf(name, range.offered);
+  }
 }
 
 function readSizes(fields: Fields): readonly number[] | undefined {

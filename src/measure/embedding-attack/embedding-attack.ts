@@ -1,13 +1,12 @@
 import {
-  type Apgd,
-  attackLoss,
-  drive,
-  type EmbeddingLoss,
+  attackName,
+  type EmbeddingAttack,
   embeddingDistance,
-  isEmbeddingLoss,
+  isEmbeddingAttack,
   lossGraph,
-  type Pgd,
+  maxPoints,
   planOf,
+  runSearches,
 } from "../../attacks/index.ts";
 import { UsageError } from "../../errors.ts";
 import { compileEmbedder, countImages, frozenEmbedding, rowOf, usualBatch } from "../../inference/index.ts";
@@ -26,8 +25,8 @@ export type EmbeddingGoal =
   | { readonly kind: "towards"; readonly reference: Float32Array };
 
 export interface EmbeddingAttackOptions extends CompileOptions {
-  /** Its loss is "embedding-l2" or "embedding-cosine"; both goals use it as the distance. */
-  readonly attack: Pgd | Apgd;
+  /** For example `apgd({ epsilon: 2 / 255, loss: "embedding-l2" })`; both goals use its loss as the distance. */
+  readonly attack: EmbeddingAttack;
   readonly goal: EmbeddingGoal;
   readonly seed?: number;
   /** Images a program takes at a time. Default 16. */
@@ -79,7 +78,7 @@ export async function attackEmbeddings(
 ): Promise<EmbeddingAttackResult> {
   const { imageSize } = encoder;
   const { attack, goal, seed = 0, quantize = false, onProgress, nameOf } = options;
-  const loss = lossOf(attack, goal);
+  checkAttack(attack, goal);
   const count = countImages(encoder, pixels);
   const targets = goal.reference && referenceRows(goal.reference, encoder, count);
   if (count === 0) return { perturbed: new Float32Array(0), images: [] };
@@ -87,7 +86,7 @@ export async function attackEmbeddings(
   const batch = Math.min(options.batch ?? usualBatch, count);
   const forward = await compileEmbedder(encoder, count, { ...options, batch });
   const of = { encoder: encoder.name, what: "embedding", nameOf };
-  const target = embeddingDistance(frozenEmbedding(encoder), loss, goal.kind);
+  const target = embeddingDistance(frozenEmbedding(encoder), attack.loss, goal.kind);
   const programs = new ProgramLadder(
     (size) => compile(lossGraph({ batch: size, imageSize, gradient: true }, target), options),
     batch,
@@ -97,20 +96,23 @@ export async function attackEmbeddings(
     checkNonZero(clean, count, of);
     if (targets) checkNonZero(targets, count, { ...of, what: "reference" });
     const keys = Array.from({ length: count }, (_, i) => i);
-    // No distance is a success that would end a run before its time. In l1 a run starts in two larger balls before.
-    const starts = attack.norm === "l1" ? 3 : 1;
-    const total = count * attack.restarts * (attack.steps + starts);
+    // No distance is a success that would end a run early.
+    const total = count * maxPoints(attack, 1);
     let done = 0;
-    const { adversarial } = await drive(programs, planOf(attack, { clean: pixels, count, keys, seed, quantize }), {
-      clean: pixels,
-      count,
-      rows: { reference: targets ?? clean },
-      nameOf: (i) => `${encoder.name} at ${nameOf?.(i) ?? `image ${i}`}`,
-      onLook: (points) => {
-        done += points;
-        onProgress?.(done, total);
+    const { adversarial } = await runSearches(
+      programs,
+      planOf(attack, { clean: pixels, count, keys, seed, quantize }),
+      {
+        clean: pixels,
+        count,
+        rows: { reference: targets ?? clean },
+        nameOf: (i) => `${encoder.name} at ${nameOf?.(i) ?? `image ${i}`}`,
+        onLook: (points) => {
+          done += points;
+          onProgress?.(done, total);
+        },
       },
-    });
+    );
     const { embeddings: moved } = await forward.run(adversarial, nameOf && ((i) => `${nameOf(i)}, perturbed`));
     const images = keys.map((i) => {
       const [before, after] = [rowOf(clean, i, count), rowOf(moved, i, count)];
@@ -126,16 +128,17 @@ export async function attackEmbeddings(
   }
 }
 
-function lossOf(attack: Pgd | Apgd, { kind }: EmbeddingGoal): EmbeddingLoss {
-  const { loss } = attackLoss(attack);
-  if (!isEmbeddingLoss(loss))
-    throw new UsageError(`The loss ${loss} needs labels; embeddings are attacked by embedding-l2 or embedding-cosine.`);
-  if (kind === "away" && attack.kind === "pgd" && attack.start === "zero") {
+/** For callers without types, and for starts, which the goal decides about. */
+function checkAttack(attack: EmbeddingAttack, { kind }: EmbeddingGoal): void {
+  if (!isEmbeddingAttack(attack))
+    throw new UsageError(
+      `${attackName(attack)} needs labels; attack embeddings with pgd or apgd and the loss embedding-l2 or embedding-cosine.`,
+    );
+  if (kind === "away" && "start" in attack && attack.start === "zero") {
     throw new UsageError(
       "PGD away from the clean embedding cannot start at the clean image: the distance has no gradient there. Use a uniform start.",
     );
   }
-  return loss;
 }
 
 /** One row an image. */

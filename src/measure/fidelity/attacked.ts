@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Apgd, Pgd } from "../../attacks/index.ts";
+import type { EmbeddingAttack } from "../../attacks/index.ts";
 import { type ImageSource, openBatches } from "../../data/index.ts";
 import {
   compileEmbedder,
@@ -16,7 +16,7 @@ import { versions } from "../../version.ts";
 import { attackEmbeddings } from "../embedding-attack/index.ts";
 
 export interface AttackedOptions extends CompileOptions {
-  readonly attack: Pgd | Apgd;
+  readonly attack: EmbeddingAttack;
   /** Which images could be read: indices into the source's items. */
   readonly order: readonly number[];
   /** [n, D]: what embeddings are driven away from. */

@@ -1,4 +1,4 @@
-import type { Apgd, Pgd } from "../../attacks/index.ts";
+import type { EmbeddingAttack } from "../../attacks/index.ts";
 import {
   chooseImages,
   collecting,
@@ -24,7 +24,7 @@ export interface FidelityOptions extends CompileOptions, Telling {
   readonly rho?: number;
   readonly marginExponent?: number;
   /** Moves embeddings away from the original's of the clean image; its loss is on embeddings. Default: clean images only. */
-  readonly attack?: Pgd | Apgd;
+  readonly attack?: EmbeddingAttack;
   /** Captions of images, by their places in the source's items: for text-to-image recall. Default: none. */
   readonly captions?: ReadonlyMap<number, readonly string[]>;
   /** Images to use, taken class by class in turn. Default: all. */

@@ -1,5 +1,13 @@
 import type { Found, Origin } from "../../attacks/index.ts";
-import { drive, lossGraph, misclassification, type Plan, pgd, pgdSearch, type Search } from "../../attacks/index.ts";
+import {
+  lossGraph,
+  misclassification,
+  type Plan,
+  pgd,
+  pgdSearch,
+  runSearches,
+  type Search,
+} from "../../attacks/index.ts";
 import type { Value } from "../../graph/index.ts";
 import { randomStream } from "../../random.ts";
 import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index.ts";
@@ -65,7 +73,7 @@ export class Flips {
       },
     };
     const rows = { labels: BigInt64Array.from(predictions, BigInt) };
-    await drive(this.#programs, plan, {
+    await runSearches(this.#programs, plan, {
       ...{ clean: pixels, count, rows },
       ...(signal && { signal }),
       onDone: async (images) => onDone?.(images.length),

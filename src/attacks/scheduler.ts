@@ -1,7 +1,8 @@
 import { UsageError } from "../errors.ts";
 import type { Programs } from "../runtime/index.ts";
 import type { TypedArray } from "../tensor/index.ts";
-import type { Answer, Found, Query, Search } from "./search.ts";
+import { type AttackOutcome, BestRuns } from "./outcome.ts";
+import type { Answer, Query, Search } from "./search.ts";
 
 /** Inputs of a program, one array each. */
 export type Feeds = Readonly<Record<string, TypedArray>>;
@@ -31,19 +32,6 @@ export interface AttackJob {
   readonly signal?: AbortSignal;
 }
 
-export interface AttackOutcome {
-  /** Perturbed images [count, 3, S, S]: the earliest run's that succeeded, else the one of largest loss over all runs. */
-  readonly adversarial: Float32Array;
-  /** Per image: the attack succeeded. */
-  readonly success: readonly boolean[];
-  /** Per image: the loss of the image returned. */
-  readonly loss: Float32Array;
-  /** Per image: the run that the image returned is from. */
-  readonly run: readonly number[];
-  /** Per image: how many points that run had looked at before it ended; 0 where its start was a success. */
-  readonly iteration: readonly number[];
-}
-
 interface Active {
   readonly image: number;
   readonly run: number;
@@ -62,10 +50,10 @@ interface Active {
  * @throws UsageError naming the image when a loss or a gradient is not finite: an attack would stand still there, and the
  *   image pass for robust
  */
-export async function drive(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
+export async function runSearches(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
   const { clean, count, onDone, onLook, signal } = job;
   const length = count === 0 ? 0 : clean.length / count;
-  const results = new Results(job, plan.runs);
+  const results = new BestRuns(clean, count, plan.runs);
   const queue = Array.from({ length: plan.runs * count }, (_, i) => ({ image: i % count, run: Math.floor(i / count) }));
   queue.reverse();
   const buffers = new Map<number, Float32Array>();
@@ -190,58 +178,4 @@ function gather(all: TypedArray, count: number, images: readonly number[], batch
     for (let i = 0; i < size; i++) rows[at * size + i] = (all as Float32Array)[image * size + i]!;
   });
   return rows;
-}
-
-/** The best of each image's runs so far. */
-class Results implements AttackOutcome {
-  readonly adversarial: Float32Array;
-  readonly success: boolean[];
-  readonly loss: Float32Array;
-  readonly run: number[];
-  readonly iteration: number[];
-  readonly #left: number[];
-  #finished: number[] = [];
-
-  constructor({ clean, count }: AttackJob, runs: number) {
-    this.adversarial = clean.slice();
-    this.success = new Array<boolean>(count).fill(false);
-    this.loss = new Float32Array(count).fill(Number.NEGATIVE_INFINITY);
-    this.run = new Array<number>(count).fill(Number.POSITIVE_INFINITY);
-    this.iteration = new Array<number>(count).fill(0);
-    this.#left = new Array<number>(count).fill(runs);
-  }
-
-  /** An earlier run has broken the image. */
-  settled(image: number, run: number): boolean {
-    return this.success[image]! && this.run[image]! < run;
-  }
-
-  abandon(image: number): void {
-    this.#left[image] = this.#left[image]! - 1;
-    if (this.#left[image] === 0) this.#finished.push(image);
-  }
-
-  /** The images of which no run is left, those of earlier calls aside. */
-  takeFinished(): readonly number[] {
-    const finished = this.#finished;
-    this.#finished = [];
-    return finished;
-  }
-
-  add(image: number, run: number, iteration: number, { point, loss, success }: Found): void {
-    const better = success
-      ? !this.success[image] || run < this.run[image]!
-      : !this.success[image] &&
-        (loss > this.loss[image]! ||
-          (loss === this.loss[image] && run < this.run[image]!) ||
-          this.run[image] === Infinity);
-    if (better) {
-      this.adversarial.set(point, image * point.length);
-      this.loss[image] = loss;
-      this.success[image] = success;
-      this.run[image] = run;
-      this.iteration[image] = iteration;
-    }
-    this.abandon(image);
-  }
 }

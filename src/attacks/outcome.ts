@@ -1,0 +1,68 @@
+import type { Found } from "./search.ts";
+
+export interface AttackOutcome {
+  /** Perturbed images [count, 3, S, S]: the earliest run's that succeeded, else the one of largest loss over all runs. */
+  readonly adversarial: Float32Array;
+  /** Per image: the attack succeeded. */
+  readonly success: readonly boolean[];
+  /** Per image: the loss of the image returned. */
+  readonly loss: Float32Array;
+  /** Per image: the run that the image returned is from. */
+  readonly run: readonly number[];
+  /** Per image: how many points that run had looked at before it ended; 0 where its start was a success. */
+  readonly iteration: readonly number[];
+}
+
+/** The best of each image's runs so far. */
+export class BestRuns implements AttackOutcome {
+  readonly adversarial: Float32Array;
+  readonly success: boolean[];
+  readonly loss: Float32Array;
+  readonly run: number[];
+  readonly iteration: number[];
+  readonly #left: number[];
+  #finished: number[] = [];
+
+  constructor(clean: Float32Array, count: number, runs: number) {
+    this.adversarial = clean.slice();
+    this.success = new Array<boolean>(count).fill(false);
+    this.loss = new Float32Array(count).fill(Number.NEGATIVE_INFINITY);
+    this.run = new Array<number>(count).fill(Number.POSITIVE_INFINITY);
+    this.iteration = new Array<number>(count).fill(0);
+    this.#left = new Array<number>(count).fill(runs);
+  }
+
+  /** An earlier run has broken the image. */
+  settled(image: number, run: number): boolean {
+    return this.success[image]! && this.run[image]! < run;
+  }
+
+  abandon(image: number): void {
+    this.#left[image] = this.#left[image]! - 1;
+    if (this.#left[image] === 0) this.#finished.push(image);
+  }
+
+  /** The images of which no run is left, those of earlier calls aside. */
+  takeFinished(): readonly number[] {
+    const finished = this.#finished;
+    this.#finished = [];
+    return finished;
+  }
+
+  add(image: number, run: number, iteration: number, { point, loss, success }: Found): void {
+    const better = success
+      ? !this.success[image] || run < this.run[image]!
+      : !this.success[image] &&
+        (loss > this.loss[image]! ||
+          (loss === this.loss[image] && run < this.run[image]!) ||
+          this.run[image] === Infinity);
+    if (better) {
+      this.adversarial.set(point, image * point.length);
+      this.loss[image] = loss;
+      this.success[image] = success;
+      this.run[image] = run;
+      this.iteration[image] = iteration;
+    }
+    this.abandon(image);
+  }
+}
