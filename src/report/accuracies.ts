@@ -1,6 +1,5 @@
 import type { AttackResult, Evaluation, Finding, PicturedExample } from "../results/index.ts";
 import { counted } from "../words.ts";
-import { shortNames } from "./encoders.ts";
 import type { ReportInput } from "./input.ts";
 
 /** Accuracies that compare: of the same images, by the same attacks. */
@@ -22,7 +21,10 @@ export interface AccuracyGroup {
 }
 
 /** Evaluations of all findings, brought together where they compare. */
-export function accuracyGroups({ findings }: ReportInput): readonly AccuracyGroup[] {
+export function accuracyGroups(
+  { findings }: ReportInput,
+  names: (dataset: string) => string,
+): readonly AccuracyGroup[] {
   const groups = new Map<string, Omit<AccuracyGroup, "short">>();
   // The newest last: what was measured twice is shown as it came out last.
   for (const { folder, finding } of findings.toSorted((a, b) => a.finding.date.localeCompare(b.finding.date))) {
@@ -49,10 +51,7 @@ export function accuracyGroups({ findings }: ReportInput): readonly AccuracyGrou
       });
     }
   }
-  const all = [...groups.values()];
-  const datasets = [...new Set(all.map(({ dataset }) => dataset))];
-  const short = shortNames(datasets);
-  return all.map((group) => ({ ...group, short: short[datasets.indexOf(group.dataset)]! }));
+  return [...groups.values()].map((group) => ({ ...group, short: names(group.dataset) }));
 }
 
 interface Part {
@@ -108,7 +107,7 @@ export function attacksIn(evaluations: readonly Evaluation[]): readonly AttackRe
   ];
 }
 
-/** "200 images of cifar10-wds/test, 10 classes (guessing: 10.0 %)". */
+/** "200 images of cifar10-wds/test, 10 classes". */
 export function overWhat({ images, skipped, short, classes }: AccuracyGroup): string {
   const left = skipped > 0 ? ` (${skipped} more could not be read)` : "";
   return `${counted(images, "image")} of ${short}${left}, ${counted(classes, "class", "classes")}`;

@@ -42,6 +42,13 @@ export interface Encoders {
   baseOf(encoder: ShownEncoder): Base;
 }
 
+const marks = ["■", "▲", "◆", "✖", "✚", "▼", "⬟"];
+
+/** The symbol as a letter, for names in charts. */
+export function markOf({ symbol }: Style): string {
+  return marks[symbols.indexOf(symbol)] ?? "●";
+}
+
 /** The original's; it is grey and solid everywhere. */
 const originalStyle: Style = { colour: "var(--c4)", dash: [], symbol: "circle" };
 
@@ -87,7 +94,7 @@ export function encodersIn({ runs, findings, fronts, origins }: ReportInput): En
     const from = origin.get(head);
     return from === undefined || seen.includes(from) ? head : root(from, [...seen, head]);
   };
-  const short = shortNames(heads);
+  const short = shortNames(heads.map(withoutFile));
   const bases = [...new Set(heads.map((head) => root(head)))].map((original): Base => {
     const shown = (name: string, style: Style): ShownEncoder => {
       const run = runs.find(({ folder }) => sameEncoder(folder, name));
@@ -145,9 +152,14 @@ function sameEncoder(a: string, b: string): boolean {
   return endsLike(one, other) || endsLike(other, one);
 }
 
+/** The folder of a file that is called as all such files are. */
+function withoutFile(name: string): string {
+  return name.replace(/(?<=[^/])\/+(?:encoder\/*|model\.safetensors|model\.onnx)$/, "");
+}
+
 /** As many of a path's last parts as it takes to tell it from the others, names that files commonly have not counted. */
 export function shortNames(names: readonly string[]): readonly string[] {
-  const common = /^(encoder|model\.safetensors|model\.onnx|train|test|val|validation)$/;
+  const common = /^(train|test|val|validation)$/;
   const parts = names.map((name) => name.split("/").filter((part) => part !== "" && part !== "."));
   const last = (i: number, count: number): string => parts[i]!.slice(-count).join("/");
   return names.map((name, i) => {

@@ -58,13 +58,12 @@ function about({ input: { findings, runs }, encoders }: ReportView): string {
 }
 
 function morePart(view: ReportView, defaults: Readonly<Record<string, unknown>>): Part {
-  const { input, encoders } = view;
   return {
     heading: "Details",
     link: "Details",
     content: [
-      ...interpretabilityFolds(input, encoders),
-      ...probeFolds(input, encoders),
+      ...interpretabilityFolds(view),
+      ...probeFolds(view),
       ...trainingFolds(view),
       ...provenanceFolds(view, defaults),
     ],

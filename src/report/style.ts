@@ -44,7 +44,7 @@ td { white-space: nowrap; }
 tr > :first-child { text-align: left; padding-left: 0; min-width: 7rem; }
 tr.apart > * { color: var(--muted); font-style: italic; }
 tr.group > th { font-weight: 600; padding-top: 1rem; }
-tr.group > th > span { position: sticky; left: 0; }
+tr.group > th > span { position: sticky; left: 0; display: inline-block; max-width: calc(100vw - 2rem); }
 th.text { text-align: left; }
 td.text { white-space: normal; text-align: left; min-width: 10rem; }
 td small, .interval { color: var(--muted); font-size: 0.86em; }
@@ -54,16 +54,20 @@ td small, .interval { color: var(--muted); font-size: 0.86em; }
 .badge.good { background: var(--good-ground); color: var(--good); }
 .badge.bad { background: var(--bad-ground); color: var(--bad); }
 .bar { display: inline-block; width: 4.5rem; height: 0.55rem; border-radius: 2px; background: var(--plain-ground); vertical-align: baseline; overflow: hidden; }
+.bar + span { display: inline-block; min-width: 4rem; }
 .bar > span { display: block; height: 100%; background: var(--c0); }
 .right { color: var(--good); font-weight: 600; }
 .wrong { color: var(--bad); font-weight: 600; }
 .warning { border-left: 4px solid var(--c1); padding: 0.4rem 0.75rem; background: var(--panel); }
 .card { border: 1px solid var(--rule); border-radius: 8px; padding: 0.9rem 1.1rem; background: var(--panel); margin: 0.75rem 0; }
 .card h3 { margin: 0 0 0.35rem; }
-.card .answer { font-size: 1.15rem; line-height: 1.4; margin: 0.3rem 0; max-width: 52rem; }
+.card .answer { font-size: 1.15rem; line-height: 1.5; margin: 0.3rem 0; max-width: none; }
 .card ul { list-style: none; margin: 0.6rem 0 0; padding: 0; }
-.card li { padding: 0.4rem 0; border-top: 1px solid var(--rule); display: flex; flex-wrap: wrap; gap: 0.1rem 0.75rem; align-items: baseline; overflow-wrap: anywhere; }
-.card li > p { flex: 1 1 24rem; max-width: none; margin: 0; }
+.card li { padding: 0.4rem 0; border-top: 1px solid var(--rule); display: grid; grid-template-columns: 10.5rem minmax(10rem, 1fr) 13.5rem 13.5rem; gap: 0.1rem 0.75rem; align-items: baseline; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
+.card li > div { min-width: 0; overflow-wrap: anywhere; }
+.card li > .conditions { grid-column: 2 / -1; }
+.card li .about { display: inline-block; margin-left: 2.75rem; }
+.card li .change { display: inline-block; white-space: nowrap; }
 .grid { display: grid; gap: 1.25rem 2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); align-items: start; }
 .grid.small { gap: 0.75rem 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
 figure { margin: 0; min-width: 0; max-width: 36rem; }
@@ -76,11 +80,12 @@ figcaption { overflow-wrap: anywhere; }
 .legend svg { flex: none; }
 img { display: block; max-width: 100%; height: auto; background: #fff; image-rendering: pixelated; }
 figure img { width: 100%; }
-table.see { font-size: 0.88rem; }
+table.see { font-size: 0.88rem; table-layout: fixed; width: max-content; }
 table.see th, table.see td { text-align: left; padding: 0.35rem 0.5rem 0.5rem 0; border: 0; white-space: normal; line-height: 1.35; vertical-align: top; min-width: 0; }
 table.see thead th { font-size: 0.88rem; }
-table.see img { width: 6.5rem; height: 6.5rem; object-fit: cover; border-radius: 4px; margin-bottom: 0.2rem; }
-table.see tbody th, table.see td { width: 7.2rem; max-width: 7.2rem; overflow-wrap: anywhere; }
+table.see img { width: 7.5rem; height: 7.5rem; object-fit: cover; border-radius: 4px; margin-bottom: 0.2rem; }
+table.see th, table.see td { width: 9rem; overflow-wrap: anywhere; }
+table.see .name { white-space: normal; align-items: start; }
 .toggle { margin: 0 0.4rem 0 0; }
 .toggle:not(:checked) ~ .wide .difference { display: none; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 0.6rem 0.75rem; margin: 0.5rem 0; border: 1px solid var(--rule); border-radius: 6px; background: var(--panel); font-size: 0.82rem; line-height: 1.45; }
@@ -95,15 +100,19 @@ dl.glossary { margin: 0.5rem 0; max-width: 52rem; display: grid; grid-template-c
 dt { font-weight: 600; }
 dd { margin: 0; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+@media screen and (max-width: 62rem) { .card li { grid-template-columns: 10.5rem 1fr; } .card li > div:nth-child(n + 3) { grid-column: 2; } }
 @media screen and (max-width: 36rem) {
   main { padding-top: 0.75rem; }
   h1 { font-size: 1.4rem; }
   h2 { margin-top: 1.75rem; font-size: 1.2rem; }
+  .card li { display: block; } .card li .about { margin-left: 0; }
   .card { padding: 0.7rem 0.8rem; }
   .card .answer { font-size: 1.05rem; }
   table { font-size: 0.85rem; } th, td { padding: 0.3rem 0.5rem; } tr > :first-child { min-width: 5.5rem; }
+  table.see { font-size: 0.8rem; }
   table.see img { width: 4.6rem; height: 4.6rem; }
-  table.see tbody th, table.see td { width: 5.2rem; max-width: 5.2rem; }
+  table.see th, table.see td { width: 5.4rem; min-width: 0; }
+  table.see .name { flex-direction: column; gap: 0; }
   dl.glossary { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.5rem; }
 }
 @page { margin: 14mm; }

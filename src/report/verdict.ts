@@ -4,6 +4,9 @@ import { type AccuracyGroup, chance, resultOf } from "./accuracies.ts";
 import { attackRank, isNoise } from "./attack-words.ts";
 import type { Base, Encoders, ShownEncoder } from "./encoders.ts";
 
+/** Share of what clean accuracy exceeds guessing by: an encoder that keeps less has collapsed. */
+const collapsed = 0.25;
+
 export type Badge = "more robust" | "less robust" | "not distinguishable" | "collapsed" | "not measured";
 
 /** An accuracy before and after training. */
@@ -104,7 +107,8 @@ export function change({ before, after, images }: Accuracies, pair?: PairedDiffe
 }
 
 function badgeOf({ group, robust, clean }: Comparison): Badge {
-  if (isAtChance(clean.after, group) && !isAtChance(clean.before, group)) return "collapsed";
+  const kept = (clean.after - chance(group)) / (clean.before - chance(group));
+  if (!isAtChance(clean.before, group) && (isAtChance(clean.after, group) || kept < collapsed)) return "collapsed";
   if (robust.p !== undefined && robust.p >= 0.05) return "not distinguishable";
   if (robust.interval.low > 0) return "more robust";
   return robust.interval.high < 0 ? "less robust" : "not distinguishable";

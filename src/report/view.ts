@@ -1,8 +1,8 @@
-import type { AttackResult } from "../results/index.ts";
+import type { AttackResult, Finding } from "../results/index.ts";
 import { type AccuracyGroup, accuracyGroups, attacksIn } from "./accuracies.ts";
 import { attackRank, isNoise } from "./attack-words.ts";
 import { swatch } from "./charts/svg.ts";
-import { type Base, type Encoders, encodersIn, membersOf, type ShownEncoder } from "./encoders.ts";
+import { type Base, type Encoders, encodersIn, membersOf, type ShownEncoder, shortNames } from "./encoders.ts";
 import type { ReportInput } from "./input.ts";
 import { type Cell, escapeHtml } from "./page.ts";
 import { type Verdict, verdictsOf } from "./verdict.ts";
@@ -13,13 +13,35 @@ export interface ReportView {
   readonly encoders: Encoders;
   readonly groups: readonly AccuracyGroup[];
   readonly verdicts: ReadonlyMap<Base, readonly Verdict[]>;
+  /** As little of a data set's name as tells it apart. */
+  readonly dataset: (name: string) => string;
 }
 
 export function viewOf(input: ReportInput): ReportView {
   const encoders = encodersIn(input);
-  const groups = accuracyGroups(input);
+  const dataset = datasetNames(input);
+  const groups = accuracyGroups(input, dataset);
   const verdicts = new Map(encoders.bases.map((base) => [base, verdictsOf(base, groups, encoders)]));
-  return { input, encoders, groups, verdicts };
+  return { input, encoders, groups, verdicts, dataset };
+}
+
+function datasetNames({ findings }: ReportInput): (name: string) => string {
+  const names = [...new Set(findings.flatMap(({ finding }) => datasetsOf(finding)))];
+  const short = shortNames(names);
+  return (name) => short[names.indexOf(name)] ?? name;
+}
+
+function datasetsOf({ kind, content }: Finding): readonly string[] {
+  switch (kind) {
+    case "evaluation":
+      return content.evaluations.map(({ dataset }) => dataset);
+    case "benchmark":
+      return [];
+    case "probes":
+      return [content.train, content.test];
+    default:
+      return [content.dataset];
+  }
 }
 
 /** An attack on some images. */

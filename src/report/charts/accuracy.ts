@@ -1,5 +1,5 @@
 import { wilson } from "../../statistics.ts";
-import type { ShownEncoder } from "../encoders.ts";
+import { markOf, type ShownEncoder } from "../encoders.ts";
 import { percentWithin } from "../table.ts";
 import { apart } from "./labels.ts";
 import { chartFigure, epsilonAxis, inPercent, lineSeries, percentAxis, whiskers, xAxis, yAxis } from "./svg.ts";
@@ -19,8 +19,8 @@ export interface AccuracyChart {
   readonly curves: readonly AccuracyCurve[];
 }
 
-const size = { width: 520, height: 330 };
-const margins = { left: 44, right: 128, top: 34, bottom: 46 };
+const size = { width: 540, height: 330 };
+const margins = { left: 44, right: 146, top: 34, bottom: 46 };
 
 /** Accuracy against epsilon: a line an encoder with 95 % intervals and its name at its end, and what guessing reaches. */
 export function accuracyFigure({ title, note, images, chance, curves }: AccuracyChart): string {
@@ -29,8 +29,9 @@ export function accuracyFigure({ title, note, images, chance, curves }: Accuracy
   );
   const axis = epsilonAxis("size of the perturbation (epsilon)", sizes);
   const height = size.height - margins.top - margins.bottom;
-  const ends = curves.map(({ points }) => height * (1 - points.at(-1)!.accuracy));
-  const shifts = apart(ends, 16);
+  const ends = [...curves.map(({ points }) => points.at(-1)!.accuracy), chance].map((share) => height * (1 - share));
+  // Labels end above those of the axis.
+  const shifts = apart(ends, 17, height - 6);
   return chartFigure({
     ...{ title, note, ...size },
     option: {
@@ -49,7 +50,7 @@ export function accuracyFigure({ title, note, images, chance, curves }: Accuracy
             z: 3,
             data: points.map(({ epsilon, accuracy }, j) => ({
               value: [epsilon, inPercent(accuracy)],
-              ...(j === last && { label: nameLabel(encoder.short, shifts[i]!) }),
+              ...(j === last && { label: endLabel(encoder.short, shifts[i]!, encoder) }),
             })),
             ...(i === 0 && { markLine: chanceLine(chance) }),
           };
@@ -65,6 +66,12 @@ export function accuracyFigure({ title, note, images, chance, curves }: Accuracy
             3 * (i - (curves.length - 1) / 2),
           ),
         ),
+        {
+          type: "scatter",
+          data: [[axis.max ?? sizes.at(-1)!, inPercent(chance)]],
+          ...{ symbolSize: 0.1, silent: true },
+          label: endLabel(`guessing ${Number((100 * chance).toPrecision(2))} %`, shifts.at(-1)!),
+        },
       ],
     },
     label: (series, index) => {
@@ -87,13 +94,16 @@ export function accuracyFigure({ title, note, images, chance, curves }: Accuracy
   });
 }
 
-function nameLabel(name: string, shift: number) {
+/** A name at the end of a line, behind the mark of its encoder. */
+function endLabel(name: string, shift: number, encoder?: ShownEncoder) {
+  const text = name.length > 17 ? `${name.slice(0, 16)}…` : name;
   return {
     show: true,
     position: "right" as const,
     offset: [4, shift],
-    formatter: () => (name.length > 18 ? `${name.slice(0, 17)}…` : name),
-    color: "var(--ink)",
+    formatter: () => (encoder ? `{mark|${markOf(encoder.style)}} ${text}` : text),
+    rich: { mark: { color: encoder?.style.colour ?? "var(--muted)", fontSize: 13 } },
+    color: encoder ? "var(--ink)" : "var(--muted)",
     textBorderColor: "var(--ground)",
     textBorderWidth: 4,
     fontSize: 14,
@@ -105,12 +115,7 @@ function chanceLine(chance: number) {
     silent: true,
     symbol: "none",
     data: [{ yAxis: inPercent(chance) }],
-    label: {
-      formatter: `guessing ${Number((100 * chance).toPrecision(2))} %`,
-      position: "insideStartTop" as const,
-      color: "var(--muted)",
-      fontSize: 13,
-    },
+    label: { show: false },
     lineStyle: { color: "var(--muted)", type: [2, 4], width: 1.5 },
   };
 }

@@ -35,8 +35,8 @@ export interface TradeoffChart {
   readonly blends: readonly BlendLine[];
 }
 
-const size = { width: 520, height: 360 };
-const margins = { left: 44, right: 128, top: 34, bottom: 46 };
+const size = { width: 540, height: 360 };
+const margins = { left: 44, right: 146, top: 34, bottom: 46 };
 
 /** Clean against robust accuracy: a point an encoder with the 95 % intervals of both as a crosshair, and lines of blends. */
 export function tradeoffFigure({ title, note, attack, images, points, blends }: TradeoffChart): string {
@@ -53,8 +53,8 @@ export function tradeoffFigure({ title, note, attack, images, points, blends }: 
     ...{ title, note, ...size },
     option: {
       grid: margins,
-      xAxis: xAxis({ name: "clean accuracy, %", min: left, max: right }),
-      yAxis: yAxis({ name: `accuracy under ${attack}, %`, min: low, max: high }),
+      xAxis: xAxis({ name: "clean accuracy, %", min: left, max: right, interval: tick(right - left) }),
+      yAxis: yAxis({ name: `accuracy under ${attack}, %`, min: low, max: high, interval: tick(high - low) }),
       series: [
         ...points.map(({ encoder, clean, robust }, i) => ({
           type: "scatter" as const,
@@ -123,8 +123,14 @@ function spansOf(spans: readonly { readonly low: number; readonly high: number }
   return spans.filter((_, i) => i % 2 === which).flatMap(({ low, high }) => [100 * low, 100 * high]);
 }
 
-/** Ends of an axis around values in percent, in whole tens. */
+/** Percent between lines of an axis. */
+function tick(range: number): number {
+  return range > 50 ? 20 : 10;
+}
+
+/** Ends of an axis around values in percent, on lines of it. */
 export function padded(values: readonly number[]): readonly [number, number] {
-  const ends = [Math.floor((Math.min(...values) - 1) / 10) * 10, Math.ceil((Math.max(...values) + 1) / 10) * 10];
-  return [Math.max(ends[0]!, 0), Math.min(ends[1]!, 100)];
+  const [least, most] = [Math.min(...values) - 1, Math.max(...values) + 1];
+  const step = tick(Math.ceil(most / 10) * 10 - Math.floor(least / 10) * 10);
+  return [Math.max(Math.floor(least / step) * step, 0), Math.min(Math.ceil(most / step) * step, 100)];
 }

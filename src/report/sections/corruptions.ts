@@ -25,7 +25,7 @@ function content(found: Corruptions, base: Base, view: ReportView): readonly str
   );
   if (own.length === 0) return [];
   const { parameters, severities, warnings, extra } = found;
-  const over = `${overImages(found)}; mean over severities ${severities.join(", ")}; corruptions as in ${parameters}.`;
+  const over = `${overImages({ ...found, dataset: view.dataset(found.dataset) })}; mean over severities ${severities.join(", ")}; corruptions as in ${parameters}.`;
   const [original, others] = [
     own.find(({ member }) => member === base.original),
     own.filter(({ member }) => member !== base.original),

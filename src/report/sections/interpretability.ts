@@ -2,21 +2,21 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } from "../../results/index.ts";
 import type { Encoders } from "../encoders.ts";
-import type { ReportInput } from "../input.ts";
 import { levels } from "../interpretability.ts";
 import { details, embeddedPng, escapeHtml, fold, grid, htmlTable, note, subheading, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
+import type { ReportView } from "../view.ts";
 import { spread } from "./neighbours.ts";
 
 /** Alignment with texts, saliency, flips, nearest texts, and pictures; a fold a measurement. */
-export function interpretabilityFolds({ findings }: ReportInput, encoders: Encoders): readonly string[] {
+export function interpretabilityFolds({ input: { findings }, encoders, dataset }: ReportView): readonly string[] {
   return findings.flatMap(({ folder, finding }) =>
     finding.kind === "interpretability"
       ? [
           fold(
             "Interpretability",
-            `whether gradients and texts make sense, ${overImages(finding.content)}`,
-            ...content(finding.content, folder, encoders),
+            "whether gradients and texts make sense",
+            ...content({ ...finding.content, dataset: dataset(finding.content.dataset) }, folder, encoders),
           ),
         ]
       : [],

@@ -26,8 +26,12 @@ function advice(kept: number): { readonly tone: string; readonly text: string } 
 }
 
 function content(found: Fidelity, view: ReportView): readonly string[] {
-  const { warnings = [], original, attack, encoders, dataset, images, skipped } = found;
-  const over = `${overImages({ images, skipped, dataset })}, embeddings compared with those of ${view.encoders.of(original).short}.`;
+  const { warnings = [], original, attack, dataset, images, skipped } = found;
+  // The original may be among the encoders twice: to be attacked, and as it was given.
+  const encoders = found.encoders.filter(
+    ({ encoder }, i, all) => all.findIndex((one) => view.encoders.of(one.encoder) === view.encoders.of(encoder)) === i,
+  );
+  const over = `${overImages({ images, skipped, dataset: view.dataset(dataset) })}, embeddings compared with those of ${view.encoders.of(original).short}.`;
   const k = encoders[0]?.neighbours.k ?? 0;
   const recalls = [...new Set(encoders.flatMap(({ recall = [] }) => recall.map((one) => one.k)))];
   const attacked = attack !== undefined;
@@ -35,9 +39,9 @@ function content(found: Fidelity, view: ReportView): readonly string[] {
     "encoder",
     "",
     `${k} nearest kept`,
-    ...(attacked ? [`kept under ${attack}`] : []),
+    ...(attacked ? ["kept, attacked"] : []),
     "median cosine to the original",
-    ...(attacked ? [`median cosine under ${attack}`] : []),
+    ...(attacked ? ["median cosine, attacked"] : []),
     ...recalls.flatMap((n) => [`text-to-image recall at ${n}`, ...(attacked ? ["attacked"] : [])]),
   ];
   const rows = encoders.map(({ encoder, neighbours, clean, attacked: moved, recall = [] }): readonly Cell[] => {
@@ -61,15 +65,15 @@ function content(found: Fidelity, view: ReportView): readonly string[] {
   });
   return [
     htmlTable(header, rows),
-    note(`${over} In brackets: the 5 % and 95 % quantiles over images.`),
+    note(`${over}${attacked ? ` Attacked: ${attack}, away from the clean embedding.` : ""} In brackets: the 5 % and 95 % quantiles over images.`),
     ...warnings.map(warning),
-    distances(found, over, view),
+    distances({ ...found, encoders }, over, view),
   ];
 }
 
 function bar(share: number): Cell {
   return {
-    html: `<span class="bar" aria-hidden="true"><span style="width:${(100 * share).toFixed(1)}%"></span></span> ${percent(share)}`,
+    html: `<span class="bar" aria-hidden="true"><span style="width:${(100 * share).toFixed(1)}%"></span></span><span>${percent(share)}</span>`,
   };
 }
 

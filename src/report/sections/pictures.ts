@@ -5,8 +5,8 @@ import { embeddedImage, escapeHtml, note, type Part, scrolling, subheading } fro
 import type { Tiles } from "../tiles.ts";
 import { baseHeading, nameCell, type ReportView } from "../view.ts";
 
-/** Images in rows at most. */
-const maxRows = 6;
+/** Images in rows at most: of one base, and of each of several. */
+const [maxRows, maxRowsEach] = [6, 4];
 
 /** Attacked images in rows and encoders in columns, with what each takes them for; differences behind a toggle. */
 export function picturesPart(view: ReportView, tiles: Tiles): Part {
@@ -61,7 +61,7 @@ function shownOf(base: Base, { groups, encoders }: ReportView): Shown | undefine
     ),
   );
   const full = rows.toSorted((a, b) => b.filter(Boolean).length - a.filter(Boolean).length);
-  return { columns, rows: full.slice(0, maxRows) };
+  return { columns, rows: full.slice(0, encoders.bases.length > 1 ? maxRowsEach : maxRows) };
 }
 
 function heading(base: Base, view: ReportView): readonly string[] {
@@ -105,13 +105,18 @@ function cell(shown: ShownExample | undefined, tiles: Tiles): string {
     ? embeddedImage("webp", tile.perturbed, `${label}, attacked: taken for ${predictedPerturbed}`) +
       `<span class="difference">${embeddedImage("webp", tile.difference, `${label}: the difference, amplified`)}</span>`
     : "";
-  return `${pictures}${prediction(predictedPerturbed, label)}<br><small class="about">clean: ${prediction(predictedClean, label)}</small>`;
+  return `${pictures}${prediction(predictedPerturbed, label)}<br><small class="about">clean ${predictedClean === label ? sign(true) : prediction(predictedClean, label)}</small>`;
 }
 
 /** Told by sign, by colour and to a screen reader. */
 function prediction(name: string, label: string): string {
   const right = name === label;
-  return `<span class="${right ? "right" : "wrong"}"><span role="img" aria-label="${right ? "right" : "wrong"}">${right ? "✓" : "✗"}</span> ${escapeHtml(name)}</span>`;
+  return `${sign(right)} <span class="${right ? "right" : "wrong"}">${escapeHtml(name)}</span>`;
+}
+
+function sign(right: boolean): string {
+  const word = right ? "right" : "wrong";
+  return `<span class="${word}" role="img" aria-label="${word}">${right ? "✓" : "✗"}</span>`;
 }
 
 function amplifications(shown: readonly ShownExample[]): string {

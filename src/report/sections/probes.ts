@@ -2,19 +2,22 @@ import type { Probes } from "../../results/index.ts";
 import { counted } from "../../words.ts";
 import { shortNumber } from "../charts/training.ts";
 import type { Encoders } from "../encoders.ts";
-import type { ReportInput } from "../input.ts";
 import { fold, htmlTable, note, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
+import type { ReportView } from "../view.ts";
 
 /** Linear probe and nearest neighbours; a fold a pair of data sets. */
-export function probeFolds({ findings }: ReportInput, encoders: Encoders): readonly string[] {
+export function probeFolds({ input: { findings }, encoders, dataset }: ReportView): readonly string[] {
   return findings.flatMap(({ finding }) =>
     finding.kind === "probes"
       ? [
           fold(
             "Probes",
             "how much classifiers fitted on frozen embeddings can read from them",
-            ...content(finding.content, encoders),
+            ...content(
+              { ...finding.content, train: dataset(finding.content.train), test: dataset(finding.content.test) },
+              encoders,
+            ),
           ),
         ]
       : [],

@@ -1,4 +1,3 @@
-import { formatEpsilon } from "../../epsilon.ts";
 import { chance, overWhat, resultOf } from "../accuracies.ts";
 import { attackWithBound, sizeWords } from "../attack-words.ts";
 import { commandsFor } from "../commands.ts";
@@ -6,7 +5,7 @@ import type { Base } from "../encoders.ts";
 import { command, escapeHtml, type Part } from "../page.ts";
 import { percent, percentWithin, pointsWithin } from "../table.ts";
 import type { Badge, Change, Comparison, Verdict } from "../verdict.ts";
-import { evaluationsOf, headlineOf, type ReportView } from "../view.ts";
+import { evaluationsOf, headlineOf, nameCell, type ReportView } from "../view.ts";
 
 /** Is it more robust, by how much, and how sure: a card a base encoder. */
 export function verdictPart(view: ReportView): Part {
@@ -31,21 +30,22 @@ export function badge(text: Badge): string {
 
 function card(base: Base, view: ReportView): string {
   const verdicts = view.verdicts.get(base) ?? [];
-  const [first, ...others] = verdicts;
+  const [first] = verdicts;
   const lines =
     first === undefined
       ? aloneLines(base, view)
-      : [
-          `<p class="answer">${badge(first.badge)} ${sentence(first)}</p>`,
-          ...(first.found
-            ? [`<p class="note">${escapeHtml(basis(first.found))}</p>`]
-            : [command(commandsFor(base, view).accuracy)]),
-          ...(others.length === 0
-            ? []
-            : [
-                `<ul>${others.map((one) => `<li>${badge(one.badge)}<p>${sentence(one, first.found)}</p></li>`).join("\n")}</ul>`,
-              ]),
-        ];
+      : first.found === undefined
+        ? [
+            `<p class="answer">${badge(first.badge)} No encoder trained from it was measured beside it.</p>`,
+            command(commandsFor(base, view).accuracy),
+          ]
+        : [
+            `<p class="answer">${badge(first.badge)} ${answer(base, first, first.found)}</p>`,
+            ...(verdicts.length === 1
+              ? []
+              : [`<ul>${verdicts.map((one) => `<li>${line(one, first.found)}</li>`).join("\n")}</ul>`]),
+            `<p class="note">${escapeHtml(basis(first.found))}</p>`,
+          ];
   return `<article class="card">\n<h3>${escapeHtml(base.original.short)}</h3>\n${lines.join("\n")}\n</article>`;
 }
 
@@ -64,30 +64,50 @@ function aloneLines(base: Base, view: ReportView): readonly string[] {
   ];
 }
 
-/** @param above the comparison of the line above, the conditions of which are not said again */
-function sentence({ encoder, badge, found }: Verdict, above?: Comparison): string {
-  const name = `<strong>${escapeHtml(encoder.short)}</strong>`;
-  const method = encoder.run ? ` <span class="about">${escapeHtml(encoder.method)}</span>` : "";
-  if (!found) {
-    const trained = encoder.epsilon === undefined ? "" : ` It was trained at ±${formatEpsilon(encoder.epsilon)}.`;
-    return `${name}${method}: nothing was measured on it and its original alike.${trained}`;
-  }
-  const { robust, clean, group } = found;
-  const same = above && above.group === group && above.attack.attack === found.attack.attack;
-  const below =
-    robust.after < chance(group) && badge === "more robust" ? ` Guessing reaches ${percent(chance(group))}.` : "";
-  const collapsed = badge === "collapsed" ? ` It does no better than guessing (${percent(chance(group))}).` : "";
-  return (
-    `${name}${method}: at ${escapeHtml(sizeWords(found.attack))} ${changed(robust)}; clean ${changed(clean)}.${below}${collapsed}` +
-    (same || !above ? "" : ` <span class="about">${escapeHtml(basis(found))}</span>`)
+/** The first verdict in words for someone new to all of this. */
+function answer(base: Base, { encoder, badge }: Verdict, { robust, clean, group, attack }: Comparison): string {
+  const [name, original] = [encoder, base.original].map(({ short }) => `<strong>${escapeHtml(short)}</strong>`);
+  const guessing = percent(chance(group));
+  const more =
+    badge === "collapsed"
+      ? ` It lost most of what it could tell apart: guessing reaches ${guessing}.`
+      : badge === "more robust" && robust.after < chance(group)
+        ? ` That is still less than guessing would reach (${guessing}).`
+        : "";
+  return unbroken(
+    `When each pixel may move by ${escapeHtml(sizeWords(attack))}, ${name} is right on <strong>${percent(robust.after)}</strong> ` +
+      `of the images and its original, ${original}, on ${percent(robust.before)}: ${interval(robust)} points. ` +
+      `On clean images it is right on ${percent(clean.after)} instead of ${percent(clean.before)}: ${interval(clean)}.${more}`,
   );
 }
 
-function changed({ before, after, interval }: Change): string {
+/** @param first the comparison that the card is about, whose conditions are not said again */
+function line({ encoder, badge: text, found }: Verdict, first?: Comparison): string {
+  const name = `<div>${nameCell(encoder).html} <span class="about">${escapeHtml(encoder.method)}</span></div>`;
+  if (!found) return `<div>${badge(text)}</div>${name}<div class="about">not measured beside its original</div>`;
+  const isSame = first?.group === found.group && first.attack.attack === found.attack.attack;
+  const figures = [
+    `${escapeHtml(sizeWords(found.attack))}: ${changed(found.robust)}`,
+    `clean: ${changed(found.clean)}`,
+  ];
   return (
-    `${percent(before).replace(" %", "")} → <strong>${percent(after)}</strong> ` +
-    `<span class="interval">(${pointsWithin(after - before, interval)})</span>`
+    `<div>${badge(text)}</div>${name}${figures.map((one) => `<div>${unbroken(one)}</div>`).join("")}` +
+    (isSame ? "" : `<div class="about conditions">${escapeHtml(basis(found))}</div>`)
   );
+}
+
+function changed(change: Change): string {
+  return `${percent(change.before).replace(" %", "")} → <strong>${percent(change.after)}</strong> <span class="change">${interval(change)}</span>`;
+}
+
+function interval({ before, after, interval }: Change): string {
+  const [difference, ...rest] = pointsWithin(after - before, interval).split(" ");
+  return `${difference} <span class="interval">${rest.join(" ")}</span>`;
+}
+
+/** Numbers stay with their percent signs, and intervals whole. */
+function unbroken(html: string): string {
+  return html.replaceAll(" %", "\u00a0%").replace(/\[([^\]]*)\]/g, (whole) => whole.replaceAll(" ", "\u00a0"));
 }
 
 function basis({ group, attack, robust }: Comparison): string {
@@ -97,6 +117,6 @@ function basis({ group, attack, robust }: Comparison): string {
       : `paired, image by image (McNemar's p ${robust.p < 0.001 ? "< 0.001" : `= ${robust.p.toFixed(3)}`} under attack)`;
   return (
     `${overWhat(group)}; ${attackWithBound(attack.attack, group.settings)}. ` +
-    `In brackets: points gained or lost and their 95 % interval, ${how}.`
+    `In square brackets: the 95 % interval of the points gained or lost, ${how}.`
   );
 }
