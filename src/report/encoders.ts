@@ -153,7 +153,7 @@ function sameEncoder(a: string, b: string): boolean {
 }
 
 /** The folder of a file that is called as all such files are. */
-function withoutFile(name: string): string {
+export function withoutFile(name: string): string {
   return name.replace(/(?<=[^/])\/+(?:encoder\/*|model\.safetensors|model\.onnx)$/, "");
 }
 

@@ -54,7 +54,7 @@ td small, .interval { color: var(--muted); font-size: 0.86em; }
 .badge.good { background: var(--good-ground); color: var(--good); }
 .badge.bad { background: var(--bad-ground); color: var(--bad); }
 .bar { display: inline-block; width: 4.5rem; height: 0.55rem; border-radius: 2px; background: var(--plain-ground); vertical-align: baseline; overflow: hidden; }
-.bar + span { display: inline-block; min-width: 4rem; }
+.bar + span { display: inline-block; margin-left: 0.3rem; min-width: 4rem; }
 .bar > span { display: block; height: 100%; background: var(--c0); }
 .right { color: var(--good); font-weight: 600; }
 .wrong { color: var(--bad); font-weight: 600; }
@@ -66,7 +66,7 @@ td small, .interval { color: var(--muted); font-size: 0.86em; }
 .card li { padding: 0.4rem 0; border-top: 1px solid var(--rule); display: grid; grid-template-columns: 10.5rem minmax(10rem, 1fr) 13.5rem 13.5rem; gap: 0.1rem 0.75rem; align-items: baseline; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
 .card li > div { min-width: 0; overflow-wrap: anywhere; }
 .card li > .conditions { grid-column: 2 / -1; }
-.card li .about { display: inline-block; margin-left: 2.75rem; }
+.card li .about { display: block; margin-left: 2.65rem; }
 .card li .change { display: inline-block; white-space: nowrap; }
 .grid { display: grid; gap: 1.25rem 2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); align-items: start; }
 .grid.small { gap: 0.75rem 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
@@ -124,9 +124,11 @@ dd { margin: 0; }
   figure, tr, img, .legend, .card li { break-inside: avoid; }
   h2, h3, summary { break-after: avoid; }
   .wide { overflow: visible; background: none; }
-  table { font-size: 8pt; width: auto; max-width: 100%; }
-  th, td { padding: 0.2rem 0.4rem; }
-  td { white-space: normal; }
+  table { font-size: 8pt; max-width: 100%; }
+  th, td, thead th { padding: 0.2rem 0.35rem; font-size: inherit; white-space: normal; overflow-wrap: anywhere; min-width: 0; }
+  tr > :first-child, td.text { min-width: 4.5rem; }
+  td small { white-space: nowrap; }
+  .note, figcaption, .about, summary { font-size: 8.5pt; }
   .grid { grid-template-columns: 1fr 1fr; }
   .grid.small { grid-template-columns: repeat(3, 1fr); }
   table.see img { width: 5rem; height: 5rem; }

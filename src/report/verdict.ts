@@ -4,6 +4,9 @@ import { type AccuracyGroup, chance, resultOf } from "./accuracies.ts";
 import { attackRank, isNoise } from "./attack-words.ts";
 import type { Base, Encoders, ShownEncoder } from "./encoders.ts";
 
+/** Told of where it is not known what an encoder was trained with. */
+export const usualEpsilon = 2 / 255;
+
 /** Share of what clean accuracy exceeds guessing by: an encoder that keeps less has collapsed. */
 const collapsed = 0.25;
 
@@ -66,7 +69,7 @@ function comparison(
     });
   });
   const mostImages = Math.max(...all.map(({ group }) => group.images));
-  const target = encoder.epsilon ?? 0;
+  const target = encoder.epsilon ?? usualEpsilon;
   const distance = ({ attack }: (typeof all)[number]): number => Math.abs(attack.epsilon - target);
   const [best] = all
     .filter(({ group }) => 2 * group.images >= mostImages)

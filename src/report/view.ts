@@ -22,7 +22,9 @@ export function viewOf(input: ReportInput): ReportView {
   const dataset = datasetNames(input);
   const groups = accuracyGroups(input, dataset);
   const verdicts = new Map(encoders.bases.map((base) => [base, verdictsOf(base, groups, encoders)]));
-  return { input, encoders, groups, verdicts, dataset };
+  const measured = (base: Base): number => Number(verdicts.get(base)!.some(({ found }) => found));
+  const bases = encoders.bases.toSorted((a, b) => measured(b) - measured(a));
+  return { input, encoders: { ...encoders, bases }, groups, verdicts, dataset };
 }
 
 function datasetNames({ findings }: ReportInput): (name: string) => string {

@@ -65,7 +65,9 @@ function content(found: Fidelity, view: ReportView): readonly string[] {
   });
   return [
     htmlTable(header, rows),
-    note(`${over}${attacked ? ` Attacked: ${attack}, away from the clean embedding.` : ""} In brackets: the 5 % and 95 % quantiles over images.`),
+    note(
+      `${over}${attacked ? ` Attacked: ${attack}, away from the clean embedding.` : ""} In brackets: the 5 % and 95 % quantiles over images.`,
+    ),
     ...warnings.map(warning),
     distances({ ...found, encoders }, over, view),
   ];

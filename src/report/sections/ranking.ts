@@ -7,6 +7,7 @@ import { benchmarkView } from "../benchmark.ts";
 import type { Base } from "../encoders.ts";
 import { type Cell, details, htmlTable, note, type Part, type SpecialRow, subheading, warning } from "../page.ts";
 import { percent } from "../table.ts";
+import { usualEpsilon } from "../verdict.ts";
 import { evaluationsOf, nameCell, type ReportView } from "../view.ts";
 
 /** All encoders as RobustBench lists them: by accuracy under the strongest attack, those that compare together. */
@@ -68,15 +69,14 @@ function groupRows(base: Base, group: AccuracyGroup, view: ReportView): readonly
   ];
 }
 
-/** The attack that is told of: at the size that most encoders were trained with, or the largest; the strongest there. */
+/** The attack that is told of: the strongest at the size that the encoders were trained with, or the nearest to it. */
 function shownAttack(
   trained: readonly (number | undefined)[],
   attacks: readonly AttackResult[],
 ): AttackResult | undefined {
   const real = attacks.filter(({ attack }) => !isNoise(attack));
-  const target = trained.find((epsilon) => epsilon !== undefined);
-  const distance = ({ epsilon }: AttackResult): number =>
-    target === undefined ? -epsilon : Math.abs(epsilon - target);
+  const target = trained.find((epsilon) => epsilon !== undefined) ?? usualEpsilon;
+  const distance = ({ epsilon }: AttackResult): number => Math.abs(epsilon - target);
   const [best] = real.toSorted(
     (a, b) =>
       (Math.abs(distance(a) - distance(b)) < 1e-9 ? 0 : distance(a) - distance(b)) ||

@@ -1,7 +1,7 @@
 import { overWhat, resultOf } from "../accuracies.ts";
 import { attackWords, sizeWords } from "../attack-words.ts";
 import { type BlendLine, tradeoffFigure } from "../charts/tradeoff.ts";
-import type { Base } from "../encoders.ts";
+import { type Base, withoutFile } from "../encoders.ts";
 import type { StoredFront } from "../input.ts";
 import { grid, type Part } from "../page.ts";
 import { evaluationsOf, type Headline, headlineOf, type ReportView } from "../view.ts";
@@ -56,6 +56,8 @@ function blendLine(
   });
   const images = points[0]?.evaluation?.images;
   if (found.length < 2 || images === undefined) return [];
-  const name = robust?.replace(/\/+$/, "").split("/").at(-1) ?? "blend";
+  const name = withoutFile(robust ?? "unknown")
+    .split("/")
+    .at(-1)!;
   return [{ name, images, points: found.toSorted((a, b) => a.weight - b.weight) }];
 }
