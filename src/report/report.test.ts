@@ -172,7 +172,7 @@ describe("numbers in the page are those of the findings", () => {
   it("fidelity, probes, interpretability", () => {
     const fidelity = below("Will my index survive?");
     expect(fidelity).toContain(
-      "fare\tembed again\t41.2 %\t30.0 %\t0.845 [0.42, 1.27]\t0.775 [0.39, 1.16]\t60.0 %\t30.0 %",
+      "fare\t41.2 %\tembed again\t30.0 %\t0.845 [0.42, 1.27]\t0.775 [0.39, 1.16]\t60.0 %\t30.0 %",
     );
     expect(fidelity).toContain("lore, attacked\t8.4 [4.2, 12.6]\t0.21 [0.105, 0.315]\t-");
     expect(fidelity).toContain("0.75 to 1\t0.0 %\t8.3 %\t24.3 %");

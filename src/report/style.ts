@@ -109,6 +109,7 @@ dd { margin: 0; }
   .card { padding: 0.7rem 0.8rem; }
   .card .answer { font-size: 1.05rem; }
   table { font-size: 0.85rem; } th, td { padding: 0.3rem 0.5rem; } tr > :first-child { min-width: 5.5rem; }
+  .bar { display: none; }
   table.see { font-size: 0.8rem; }
   table.see img { width: 4.6rem; height: 4.6rem; }
   table.see th, table.see td { width: 5.4rem; min-width: 0; }

@@ -37,8 +37,8 @@ function content(found: Fidelity, view: ReportView): readonly string[] {
   const attacked = attack !== undefined;
   const header = [
     "encoder",
-    "",
     `${k} nearest kept`,
+    "advice",
     ...(attacked ? ["kept, attacked"] : []),
     "median cosine to the original",
     ...(attacked ? ["median cosine, attacked"] : []),
@@ -49,8 +49,8 @@ function content(found: Fidelity, view: ReportView): readonly string[] {
     const isOriginal = view.encoders.of(encoder) === view.encoders.of(original);
     return [
       nameCell(view.encoders.of(encoder)),
-      isOriginal ? "" : { html: `<span class="badge ${tone}">${text}</span>` },
       bar(neighbours.clean),
+      isOriginal ? "-" : { html: `<span class="badge ${tone}">${text}</span>` },
       ...(attacked ? [neighbours.attacked === undefined ? "-" : bar(neighbours.attacked)] : []),
       cosine(clean.cosine),
       ...(attacked ? [moved ? cosine(moved.cosine) : "-"] : []),
