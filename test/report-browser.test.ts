@@ -126,6 +126,8 @@ describe.skipIf(!present)(
       await page.emulateMedia({ media: "print" });
       expect(await ground()).toBe("rgb(255, 255, 255)");
       // All that is folded on screen is on paper: tables, commands, pictures of differences.
+      await page.setViewportSize({ width: 690, height: 900 });
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(690);
       const heights = (await page.evaluate(
         "[...document.querySelectorAll('details table, details pre, .difference img')].map((one) => one.getBoundingClientRect().height)",
       )) as readonly number[];

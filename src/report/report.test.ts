@@ -93,6 +93,34 @@ describe("the verdict", () => {
     expect(text).toMatch(/paired, image by image \(McNemar's p &lt; 0.001 under attack\)/);
   });
 
+  it("turns a pair around where the original was measured beside the run", async () => {
+    const pair = { difference: -0.2, gained: 5, lost: 25, p: 0.0003 };
+    const { findings, ...rest } = compared(100, [0.8, 0.3]);
+    const { content } = findings[0]!.finding as { readonly content: Contents["evaluation"] };
+    const [before, after] = content.evaluations;
+    const paired = { with: "runs/lore", clean: pair, attacks: [pair] };
+    const turned = await verdict({
+      ...rest,
+      findings: [evaluation({ evaluations: [after!, { ...before!, paired }] })],
+    });
+    expect(turned).toContain("+20.0 [+9.4, +29.8] points");
+  });
+
+  it("of a benchmark alone is about its largest data set", async () => {
+    const found = sampleFinding("benchmark");
+    const text = await verdict({ ...input, findings: [{ folder: "", finding: found }] });
+    expect(text).toMatch(/more robust When .*lore is right on 60.0 % of the images/);
+    expect(text).toContain("1000 images of ImageNet, 10 classes; PGD (upper bound)");
+  });
+
+  it("of clean accuracy alone: not measured", async () => {
+    const { content } = sampleFinding("evaluation") as { readonly content: Contents["evaluation"] };
+    const evaluations = content.evaluations.map((one) => ({ ...one, attacks: [] }));
+    const html = await reportPage({ ...input, findings: [evaluation({ evaluations })] }, { title: "t" });
+    expect(below("Is it more robust?", html).join("\n")).toContain("not measured");
+    expect(below("All results", html)).toContain("fare\t-\t80.2 % [76-83]\t±2/255\tFARE, K 1");
+  });
+
   it.each([
     ["more robust", 200, 0.75, 0.3],
     ["not distinguishable", 200, 0.75, 0.13],

@@ -124,6 +124,10 @@ dd { margin: 0; }
   .toggle:not(:checked) ~ .wide .difference { display: block; }
   figure, tr, img, .legend, .card li { break-inside: avoid; }
   h2, h3, summary { break-after: avoid; }
+  .card li { font-size: 8.5pt; grid-template-columns: 7.5rem minmax(0, 1fr) 9.5rem 9.5rem; }
+  .card li .about { margin-left: 0; }
+  .card .answer { font-size: 11pt; }
+  .badge { font-size: 8pt; }
   .wide { overflow: visible; background: none; }
   table { font-size: 8pt; max-width: 100%; }
   th, td, thead th { padding: 0.2rem 0.35rem; font-size: inherit; white-space: normal; overflow-wrap: anywhere; min-width: 0; }

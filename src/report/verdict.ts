@@ -1,6 +1,6 @@
-import type { AttackResult, Evaluation, PairedDifference } from "../results/index.ts";
+import type { AttackResult, Evaluation, PairedDifference, PairedEvaluation } from "../results/index.ts";
 import { type Interval, newcombe, pairedInterval, wilson } from "../statistics.ts";
-import { type AccuracyGroup, chance, resultOf } from "./accuracies.ts";
+import { type AccuracyGroup, attackKey, chance, resultOf } from "./accuracies.ts";
 import { attackRank, isNoise } from "./attack-words.ts";
 import type { Base, Encoders, ShownEncoder } from "./encoders.ts";
 
@@ -82,7 +82,7 @@ function comparison(
     );
   if (!best) return undefined;
   const { group, before, after, attack, other } = best;
-  const pair = after.paired?.with === before.encoder ? after.paired : undefined;
+  const pair = pairOf(before, after);
   return {
     ...{ group, attack },
     robust: change(
@@ -91,6 +91,18 @@ function comparison(
     ),
     clean: change({ before: before.clean, after: after.clean, images: group.images }, pair?.clean),
   };
+}
+
+/** The two image by image, whichever of them was measured beside the other. */
+function pairOf(before: Evaluation, after: Evaluation): Pick<PairedEvaluation, "clean" | "attacks"> | undefined {
+  if (after.paired?.with === before.encoder) return after.paired;
+  if (before.paired?.with !== after.encoder) return undefined;
+  const turned = ({ difference, gained, lost, p }: PairedDifference): PairedDifference => ({
+    ...{ difference: -difference, gained: lost, lost: gained, p },
+  });
+  const { clean, attacks } = before.paired;
+  const at = after.attacks.map((attack) => before.attacks.findIndex((one) => attackKey(one) === attackKey(attack)));
+  return { clean: turned(clean), attacks: at.map((i) => turned(attacks[i]!)) };
 }
 
 interface Accuracies {

@@ -85,7 +85,10 @@ function answer(base: Base, { encoder, badge }: Verdict, { robust, clean, group,
 function line({ encoder, badge: text, found }: Verdict, first?: Comparison): string {
   const name = `<div>${nameCell(encoder).html} <span class="about">${escapeHtml(encoder.method)}</span></div>`;
   if (!found) return `<div>${badge(text)}</div>${name}<div class="about">not measured beside its original</div>`;
-  const isSame = first?.group === found.group && first.attack.attack === found.attack.attack;
+  const isSame =
+    first?.group === found.group &&
+    first.attack.attack === found.attack.attack &&
+    (first.robust.p === undefined) === (found.robust.p === undefined);
   const figures = [
     `${escapeHtml(sizeWords(found.attack))}: ${changed(found.robust)}`,
     `clean: ${changed(found.clean)}`,
