@@ -25,6 +25,7 @@ h4 { font-size: 0.95rem; margin: 0; }
 p { max-width: 46rem; margin: 0.4rem 0; overflow-wrap: anywhere; }
 a { color: var(--accent); }
 code { font: 0.9em ui-monospace, monospace; overflow-wrap: anywhere; }
+th code { white-space: nowrap; }
 .note, figcaption, .about { color: var(--muted); font-size: 0.88rem; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.15rem 1.1rem; margin: 0.5rem 0 0; padding: 0; font-size: 0.93rem; }
 section:first-of-type h2 { margin-top: 0.75rem; border: 0; padding-top: 0; }

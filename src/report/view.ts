@@ -27,8 +27,12 @@ export function viewOf(input: ReportInput): ReportView {
   return { input, encoders: { ...encoders, bases }, groups, verdicts, dataset };
 }
 
-function datasetNames({ findings }: ReportInput): (name: string) => string {
-  const names = [...new Set(findings.flatMap(({ finding }) => datasetsOf(finding)))];
+function datasetNames({ findings, runs }: ReportInput): (name: string) => string {
+  const trained = runs.flatMap(({ description }) => {
+    const { flags } = description as { readonly flags?: { readonly data?: unknown } };
+    return typeof flags?.data === "string" ? [flags.data] : [];
+  });
+  const names = [...new Set([...findings.flatMap(({ finding }) => datasetsOf(finding)), ...trained])];
   const short = shortNames(names);
   return (name) => short[names.indexOf(name)] ?? name;
 }

@@ -48,8 +48,9 @@ function gapsOf(base: Base, view: ReportView): readonly Gap[] {
   const commands = commandsFor(base, view);
   const gap = (isOpen: boolean, question: string, fill: string): readonly Gap[] => (isOpen ? [{ question, fill }] : []);
   return [
-    ...gap(base.trained.length > 0 && !measured, "accuracy under attack", commands.accuracy),
-    ...gap(!pictured, "pictures", commands.pictures),
+    ...(base.trained.length > 0 && !measured
+      ? gap(true, "accuracy under attack, with pictures", commands.pictures)
+      : gap(!pictured, "pictures", commands.pictures)),
     ...gap(base.trained.length > 0 && !blended, "blends", commands.blends),
     ...gap(base.trained.length > 0 && !has("fidelity"), "whether an index survives", commands.fidelity),
     ...gap(!has("corruptions"), "noise, blur and weather", commands.corruptions),

@@ -1,5 +1,5 @@
+import { formatEpsilon } from "../../epsilon.ts";
 import type { Environment, FindingKind } from "../../results/index.ts";
-import { shortNumber } from "../charts/training.ts";
 import { quoted } from "../commands.ts";
 import { membersOf } from "../encoders.ts";
 import { type Cell, escapeHtml, fold, htmlTable, note, preformatted } from "../page.ts";
@@ -59,9 +59,12 @@ function commands({ input: { findings } }: ReportView): readonly string[] {
 /** Settings that a run must have of its own, and that the table says elsewhere. */
 const told = new Set(["encoder", "out", "resume"]);
 
+/** In pixel units, which people write as 255ths. */
+const sizes = new Set(["epsilon", "attackStepSize"]);
+
 /** A column a run, a row a setting that is not the default in all of them. */
-function settings({ encoders }: ReportView, defaults: Readonly<Record<string, unknown>>): readonly string[] {
-  const runs = encoders.bases
+function settings(view: ReportView, defaults: Readonly<Record<string, unknown>>): readonly string[] {
+  const runs = view.encoders.bases
     .flatMap(membersOf)
     .flatMap((encoder) => (encoder.run ? [{ encoder, run: encoder.run }] : []));
   if (runs.length === 0) return [];
@@ -76,7 +79,7 @@ function settings({ encoders }: ReportView, defaults: Readonly<Record<string, un
   const rows = names.map((name): readonly Cell[] => [
     { html: `<code>--${escapeHtml(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`))}</code>` },
     ...flags.map((one) =>
-      isDefault(name, one[name]) ? { html: '<span class="about">default</span>' } : shown(one[name]),
+      isDefault(name, one[name]) ? { html: '<span class="about">default</span>' } : shown(name, one[name], view),
     ),
   ]);
   const versions = [
@@ -103,9 +106,10 @@ function settings({ encoders }: ReportView, defaults: Readonly<Record<string, un
   ];
 }
 
-function shown(value: unknown): string {
-  if (typeof value === "number") return shortNumber(value);
-  return typeof value === "string" ? value : JSON.stringify(value);
+function shown(name: string, value: unknown, view: ReportView): string {
+  if (typeof value === "number") return sizes.has(name) ? formatEpsilon(value) : String(Number(value.toPrecision(6)));
+  if (typeof value === "string") return name === "data" ? view.dataset(value) : value;
+  return JSON.stringify(value);
 }
 
 function describeMachine({ versions, platform, cpu, cores, memoryBytes }: Environment): string {
