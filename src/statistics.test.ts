@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { mcnemar, wilson } from "./statistics.ts";
+import { mcnemar, newcombe, pairedInterval, wilson } from "./statistics.ts";
 
 describe("Wilson's interval", () => {
   // Newcombe 1998, table I, method 3, and the closed forms at the ends: z^2 / (n + z^2) and its complement.
@@ -38,5 +38,28 @@ describe("McNemar's exact test", () => {
     // z = (900 - 1100) / sqrt(2000) with continuity 199 / 44.7 = 4.45: p = 8.6e-6.
     expect(mcnemar(900, 1100)).toBeGreaterThan(7e-6);
     expect(mcnemar(900, 1100)).toBeLessThan(1e-5);
+  });
+});
+
+describe("the interval of a difference", () => {
+  // Newcombe 1998, Statistics in Medicine 17:873, table II, method 10, contrasts a, d and h.
+  test.each([
+    [48, 80, 56, 70, 0.0524, 0.3339],
+    [3, 10, 9, 10, 0.1705, 0.809],
+    [0, 20, 10, 10, 0.6791, 1],
+  ])("unpaired: %d of %d against %d of %d", (hits, count, others, otherCount, low, high) => {
+    const interval = newcombe({ share: hits / count, count }, { share: others / otherCount, count: otherCount });
+    expect(interval.low).toBeCloseTo(low, 4);
+    expect(interval.high).toBeCloseTo(high, 4);
+  });
+
+  test("paired: the formula by hand, ends change sign with the order, and many images give Wald's", () => {
+    // (8 - 3) / 52 +- 1.959964 sqrt((11 / 52 - (5 / 52)^2) / 52)
+    const { low, high } = pairedInterval(7, 2, 50);
+    expect(low).toBeCloseTo(-0.026093, 5);
+    expect(high).toBeCloseTo(0.2184, 5);
+    expect(pairedInterval(2, 7, 50)).toEqual({ low: -high, high: -low });
+    const half = 1.959964 * Math.sqrt((0.3 - 0.1 ** 2) / 1e6);
+    expect(pairedInterval(2e5, 1e5, 1e6).low).toBeCloseTo(0.1 - half, 5);
   });
 });

@@ -41,7 +41,7 @@ describe.skipIf(!present)(
     }
 
     test("fetches nothing, complains of nothing, and fits a phone and a desk", async () => {
-      for (const width of [375, 1280]) {
+      for (const width of [320, 390, 1280]) {
         const { page, requests, complaints } = await opened(width, "light");
         await unfold(page);
         expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
@@ -62,12 +62,42 @@ describe.skipIf(!present)(
         texts: [...chart.querySelectorAll("text")].length,
       }))`,
       )) as readonly { readonly name: string; readonly table: boolean; readonly texts: number }[];
-      expect(charts.length).toBeGreaterThan(15);
+      expect(charts.length).toBeGreaterThan(6);
       for (const { name, table, texts } of charts) {
         expect(name).toMatch(/\w.*\d/);
         expect(table, name).toBe(true);
         expect(texts, name).toBeGreaterThan(3);
       }
+      await page.close();
+    });
+
+    test("a phone shows the verdict first, the chart next, and a shadow where a table goes on", async () => {
+      const { page } = await opened(390, "light");
+      const headings = (await page.evaluate(
+        "[...document.querySelectorAll('h2')].map((one) => one.textContent)",
+      )) as string[];
+      expect(headings.slice(0, 3)).toEqual([
+        "Is it more robust?",
+        "Accuracy over the size of the perturbation",
+        "See it",
+      ]);
+      // Badge and answer are on the first screen.
+      expect(await page.evaluate("document.querySelector('.answer').getBoundingClientRect().bottom")).toBeLessThan(800);
+      const wide = (await page.evaluate(
+        "[...document.querySelectorAll('.wide')].filter((one) => one.scrollWidth > one.clientWidth && one.checkVisibility()).map((one) => getComputedStyle(one).backgroundImage)",
+      )) as string[];
+      expect(wide.length).toBeGreaterThan(0);
+      for (const background of wide) expect(background.match(/linear-gradient/g)).toHaveLength(4);
+      await page.close();
+    });
+
+    test("differences show by a toggle, without a script, and by keyboard", async () => {
+      const { page } = await opened(1280, "light");
+      const visible = () => page.evaluate("document.querySelector('.difference').checkVisibility()");
+      expect(await visible()).toBe(false);
+      await page.focus(".toggle");
+      await page.keyboard.press("Space");
+      expect(await visible()).toBe(true);
       await page.close();
     });
 
@@ -95,6 +125,14 @@ describe.skipIf(!present)(
       expect(pdf.length).toBeGreaterThan(50_000);
       await page.emulateMedia({ media: "print" });
       expect(await ground()).toBe("rgb(255, 255, 255)");
+      // All that is folded on screen is on paper: tables, commands, pictures of differences.
+      await page.setViewportSize({ width: 690, height: 900 });
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(690);
+      const heights = (await page.evaluate(
+        "[...document.querySelectorAll('details table, details pre, .difference img')].map((one) => one.getBoundingClientRect().height)",
+      )) as readonly number[];
+      expect(heights.length).toBeGreaterThan(10);
+      expect(Math.min(...heights)).toBeGreaterThan(0);
       await page.close();
     });
   },

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -57,29 +57,47 @@ test("a run and an evaluation of it become one page, with the numbers that were 
 
   const html = readFileSync(page, "utf8");
   expect(html).toContain("<h1>Shapes</h1>");
-  for (const heading of ["Summary", "Accuracy: synthetic:8:train", "Training", "How this was measured"])
+  for (const heading of ["Is it more robust?", "See it", "All results", "Not measured", "Details", "Words"])
     expect(html).toContain(`<h2>${heading}</h2>`);
   const { kind, content } = readFinding(at("evaluation"));
   if (kind !== "evaluation") throw new Error(kind);
-  for (const { encoder, clean, attacks } of content.evaluations) {
-    const name = encoder === shapes ? "clip-shapes" : "run";
-    const cells = [clean, ...attacks.map(({ accuracy }) => accuracy)].map(
-      (share) => `<td>${(100 * share).toFixed(1)} %</td>`,
-    );
-    expect(html).toContain(`<th scope="row">${name}</th>${cells.join("")}`);
-  }
-  // One picture of each encoder, in the page.
-  expect(html.match(/src="data:image\/png;base64,/g)).toHaveLength(2);
-  expect(html).toMatch(/run \(rho 0\.1, K \d+\)/);
+  const [before, after] = content.evaluations;
+  const share = (value: number): string => `${(100 * value).toFixed(1)}\u00a0%`;
+  // Trained at 2/255, the second attack.
+  expect(html).toContain(`is right on <strong>${share(after!.attacks[1]!.accuracy)}</strong>`);
+  expect(html).toContain(`On clean images it is right on ${share(after!.clean)} instead of ${share(before!.clean)}`);
+  expect(html).toContain("8 images of synthetic:8:train");
+  expect(html).toContain("PGD-2 (upper bound)");
+  expect(html).toContain("paired, image by image");
+  // The image, and two of each encoder: attacked, and the difference.
+  expect(html.match(/src="data:image\/webp;base64,/g)).toHaveLength(5);
+  // The largest change is epsilon, and drawn half the range from mid-grey.
+  expect(html).toMatch(/Show differences, amplified 6[34](?: to 6\d)? times/);
+  expect(html).toMatch(/LORE, rho 0\.1, K \d+/);
+
+  // Any folder above finds both; what was typed differs from the defaults, and is shown.
+  const above = await lore(["report", base, "--out", at("above.html")]);
+  expect(above.code, above.stderr).toBe(0);
+  expect(readFileSync(at("above.html"), "utf8")).toContain(`is right on <strong>${share(after!.attacks[1]!.accuracy)}`);
+  expect(html).toContain("<code>--attack-steps</code>");
+  expect(html).not.toContain("<code>--margin-exponent</code>");
+});
+
+test("what cannot be shown is left out with a warning", async () => {
+  mkdirSync(at("damaged"));
+  writeFileSync(at("damaged/finding.json"), "{");
+  const { code, stderr } = await lore(["report", base, "--out", at("rest.html")]);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^Warning: .*damaged\/finding\.json.*left out\.\n$/);
 });
 
 test("wrong use", async () => {
   await expectRefused(["report"], /missing required argument 'folder'/);
   await expectRefused(["report", at("nowhere"), "--out", at("x.html")], /nowhere does not exist/);
+  mkdirSync(at("empty"));
   await expectRefused(
-    ["report", base, "--out", at("x.html")],
-    /neither a run of lore train .* nor holds a measurement/,
+    ["report", at("empty"), "--out", at("x.html")],
+    /neither a run of lore train .* nor a measurement .* is in there/,
   );
-  writeFileSync(at("finding.json"), "{");
-  await expectRefused(["report", base, "--out", at("x.html")], /finding\.json/);
+  await expectRefused(["report", at("damaged"), "--out", at("x.html")], /neither a run/);
 });

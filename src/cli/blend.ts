@@ -4,11 +4,12 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { blend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { balancedSubset, openSource } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { writeAtomically } from "../files.ts";
+import { jsonFile, writeAtomically } from "../files.ts";
 import { openTemplates } from "../inference/index.ts";
 import { type FrontPoint, front } from "../measure/tradeoff/index.ts";
 import { type Encoder, saveEncoder } from "../models/index.ts";
 import { attackTitle, chartFile, frontChart, percent, textTable } from "../report/index.ts";
+import type { BlendFront } from "../results/index.ts";
 import { readRun, trainedEncoder } from "../training/index.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
 import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
@@ -98,7 +99,10 @@ async function run(flags: Flags): Promise<void> {
     });
     progress.end();
     const chosen = await choose(flags, original, robust, images);
-    if (flags.out !== undefined && chosen) save(flags.out, blend(original, robust, chosen.weight), points, chosen);
+    if (flags.out !== undefined && chosen) {
+      const found = { original: first, robust: second, chosen, points };
+      save(flags.out, blend(original, robust, chosen.weight), found);
+    }
     print(flags, heldOut.name, points, chosen);
   } finally {
     await images.dispose();
@@ -158,10 +162,10 @@ async function choose({ weight, keep }: Flags, original: Encoder, robust: Encode
     : largestBlend(images, original.parameters, robust.parameters, { keep, largest: 1 });
 }
 
-function save(out: string, encoder: Encoder, points: readonly FrontPoint[], chosen: { readonly weight: number }): void {
+function save(out: string, encoder: Encoder, found: BlendFront & { readonly points: readonly FrontPoint[] }): void {
   saveEncoder(encoder, join(out, "encoder"));
-  writeAtomically(join(out, "blend.json"), `${JSON.stringify({ chosen, points }, undefined, 2)}\n`);
-  writeAtomically(join(out, "front.svg"), chartFile(frontChart(points, `Saved: ${chosen.weight}`)));
+  writeAtomically(...jsonFile(join(out, "blend.json"), found));
+  writeAtomically(join(out, "front.svg"), chartFile(frontChart(found.points, `Saved: ${found.chosen.weight}`)));
 }
 
 function print(

@@ -33,19 +33,21 @@ export async function keepExamples(
     examples.map(async (example, i) => {
       const { id, label, predictedClean, predictedPerturbed } = example;
       const file = join(pictures, `${i}.png`);
-      writeAtomically(join(folder, file), await examplePng(example));
+      // Where nothing changed, any scale shows that.
+      const scale = distance("linf", example.perturbed, example.clean) || 1;
+      writeAtomically(join(folder, file), await examplePng(example, scale));
       const description = `${label}: the image, the perturbed image, and their difference`;
       return {
         ...{ encoder: spec, image: id, attack: `${attackName(attack)} ${formatEpsilon(measured.epsilon)}` },
         ...{ label, predictedClean, predictedPerturbed, picture: { file, description } },
+        amplification: 1 / (2 * scale),
       };
     }),
   );
 }
 
-function examplePng({ clean, perturbed }: AttackedExample): Promise<Buffer> {
-  // Where nothing changed, any scale shows that.
-  const scale = distance("linf", perturbed, clean) || 1;
+/** @param scale the change that is drawn black or white */
+function examplePng({ clean, perturbed }: AttackedExample, scale: number): Promise<Buffer> {
   return galleryPng({
     size: Math.sqrt(clean.length / 3),
     rows: [[clean, perturbed, amplifiedDifference(perturbed, clean, scale)]],

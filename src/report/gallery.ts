@@ -34,6 +34,17 @@ export async function galleryPng({ size, rows }: Gallery): Promise<Buffer> {
     .toBuffer();
 }
 
+/** Where the images of a gallery of one row lie in a picture of it. */
+export function tilesOf(width: number, height: number, columns: number) {
+  const side = Math.min(Math.round((width - (columns + 1) * gap) / columns), height - 2 * gap);
+  return Array.from({ length: columns }, (_, i) => ({
+    left: gap + i * (side + gap),
+    top: gap,
+    width: side,
+    height: side,
+  }));
+}
+
 /** The difference of two images around mid-grey, `epsilon` becoming full black or white. */
 export function amplifiedDifference(a: Float32Array, b: Float32Array, epsilon: number): Float32Array {
   return a.map((x, i) => Math.min(Math.max(0.5 + (x - b[i]!) / (2 * epsilon), 0), 1));

@@ -1,4 +1,4 @@
-import { wilson } from "../statistics.ts";
+import { type Interval, wilson } from "../statistics.ts";
 import { counted } from "../words.ts";
 
 /** What numbers are over: `97 images of pets/ (3 more could not be read), 10 classes`. */
@@ -39,4 +39,16 @@ export function percentWithin(share: number, count: number): string {
 /** 0.4213 as `42.1 %`. */
 export function percent(fraction: number): string {
   return `${(100 * fraction).toFixed(1)} %`;
+}
+
+/** 0.1103 as `+11.0`: a difference of shares in points. */
+export function points(difference: number): string {
+  const text = (100 * difference).toFixed(1);
+  if (Number(text) === 0) return "0.0";
+  return difference > 0 ? `+${text}` : text.replace("-", "−");
+}
+
+/** `+11.0 [+4.2, +17.6]`: a difference with its 95 % interval, in points. */
+export function pointsWithin(difference: number, { low, high }: Interval): string {
+  return `${points(difference)} [${points(low)}, ${points(high)}]`;
 }

@@ -72,6 +72,8 @@ export interface PicturedExample {
   readonly predictedPerturbed: string;
   /** Side by side: the image, the perturbed image, and their difference, the largest change black or white. */
   readonly picture: Picture;
+  /** How many times larger the difference is drawn than it is; absent in measurements of earlier versions. */
+  readonly amplification?: number;
 }
 
 export interface Evaluations {

@@ -35,4 +35,6 @@ it("refuses a folder without a measurement, and one of an unknown kind", () => {
   keepFinding(folder, "probes", probes, { command: [], started: 0 });
   writeFileSync(join(folder, "finding.json"), JSON.stringify({ kind: "toString", content: {} }));
   expect(() => readFinding(folder)).toThrow(/no measurement of a kind/);
+  writeFileSync(join(folder, "finding.json"), JSON.stringify({ kind: "probes", content: { encoders: 3 } }));
+  expect(() => readFinding(folder)).toThrow(/damaged: its content has no list of encoders/);
 });

@@ -8,13 +8,14 @@ import type { Contents, Environment, Finding, FindingKind, FindingOf } from "./f
 
 const fileName = "finding.json";
 
-const kinds: Readonly<Record<FindingKind, true>> = {
-  evaluation: true,
-  benchmark: true,
-  corruptions: true,
-  probes: true,
-  fidelity: true,
-  interpretability: true,
+/** The lists that each kind of measurement holds; what lacks one was not written by this project, or is damaged. */
+const lists: { readonly [Kind in FindingKind]: readonly (keyof Contents[Kind])[] } = {
+  evaluation: ["evaluations", "settings", "examples"],
+  benchmark: ["sets", "epsilons", "rows", "published", "missing"],
+  corruptions: ["severities", "extra", "encoders", "warnings"],
+  probes: ["encoders"],
+  fidelity: ["encoders"],
+  interpretability: ["encoders", "pictures"],
 };
 
 /**
@@ -50,9 +51,12 @@ export function readFinding(folder: string): Finding {
   const path = join(folder, fileName);
   if (!existsSync(path)) throw new UsageError(`${folder} holds no measurement: ${fileName} is missing.`);
   const found = readJson(path) as Partial<Finding> | null;
-  if (typeof found?.kind === "string" && Object.hasOwn(kinds, found.kind) && found.content !== undefined)
-    return found as Finding;
-  throw new UsageError(`${path} is no measurement of a kind that this version knows.`);
+  if (typeof found?.kind !== "string" || !Object.hasOwn(lists, found.kind))
+    throw new UsageError(`${path} is no measurement of a kind that this version knows.`);
+  const content = found.content as unknown as Readonly<Record<string, unknown>> | null | undefined;
+  const missing = lists[found.kind].find((name) => !Array.isArray(content?.[name]));
+  if (missing !== undefined) throw new UsageError(`${path} is damaged: its content has no list of ${missing}.`);
+  return found as Finding;
 }
 
 function environment(): Environment {

@@ -7,6 +7,7 @@ export type {
   SetResult,
   SuiteSet,
 } from "./benchmark.ts";
+export type { BlendFront, MeasuredBlend } from "./blend.ts";
 export type { CorruptedEncoder, CorruptionRow, Corruptions } from "./corruptions.ts";
 export type {
   AttackResult,

@@ -166,6 +166,7 @@ export function sampleDescription(rho?: number): object {
   return {
     objective: {
       ...{ name: rho === undefined ? "fare" : "lore", stepsPerBatch: rho === undefined ? 1 : 5 },
+      attack: { epsilon: 2 / 255 },
       ...(rho !== undefined && { constraint: { margin: { kind: "relative", rho, exponent: 2 } } }),
     },
   };

@@ -1,4 +1,4 @@
-import type { Member } from "../legend.ts";
+import type { ShownEncoder } from "../encoders.ts";
 import { percent } from "../table.ts";
 import { chartFigure, inPercent, lineSeries, xAxis, yAxis } from "./svg.ts";
 
@@ -7,7 +7,7 @@ export interface Histogram {
   readonly note: string;
   readonly name: string;
   readonly encoders: readonly {
-    readonly member: Member;
+    readonly encoder: ShownEncoder;
     /** `counts[i]` lie in [edges[i], edges[i + 1]), the last edge is open-ended. */
     readonly edges: readonly number[];
     readonly counts: readonly number[];
@@ -29,11 +29,11 @@ export function histogramFigure({ title, note, name, encoders }: Histogram): str
     option: {
       xAxis: xAxis({ name, min: edges[0] ?? 0, max: (edges.at(-1) ?? 0) + width, format: tidy }),
       yAxis: yAxis({ name: "images, %", min: 0, ...upTo(100 * Math.max(...shares.flat())) }),
-      series: encoders.map(({ member, edges: own }, i) => {
+      series: encoders.map(({ encoder, edges: own }, i) => {
         const points = own.map((edge, j) => [edge, inPercent(shares[i]![j] ?? 0)] as const);
         const end = [(own.at(-1) ?? 0) + width, points.at(-1)?.[1] ?? 0] as const;
         return {
-          ...lineSeries(member.look, [...points, end], false),
+          ...lineSeries(encoder.style, [...points, end], false),
           step: "end" as const,
           ...(i === 0 && {
             markLine: {
@@ -48,7 +48,7 @@ export function histogramFigure({ title, note, name, encoders }: Histogram): str
       }),
     },
     numbers: {
-      header: [name, ...encoders.map(({ member }) => member.short)],
+      header: [name, ...encoders.map(({ encoder }) => encoder.short)],
       rows: edges.map((edge, i) => [
         i === edges.length - 1 ? `from ${tidy(edge)}` : `${tidy(edge)} to ${tidy(edges[i + 1]!)}`,
         ...encoders.map((one, j) => {

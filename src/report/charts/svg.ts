@@ -1,22 +1,22 @@
 import {
-  BarChart,
-  type BarSeriesOption,
+  CustomChart,
+  type CustomSeriesOption,
   LineChart,
   type LineSeriesOption,
   ScatterChart,
   type ScatterSeriesOption,
 } from "echarts/charts";
-import { GridComponent, type GridComponentOption, MarkLineComponent } from "echarts/components";
+import { GridComponent, type GridComponentOption, MarkAreaComponent, MarkLineComponent } from "echarts/components";
 import { type ComposeOption, init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import { formatEpsilon } from "../../epsilon.ts";
-import type { Look } from "../legend.ts";
+import type { Style } from "../encoders.ts";
 import { details, escapeHtml, htmlTable } from "../page.ts";
 import { paperColours } from "../style.ts";
 
-use([BarChart, LineChart, ScatterChart, GridComponent, MarkLineComponent, SVGRenderer]);
+use([CustomChart, LineChart, ScatterChart, GridComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
 
-export type SeriesOption = LineSeriesOption | BarSeriesOption | ScatterSeriesOption;
+export type SeriesOption = LineSeriesOption | CustomSeriesOption | ScatterSeriesOption;
 type ChartOption = ComposeOption<SeriesOption | GridComponentOption>;
 
 /** Figures that a chart draws. */
@@ -37,17 +37,15 @@ export interface Chart {
   /** Units of the picture, which is scaled to its place; text is 14 of them high. Default `chartSize`. */
   readonly width?: number;
   readonly height?: number;
-  /** Has others beside it. */
-  readonly tall?: boolean;
   /** Depth of its heading. Default 3. */
   readonly level?: 3 | 4;
 }
 
 /** A figure: title, picture, what it is over, and the numbers for those who do not see it. */
 export function chartFigure(chart: Chart): string {
-  const { title, note, numbers, tall = false, level = 3 } = chart;
+  const { title, note, numbers, level = 3 } = chart;
   return [
-    tall ? '<figure class="tall">' : "<figure>",
+    "<figure>",
     `<h${level}>${escapeHtml(title)}</h${level}>`,
     svg(chart),
     `<figcaption>${escapeHtml(note)}</figcaption>`,
@@ -169,26 +167,65 @@ export function epsilonAxis(name: string, sizes: readonly number[]): Axis {
 }
 
 /** Points joined by a line, as an encoder looks. */
-export function lineSeries(look: Look, data: readonly (readonly [number, number])[], symbols = true): LineSeriesOption {
+export function lineSeries(
+  style: Style,
+  data: readonly (readonly [number, number])[],
+  symbols = true,
+): LineSeriesOption {
   return {
     type: "line",
     data: data.map((point) => [...point]),
     showSymbol: symbols,
-    symbol: look.symbol,
+    symbol: style.symbol,
     symbolSize: 9,
     silent: true,
-    lineStyle: { color: look.colour, width: 2, type: look.dash.length > 0 ? [...look.dash] : "solid" },
-    itemStyle: { color: look.colour },
+    lineStyle: { color: style.colour, width: 2, type: style.dash.length > 0 ? [...style.dash] : "solid" },
+    itemStyle: { color: style.colour },
   };
 }
 
+/**
+ * Whiskers through points, as an encoder looks: each from `low` to `high` along an axis. They stand beside each other by
+ * `shift` units of the picture, so that none hides another.
+ */
+export function whiskers(
+  { colour }: Style,
+  along: "x" | "y",
+  data: readonly { readonly at: number; readonly low: number; readonly high: number }[],
+  shift = 0,
+): CustomSeriesOption {
+  return {
+    type: "custom",
+    silent: true,
+    z: 1,
+    data: data.map(({ at, low, high }) => [at, low, high]),
+    renderItem: (_, api) => {
+      const [at, low, high] = [0, 1, 2].map((i) => Number(api.value(i))) as [number, number, number];
+      const ends = [low, high].map((end) => api.coord(along === "x" ? [end, at] : [at, end])) as [Place, Place];
+      const moved = ends.map(([x, y]): Place => (along === "x" ? [x, y + shift] : [x + shift, y])) as [Place, Place];
+      const cap = ([x, y]: Place) =>
+        along === "x" ? { x1: x, x2: x, y1: y - 3, y2: y + 3 } : { x1: x - 3, x2: x + 3, y1: y, y2: y };
+      const [[x1, y1], [x2, y2]] = moved;
+      const style = { stroke: colour, lineWidth: 1.5, opacity: 0.75 };
+      const children = [{ x1, y1, x2, y2 }, ...moved.map(cap)].map((shape) => ({
+        type: "line" as const,
+        shape,
+        style,
+      }));
+      return { type: "group", children };
+    },
+  };
+}
+
+type Place = [x: number, y: number];
+
 /** Which line and symbol is whose, beside the charts that share it. */
-export function legend(entries: readonly { readonly name: string; readonly look: Look }[]): string {
-  const items = entries.map(({ name, look }) => `<li>${swatch(look)}<span>${escapeHtml(name)}</span></li>`);
+export function legend(entries: readonly { readonly name: string; readonly style: Style }[]): string {
+  const items = entries.map(({ name, style }) => `<li>${swatch(style)}<span>${escapeHtml(name)}</span></li>`);
   return `<ul class="legend" aria-label="Legend">${items.join("")}</ul>`;
 }
 
-function swatch({ colour, dash, symbol }: Look): string {
+export function swatch({ colour, dash, symbol }: Style): string {
   const dashes = dash.length > 0 ? ` stroke-dasharray="${dash.join(" ")}"` : "";
   return (
     `<svg width="36" height="14" viewBox="0 0 36 14" aria-hidden="true"><path d="M0 7H36" fill="none" stroke="${colour}" stroke-width="2"${dashes}/>` +

@@ -1,168 +1,136 @@
-import type { Member } from "../legend.ts";
-import { percent } from "../table.ts";
-import { chartFigure, chartMargins, chartSize, inPercent, xAxis, yAxis } from "./svg.ts";
+import { wilson } from "../../statistics.ts";
+import type { ShownEncoder } from "../encoders.ts";
+import { percentWithin } from "../table.ts";
+import { apart } from "./labels.ts";
+import { chartFigure, inPercent, type SeriesOption, whiskers, xAxis, yAxis } from "./svg.ts";
 
 export interface TradeoffPoint {
-  readonly member: Member;
+  readonly encoder: ShownEncoder;
   /** From 0 to 1. */
   readonly clean: number;
   readonly robust: number;
 }
 
-/** Those that no other is better than in both, from the least clean accuracy to the largest. */
-export function paretoFront<Point extends { readonly clean: number; readonly robust: number }>(
-  points: readonly Point[],
-): readonly Point[] {
-  return points
-    .filter(
-      (point) =>
-        !points.some(
-          ({ clean, robust }) =>
-            clean >= point.clean && robust >= point.robust && (clean > point.clean || robust > point.robust),
-        ),
-    )
-    .toSorted((a, b) => a.clean - b.clean);
+export interface BlendPoint {
+  readonly weight: number;
+  readonly clean: number;
+  readonly robust: number;
 }
 
-/** Clean against robust accuracy, a point an encoder; a line through those of the Pareto front. */
-export function tradeoffFigure(points: readonly TradeoffPoint[], attack: string, note: string): string {
-  const front = paretoFront(points);
-  const [clean, robust] = [
-    points.map((point) => inPercent(point.clean)),
-    points.map((point) => inPercent(point.robust)),
-  ];
-  const [left, right] = padded(clean);
-  const [low, high] = padded(robust);
-  const labels = placed(
-    points.map(({ member: { short, settings } }, i) => ({
-      x: (plot.right * (clean[i]! - left)) / (right - left),
-      y: (plot.bottom * (high - robust[i]!)) / (high - low),
-      text: settings === "" ? short : `${short} (${settings})`,
-    })),
+/** A line of blends between the original and a robust encoder. */
+export interface BlendLine {
+  readonly name: string;
+  readonly images: number;
+  /** By weight. */
+  readonly points: readonly BlendPoint[];
+}
+
+export interface TradeoffChart {
+  readonly title: string;
+  readonly note: string;
+  /** "PGD-20 at ±2/255" */
+  readonly attack: string;
+  readonly images: number;
+  readonly points: readonly TradeoffPoint[];
+  readonly blends: readonly BlendLine[];
+}
+
+const size = { width: 540, height: 360 };
+const margins = { left: 44, right: 146, top: 34, bottom: 46 };
+
+/** Clean against robust accuracy: a point an encoder with the 95 % intervals of both as a crosshair, and lines of blends. */
+export function tradeoffFigure({ title, note, attack, images, points, blends }: TradeoffChart): string {
+  const all = [...points, ...blends.flatMap((line) => line.points)];
+  const spans = points.flatMap(({ clean, robust }) => [wilson(clean, images), wilson(robust, images)]);
+  const [left, right] = padded([...all.map(({ clean }) => 100 * clean), ...spansOf(spans, 0)]);
+  const [low, high] = padded([...all.map(({ robust }) => 100 * robust), ...spansOf(spans, 1)]);
+  const height = size.height - margins.top - margins.bottom;
+  const shifts = apart(
+    points.map(({ robust }) => (height * (high - 100 * robust)) / (high - low)),
+    17,
   );
   return chartFigure({
-    title: `Clean accuracy against ${attack}`,
-    note: `${note} The dashed line is the Pareto front: nothing measured is better in both.`,
+    ...{ title, note, ...size },
     option: {
-      xAxis: xAxis({ name: "clean accuracy, %", min: left, max: right }),
-      yAxis: yAxis({ name: `accuracy under ${attack}, %`, min: low, max: high }),
+      grid: margins,
+      xAxis: xAxis({ name: "clean accuracy, %", min: left, max: right, interval: tick(right - left) }),
+      yAxis: yAxis({ name: `accuracy under ${attack}, %`, min: low, max: high, interval: tick(high - low) }),
       series: [
-        {
-          type: "line",
-          data: front.map((point) => [inPercent(point.clean), inPercent(point.robust)]),
-          step: "start",
-          showSymbol: false,
-          silent: true,
-          // Below the labels.
-          z: 0,
-          lineStyle: { color: "var(--muted)", width: 1.5, type: [5, 4] },
-        },
-        ...points.map(({ member }, i) => ({
+        ...points.map(({ encoder, clean, robust }, i) => ({
           type: "scatter" as const,
-          data: [[clean[i]!, robust[i]!]],
-          symbol: member.look.symbol,
-          symbolSize: 13,
-          silent: true,
-          itemStyle: { color: member.look.colour, opacity: 1 },
+          data: [[inPercent(clean), inPercent(robust)]],
+          ...{ symbol: encoder.style.symbol, symbolSize: 13, silent: true, z: 4 },
+          itemStyle: { color: encoder.style.colour, opacity: 1 },
           label: {
             show: true,
-            position: labels[i]!.side,
-            offset: [0, labels[i]!.shift],
-            formatter: () => labels[i]!.text,
-            color: "var(--ink)",
-            textBorderColor: "var(--ground)",
-            textBorderWidth: 6,
-            fontSize: 13,
+            position: "right" as const,
+            offset: [2, shifts[i]! - 9],
+            formatter: () => (encoder.short.length > 18 ? `${encoder.short.slice(0, 17)}…` : encoder.short),
+            ...{ color: "var(--ink)", textBorderColor: "var(--ground)", textBorderWidth: 4, fontSize: 14 },
           },
         })),
+        ...points.flatMap(({ encoder, clean, robust }): SeriesOption[] => {
+          const [x, y] = [wilson(clean, images), wilson(robust, images)];
+          return [
+            whiskers(encoder.style, "x", [{ at: inPercent(robust), low: inPercent(x.low), high: inPercent(x.high) }]),
+            whiskers(encoder.style, "y", [{ at: inPercent(clean), low: inPercent(y.low), high: inPercent(y.high) }]),
+          ];
+        }),
+        ...blends.map(
+          (line): SeriesOption => ({
+            type: "line",
+            data: line.points.map(({ clean, robust, weight }) => ({
+              value: [inPercent(clean), inPercent(robust)],
+              label: { show: weight > 0 && weight < 1, formatter: () => String(weight) },
+            })),
+            ...{ symbol: "circle", symbolSize: 5, silent: true, z: 2 },
+            label: { position: "bottom", color: "var(--muted)", fontSize: 12 },
+            lineStyle: { color: "var(--muted)", width: 1.5, type: [5, 4] },
+            itemStyle: { color: "var(--muted)" },
+          }),
+        ),
       ],
     },
     label: (series) => {
-      const point = points[series - 1];
-      return point && `${point.member.short}: clean ${percent(point.clean)}, ${attack} ${percent(point.robust)}`;
+      const point = points[series];
+      return (
+        point &&
+        `${point.encoder.short}: clean ${percentWithin(point.clean, images)}, ${attack} ${percentWithin(point.robust, images)}`
+      );
     },
     numbers: {
-      header: ["encoder", "rho, K", "clean", attack, "on the front"],
-      rows: points.map((point) => [
-        point.member.short,
-        point.member.settings || "-",
-        percent(point.clean),
-        percent(point.robust),
-        front.includes(point) ? "yes" : "no",
-      ]),
+      header: ["encoder", "clean", attack],
+      rows: [
+        ...points.map(({ encoder, clean, robust }) => [
+          encoder.short,
+          percentWithin(clean, images),
+          percentWithin(robust, images),
+        ]),
+        ...blends.flatMap((line) =>
+          line.points.map(({ weight, clean, robust }) => [
+            `${line.name}, weight ${weight}`,
+            percentWithin(clean, line.images),
+            percentWithin(robust, line.images),
+          ]),
+        ),
+      ],
     },
   });
 }
 
-/** Ends of an axis with room around its points, in whole tens of percent. */
+/** Ends in percent of the intervals of x (0) or of y (1), which alternate. */
+function spansOf(spans: readonly { readonly low: number; readonly high: number }[], which: 0 | 1): readonly number[] {
+  return spans.filter((_, i) => i % 2 === which).flatMap(({ low, high }) => [100 * low, 100 * high]);
+}
+
+/** Percent between lines of an axis. */
+function tick(range: number): number {
+  return range > 50 ? 20 : 10;
+}
+
+/** Ends of an axis around values in percent, on lines of it. */
 export function padded(values: readonly number[]): readonly [number, number] {
-  const ends = [Math.floor((Math.min(...values) - 4) / 10) * 10, Math.ceil((Math.max(...values) + 4) / 10) * 10];
-  return [Math.max(ends[0]!, 0), Math.min(ends[1]!, 100)];
-}
-
-interface Label {
-  readonly text: string;
-  readonly side: "left" | "right";
-  /** Downwards from its point. */
-  readonly shift: number;
-}
-
-interface Box {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
-
-const plot: Box = {
-  left: 0,
-  right: chartSize.width - chartMargins.left - chartMargins.right,
-  top: 0,
-  bottom: chartSize.height - chartMargins.top - chartMargins.bottom,
-};
-
-/** Height of a line of text, width of a letter, and how far either stands from its point. */
-const [line, letter, gap] = [16, 6.8, 11];
-
-/** A place beside each point where the label lies on no other label and no other point, the nearest there is. */
-function placed(points: readonly Placed[]): readonly Label[] {
-  const marks = points.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7 }));
-  const taken: Box[] = [];
-  return points.map(({ x, y, text }, i) => {
-    const width = letter * text.length;
-    const sides = x > plot.right / 2 ? (["left", "right"] as const) : (["right", "left"] as const);
-    const all = [0, 1, -1, 2, -2, 3, -3].flatMap((lines) => sides.map((side) => ({ text, side, shift: lines * line })));
-    const boxOf = ({ side, shift }: Label): Box => {
-      const left = side === "left" ? x - gap - width : x + gap;
-      return { left, right: left + width, top: y + shift - line / 2, bottom: y + shift + line / 2 };
-    };
-    const others = marks.filter((_, j) => j !== i);
-    const free = all.find((label) => {
-      const box = boxOf(label);
-      return isWithin(box, plot) && ![...taken, ...others].some((other) => overlap(box, other));
-    });
-    const label = free ?? all[0]!;
-    taken.push(boxOf(label));
-    return label;
-  });
-}
-
-interface Placed {
-  /** In the plot, from its left and its top. */
-  readonly x: number;
-  readonly y: number;
-  readonly text: string;
-}
-
-function overlap(a: Box, b: Box): boolean {
-  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-}
-
-function isWithin(box: Box, { left, right, top, bottom }: Box): boolean {
-  return (
-    box.left >= left - chartMargins.left &&
-    box.right <= right + chartMargins.right &&
-    box.top >= top &&
-    box.bottom <= bottom
-  );
+  const [least, most] = [Math.min(...values) - 1, Math.max(...values) + 1];
+  const step = tick(Math.ceil(most / 10) * 10 - Math.floor(least / 10) * 10);
+  return [Math.max(Math.floor(least / step) * step, 0), Math.min(Math.ceil(most / step) * step, 100)];
 }

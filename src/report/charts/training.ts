@@ -1,9 +1,9 @@
 import type { StepMetrics } from "../../training/index.ts";
-import type { Member } from "../legend.ts";
+import type { ShownEncoder } from "../encoders.ts";
 import { type Axis, chartFigure, lineSeries, type SeriesOption, xAxis, yAxis } from "./svg.ts";
 
 export interface TrainingCurve {
-  readonly member: Member;
+  readonly encoder: ShownEncoder;
   readonly metrics: readonly StepMetrics[];
 }
 
@@ -30,11 +30,11 @@ export function trainingFigure(
   runs: readonly TrainingCurve[],
   { title, note, y, value, limit }: TrainingChart,
 ): string {
-  const lines = runs.flatMap(({ member, metrics }) => {
+  const lines = runs.flatMap(({ encoder, metrics }) => {
     const raw = pointsOf(metrics, value);
     if (raw.length === 0) return [];
     const limits = limit ? pointsOf(metrics, limit) : [];
-    return [{ member, raw, mean: runningMean(raw), limits: runningMean(limits) }];
+    return [{ encoder, raw, mean: runningMean(raw), limits: runningMean(limits) }];
   });
   if (lines.length === 0) return "";
   const last = Math.max(...lines.map(({ raw }) => raw.at(-1)![0]));
@@ -46,15 +46,14 @@ export function trainingFigure(
     return point && step <= points.at(-1)![0] ? shortNumber(point[1]) : "";
   };
   return chartFigure({
-    title,
-    note,
+    ...{ title, note, width: 300, height: 210, level: 4 as const },
     option: {
       xAxis: xAxis({ name: "batches", min: 0, format: String }),
       yAxis: yAxis({ format: shortNumber, ...y }),
-      series: lines.flatMap(({ member, raw, mean, limits }): SeriesOption[] => {
-        const full = lineSeries(member.look, thinned(mean), false);
-        const faint = lineSeries({ ...member.look, dash: [] }, thinned(raw), false);
-        const dotted = lineSeries({ ...member.look, dash: [1, 4] }, thinned(limits), false);
+      series: lines.flatMap(({ encoder, raw, mean, limits }): SeriesOption[] => {
+        const full = lineSeries(encoder.style, thinned(mean), false);
+        const faint = lineSeries({ ...encoder.style, dash: [] }, thinned(raw), false);
+        const dotted = lineSeries({ ...encoder.style, dash: [1, 4] }, thinned(limits), false);
         return [
           { ...faint, lineStyle: { ...faint.lineStyle, width: 1, opacity: 0.3 } },
           full,
@@ -65,9 +64,9 @@ export function trainingFigure(
     numbers: {
       header: [
         "batch",
-        ...lines.flatMap(({ member, limits }) => [
-          member.short,
-          ...(limits.length > 0 ? [`${member.short}, allowed`] : []),
+        ...lines.flatMap(({ encoder, limits }) => [
+          encoder.short,
+          ...(limits.length > 0 ? [`${encoder.short}, limit`] : []),
         ]),
       ],
       rows: places.map((step) => [

@@ -1,146 +1,111 @@
-import type { Corruptions } from "../../results/index.ts";
-import { corruptionBarsFigure } from "../charts/corruption-bars.ts";
-import { curvesFigure } from "../charts/curves.ts";
-import { epsilonAxis, inPercent, legend, percentAxis } from "../charts/svg.ts";
+import type { CorruptedEncoder, Corruptions } from "../../results/index.ts";
+import { newcombe } from "../../statistics.ts";
+import { differencesFigure } from "../charts/differences.ts";
+import { legend } from "../charts/svg.ts";
 import { corruptionsCells } from "../corruptions.ts";
-import type { ReportInput } from "../input.ts";
-import type { Cast } from "../legend.ts";
+import { type Base, membersOf } from "../encoders.ts";
 import { details, grid, htmlTable, note, type Part, warning } from "../page.ts";
-import { overImages, percent } from "../table.ts";
+import { overImages, percent, points } from "../table.ts";
+import { nameCell, type ReportView } from "../view.ts";
 
-/** Bars a corruption, curves over severities and over noise, and the tables; a part a data set. */
-export function corruptionParts({ findings }: ReportInput, cast: Cast): readonly Part[] {
-  return findings.flatMap(({ finding }) =>
-    finding.kind === "corruptions"
-      ? [{ heading: `Common corruptions: ${finding.content.dataset}`, content: content(finding.content, cast) }]
-      : [],
-  );
+/** Weather, noise, blur: differences of accuracy to the original, sorted; all numbers below, folded. */
+export function corruptionsPart(view: ReportView): Part {
+  const found = view.input.findings.flatMap(({ finding }) => (finding.kind === "corruptions" ? [finding.content] : []));
+  return {
+    heading: "Noise, blur and weather",
+    link: "Corruptions",
+    lead: "Changes that nobody chose to fool the encoder. Left of zero, training made it worse than its original; on the grey band, the difference may be chance.",
+    content: found.flatMap((one) => view.encoders.bases.flatMap((base) => content(one, base, view))),
+  };
 }
 
-function content(found: Corruptions, cast: Cast): readonly string[] {
-  const { parameters, severities, encoders, warnings } = found;
-  const over = `${overImages(found)}; corruptions as in ${parameters}.`;
-  const shorter = { ...found, encoders: encoders.map((one) => ({ ...one, encoder: cast.of(one.encoder).short })) };
-  const { rows, noise } = corruptionsCells(shorter);
-  return [
-    htmlTable(
-      rows.header,
-      rows.rows.filter(([title]) => overall.includes(title!)),
-    ),
-    note(
-      `${over} Accuracies are means over severities ${severities.join(", ")}; the mean corruption error is relative to the first encoder's, less is better.`,
-    ),
-    ...warnings.map(warning),
-    legend(encoders.map(({ encoder }) => ({ name: cast.of(encoder).short, look: cast.of(encoder).look }))),
-    grid([...bars(found, cast, over), ...severityMean(found, cast, over), ...noiseCurves(found, cast, over)]),
-    details(
-      "All numbers",
-      htmlTable(rows.header, rows.rows),
-      ...(noise.rows.length > 0 ? [htmlTable(noise.header, noise.rows)] : []),
-    ),
-    ...(encoders[0]!.rows.length > 0
-      ? [
-          details(
-            "By severity, corruption by corruption",
-            severityTable(found, cast),
-            grid(severityCurves(found, cast), "small"),
-          ),
-        ]
+function content(found: Corruptions, base: Base, view: ReportView): readonly string[] {
+  const own = membersOf(base).flatMap((member) =>
+    found.encoders.flatMap((one) => (view.encoders.of(one.encoder) === member ? [{ ...one, member }] : [])),
+  );
+  if (own.length === 0) return [];
+  const { parameters, severities, warnings, extra } = found;
+  const over = `${overImages({ ...found, dataset: view.dataset(found.dataset) })}; mean over severities ${severities.join(", ")}; corruptions as in ${parameters}.`;
+  const [original, others] = [
+    own.find(({ member }) => member === base.original),
+    own.filter(({ member }) => member !== base.original),
+  ];
+  const rows = own.map((one) => [
+    nameCell(one.member),
+    percent(one.clean),
+    ...(one.rows.length === 0
+      ? []
+      : [
+          percent(mean(common(one, extra))),
+          original && one !== original ? points(mean(common(one, extra)) - mean(common(original, extra))) : "-",
+        ]),
+    ...(own.some(({ meanCorruptionError }) => meanCorruptionError !== undefined)
+      ? [one.meanCorruptionError === undefined ? "-" : percent(one.meanCorruptionError)]
       : []),
+  ]);
+  const header = [
+    "encoder",
+    "clean",
+    ...(own[0]!.rows.length === 0 ? [] : ["corrupted, mean", "difference, points"]),
+    ...(rows[0]!.length > (own[0]!.rows.length === 0 ? 2 : 4) ? ["mean corruption error"] : []),
   ];
-}
-
-/** Rows that are over all corruptions. */
-const overall = ["clean", "mean", "mean corruption error"];
-
-function bars({ encoders, severities }: Corruptions, cast: Cast, over: string): readonly string[] {
-  const corruptions = encoders[0]!.rows.map(({ corruption }) => corruption);
-  if (corruptions.length === 0) return [];
   return [
-    corruptionBarsFigure({
-      title: "Accuracy under each corruption",
-      note: `Mean over severities ${severities.join(", ")}; bars in the order of the legend; "All numbers" below has them. ${over}`,
-      corruptions,
-      encoders: encoders.map(({ encoder, rows }) => ({
-        member: cast.of(encoder),
-        accuracies: rows.map(({ accuracies }) => mean(accuracies)),
-      })),
-    }),
+    ...(original && others.length > 0 && original.rows.length > 0
+      ? [
+          legend(others.map(({ member: { short, style } }) => ({ name: short, style }))),
+          grid([figure(found, original, others, over, base), htmlTable(header, rows)]),
+        ]
+      : [htmlTable(header, rows), note(over)]),
+    ...warnings.map(warning),
+    allNumbers({ ...found, encoders: own.map(({ member, ...one }) => ({ ...one, encoder: member.short })) }),
   ];
 }
 
-function severityMean({ encoders, severities, extra }: Corruptions, cast: Cast, over: string): readonly string[] {
-  const common = encoders[0]!.rows.flatMap(({ corruption }, i) => (extra.includes(corruption) ? [] : [i]));
-  if (common.length === 0 || severities.length < 2) return [];
-  return [
-    curvesFigure({
-      title: "Accuracy against severity",
-      note: `Mean over ${common.length} corruptions; severity 0 is clean. ${over}`,
-      x: { name: "severity", min: 0, max: 5, interval: 1 },
-      y: percentAxis,
-      shown: (value) => `${value.toFixed(1)} %`,
-      curves: encoders.map(({ encoder, clean, rows }) => ({
-        member: cast.of(encoder),
-        points: [
-          [0, inPercent(clean)],
-          ...severities.map(
-            (severity, i) => [severity, inPercent(mean(common.map((j) => rows[j]!.accuracies[i]!)))] as const,
-          ),
-        ],
-      })),
-    }),
-  ];
+type Own = CorruptedEncoder & { readonly member: Base["original"] };
+
+function figure(found: Corruptions, original: Own, others: readonly Own[], over: string, base: Base): string {
+  const sorted = original.rows
+    .map(({ corruption, accuracies }, i) => {
+      const differences = others.map(({ rows }) => mean(rows[i]!.accuracies) - mean(accuracies));
+      return { corruption, differences, total: mean(differences) };
+    })
+    .toSorted((a, b) => a.total - b.total);
+  const share = mean(common(original, found.extra));
+  const noise = newcombe({ share, count: found.images }, { share, count: found.images }).high;
+  return differencesFigure({
+    title: `Accuracy less that of ${base.original.short}`,
+    note: `${over} The band is the 95 % interval of no difference on ${found.images} images, those of a severity (Newcombe, unpaired): a cautious one.`,
+    names: sorted.map(({ corruption }) => corruption),
+    encoders: others.map(({ member }, i) => ({
+      encoder: member,
+      differences: sorted.map(({ differences }) => differences[i]!),
+    })),
+    noise,
+  });
 }
 
-function noiseCurves({ encoders }: Corruptions, cast: Cast, over: string): readonly string[] {
-  if (encoders[0]!.noise.length < 2) return [];
-  return [
-    curvesFigure({
-      title: "Accuracy under Gaussian noise",
-      note: over,
-      x: epsilonAxis(
-        "standard deviation",
-        encoders[0]!.noise.map(({ sigma }) => sigma),
-      ),
-      y: percentAxis,
-      shown: (value) => `${value.toFixed(1)} %`,
-      curves: encoders.map(({ encoder, noise }) => ({
-        member: cast.of(encoder),
-        points: noise.map(({ sigma, accuracy }) => [sigma, inPercent(accuracy)] as const).toSorted(([a], [b]) => a - b),
-      })),
-    }),
-  ];
-}
-
-function severityTable({ encoders, severities }: Corruptions, cast: Cast): string {
-  const rows = encoders[0]!.rows.flatMap(({ corruption }, i) =>
-    encoders.map(({ encoder, rows }) => [
-      `${corruption}, ${cast.of(encoder).short}`,
-      ...rows[i]!.accuracies.map(percent),
-    ]),
+function allNumbers(found: Corruptions): string {
+  const { encoders, severities } = found;
+  const { rows, noise } = corruptionsCells(found);
+  const bySeverity = encoders[0]!.rows.flatMap(({ corruption }, i) =>
+    encoders.map(({ encoder, rows }) => [`${corruption}, ${encoder}`, ...rows[i]!.accuracies.map(percent)]),
   );
-  return htmlTable(["severity", ...severities.map(String)], rows);
+  return details(
+    "Numbers of all corruptions, by severity, and under Gaussian noise",
+    htmlTable(rows.header, rows.rows),
+    ...(noise.rows.length > 0 ? [htmlTable(noise.header, noise.rows)] : []),
+    ...(bySeverity.length > 0 && severities.length > 1
+      ? [htmlTable(["severity", ...severities.map(String)], bySeverity)]
+      : []),
+    note(
+      "The mean corruption error is relative to the first encoder's, over the fifteen common corruptions; less is better.",
+    ),
+  );
 }
 
-function severityCurves({ encoders, severities, images }: Corruptions, cast: Cast): readonly string[] {
-  if (severities.length < 2) return [];
-  return encoders[0]!.rows.map(({ corruption }, i) =>
-    curvesFigure({
-      title: corruption.replaceAll("_", " "),
-      note: `${images} images a severity`,
-      x: { min: 0, max: 5, interval: 1 },
-      y: { min: 0, max: 100, interval: 50 },
-      shown: (value) => `${value.toFixed(1)} %`,
-      curves: encoders.map(({ encoder, clean, rows }) => ({
-        member: cast.of(encoder),
-        points: [
-          [0, inPercent(clean)],
-          ...severities.map((severity, j) => [severity, inPercent(rows[i]!.accuracies[j]!)] as const),
-        ],
-      })),
-      small: true,
-    }),
-  );
+/** Means over severities of the corruptions that count in the mean. */
+function common({ rows }: CorruptedEncoder, extra: readonly string[]): readonly number[] {
+  return rows.filter(({ corruption }) => !extra.includes(corruption)).map(({ accuracies }) => mean(accuracies));
 }
 
 function mean(values: readonly number[]): number {

@@ -1,26 +1,33 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Interpretability, InterpretabilityOf, NearestTexts, Synthesis } from "../../results/index.ts";
-import type { ReportInput } from "../input.ts";
+import type { Encoders } from "../encoders.ts";
 import { levels } from "../interpretability.ts";
-import type { Cast } from "../legend.ts";
-import { details, escapeHtml, grid, htmlTable, note, type Part, subheading, warning } from "../page.ts";
+import { details, embeddedPng, escapeHtml, fold, grid, htmlTable, note, subheading, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
-import { pictureOf } from "./accuracy.ts";
-import { spread } from "./fidelity.ts";
+import type { ReportView } from "../view.ts";
+import { spread } from "./neighbours.ts";
 
-/** Alignment with texts, saliency, flips, nearest texts, and pictures; a part a data set. */
-export function interpretabilityParts({ findings }: ReportInput, cast: Cast): readonly Part[] {
+/** Alignment with texts, saliency, flips, nearest texts, and pictures; a fold a measurement. */
+export function interpretabilityFolds({ input: { findings }, encoders, dataset }: ReportView): readonly string[] {
   return findings.flatMap(({ folder, finding }) =>
     finding.kind === "interpretability"
-      ? [{ heading: `Interpretability: ${finding.content.dataset}`, content: content(finding.content, folder, cast) }]
+      ? [
+          fold(
+            "Interpretability",
+            "whether gradients and texts make sense",
+            ...content({ ...finding.content, dataset: dataset(finding.content.dataset) }, folder, encoders),
+          ),
+        ]
       : [],
   );
 }
 
-function content(found: Interpretability, folder: string, cast: Cast): readonly string[] {
+function content(found: Interpretability, folder: string, known: Encoders): readonly string[] {
   const { templates, encoders, pictures, warnings = [] } = found;
   const quantiles = encoders[0]?.saliencySharpness.quantiles.map((share) => `${100 * share} %`).join(" and ");
   const rows = encoders.map(({ encoder, alignment, saliencySharpness, flip: { epsilon, share, upTo } }) => [
-    cast.of(encoder).short,
+    known.of(encoder).short,
     alignment ? spread(alignment) : "-",
     spread(saliencySharpness),
     epsilon ? spread(epsilon, levels) : "-",
@@ -28,27 +35,34 @@ function content(found: Interpretability, folder: string, cast: Cast): readonly 
   ]);
   return [
     htmlTable(
-      ["encoder", "cosine with own class's texts", "saliency's sharpness", "epsilon that flips", "flipped"],
+      [
+        "encoder",
+        "median cosine with own class's texts",
+        "median sharpness of saliency",
+        "median epsilon that flips",
+        "flipped",
+      ],
       rows,
     ),
     note(
-      `${overImages(found)}, ${templates} templates. Medians, in brackets the ${quantiles} quantiles. ` +
+      `${overImages(found)}, ${templates} templates. In brackets: the ${quantiles} quantiles. ` +
         "Sharpness is the Gini coefficient of the input gradient: 0 is even, 1 a single pixel. " +
         "Flipped: the share of images whose prediction PGD changed.",
     ),
     ...warnings.map(warning),
-    ...templatesTable(encoders, cast),
-    ...encoders.flatMap(({ encoder, nearest }) => nearestTable(nearest, cast.of(encoder).short)),
-    ...synthesisTable(encoders, cast),
+    ...templatesTable(encoders, known),
+    ...encoders.flatMap(({ encoder, nearest }) => nearestTable(nearest, known.of(encoder).short)),
+    ...synthesisTable(encoders, known),
     ...(pictures.length === 0 ? [] : [subheading("Pictures"), grid(pictures.map((one) => figure(folder, one)))]),
   ];
 }
 
 function figure(folder: string, picture: Interpretability["pictures"][number]): string {
-  return `<figure>${pictureOf(folder, picture)}<figcaption>${escapeHtml(picture.description)}</figcaption></figure>`;
+  const png = readFileSync(join(folder, picture.file));
+  return `<figure>${embeddedPng(png, picture.description)}<figcaption>${escapeHtml(picture.description)}</figcaption></figure>`;
 }
 
-function templatesTable(encoders: readonly InterpretabilityOf[], cast: Cast): readonly string[] {
+function templatesTable(encoders: readonly InterpretabilityOf[], known: Encoders): readonly string[] {
   const templates = [
     ...new Set(encoders.flatMap(({ alignmentByTemplate = [] }) => alignmentByTemplate.map(({ template }) => template))),
   ];
@@ -60,7 +74,7 @@ function templatesTable(encoders: readonly InterpretabilityOf[], cast: Cast): re
       return found ? found.cosine.toFixed(3) : "-";
     }),
   ]);
-  const names = encoders.map(({ encoder }) => cast.of(encoder).short);
+  const names = encoders.map(({ encoder }) => known.of(encoder).short);
   return [details(`Cosine by template (${templates.length})`, htmlTable(["template", ...names], rows))];
 }
 
@@ -73,11 +87,11 @@ function nearestTable(nearest: readonly NearestTexts[], name: string): readonly 
   return [details(`Nearest texts: ${name}`, htmlTable(["image", "nearest texts (cosine)"], rows, { text: [1] }))];
 }
 
-function synthesisTable(encoders: readonly InterpretabilityOf[], cast: Cast): readonly string[] {
+function synthesisTable(encoders: readonly InterpretabilityOf[], known: Encoders): readonly string[] {
   const rows = encoders.flatMap(({ encoder, similarity, synthesis }) =>
     synthesis.map(({ towards, from, to }: Synthesis) => [
       towards,
-      cast.of(encoder).short,
+      known.of(encoder).short,
       similarity,
       from.toFixed(3),
       to.toFixed(3),

@@ -1,25 +1,34 @@
 import type { Probes } from "../../results/index.ts";
 import { counted } from "../../words.ts";
 import { shortNumber } from "../charts/training.ts";
-import type { ReportInput } from "../input.ts";
-import type { Cast } from "../legend.ts";
-import { htmlTable, note, type Part, warning } from "../page.ts";
+import type { Encoders } from "../encoders.ts";
+import { fold, htmlTable, note, warning } from "../page.ts";
 import { overImages, percent } from "../table.ts";
+import type { ReportView } from "../view.ts";
 
-/** Linear probe and nearest neighbours; a part a pair of data sets. */
-export function probeParts({ findings }: ReportInput, cast: Cast): readonly Part[] {
+/** Linear probe and nearest neighbours; a fold a pair of data sets. */
+export function probeFolds({ input: { findings }, encoders, dataset }: ReportView): readonly string[] {
   return findings.flatMap(({ finding }) =>
     finding.kind === "probes"
-      ? [{ heading: `Probes: ${finding.content.test}`, content: content(finding.content, cast) }]
+      ? [
+          fold(
+            "Probes",
+            "how much classifiers fitted on frozen embeddings can read from them",
+            ...content(
+              { ...finding.content, train: dataset(finding.content.train), test: dataset(finding.content.test) },
+              encoders,
+            ),
+          ),
+        ]
       : [],
   );
 }
 
-function content(found: Probes, cast: Cast): readonly string[] {
+function content(found: Probes, known: Encoders): readonly string[] {
   const { train, test, trainImages, testImages, skipped = 0, classes, encoders, warnings = [] } = found;
   const ks = [...new Set(encoders.flatMap(({ neighbours }) => neighbours.map(({ k }) => k)))].sort((a, b) => a - b);
   const rows = encoders.map(({ encoder, linear, neighbours }) => [
-    cast.of(encoder).short,
+    known.of(encoder).short,
     percent(linear.accuracy),
     percent(linear.trainAccuracy),
     shortNumber(linear.regularization),

@@ -1,10 +1,10 @@
 import type { StepMetrics } from "../../training/index.ts";
 import { legend } from "../charts/svg.ts";
 import { shortNumber, type TrainingChart, type TrainingCurve, trainingFigure } from "../charts/training.ts";
-import type { ReportInput } from "../input.ts";
-import type { Cast } from "../legend.ts";
-import { grid, htmlTable, note, type Part } from "../page.ts";
+import { membersOf } from "../encoders.ts";
+import { fold, grid, htmlTable, note, subheading } from "../page.ts";
 import { percent } from "../table.ts";
+import type { ReportView } from "../view.ts";
 
 interface RunChart extends Omit<TrainingChart, "note"> {
   /** In what the run's constraint bounds, so that runs of another divergence have a chart of their own. */
@@ -15,54 +15,73 @@ const charts: readonly RunChart[] = [
   { title: "Lambda, mean over the batch", y: { name: "lambda", min: 0 }, value: ({ lambdaMean }) => lambdaMean },
   {
     isDistance: true,
-    title: "Clean distance to the original, and what is allowed",
+    title: "Clean distance, and its limit",
     y: { name: "clean distance", min: 0 },
     value: ({ cleanDistance }) => cleanDistance,
     limit: ({ threshold }) => threshold,
   },
   {
-    title: "Share of violated constraints",
+    title: "Images beyond the limit",
     y: { name: "images, %", min: 0, max: 100, interval: 20, format: String },
     value: ({ violationRate }) => (violationRate === undefined ? undefined : 100 * violationRate),
   },
   {
     isDistance: true,
-    title: "Attacked distance to the original",
+    title: "Attacked distance",
     y: { name: "attacked distance", min: 0 },
     value: ({ advDistance }) => advDistance,
   },
   { title: "Loss of attacked images", y: { name: "loss", min: 0 }, value: ({ advLoss }) => advLoss },
-  { title: "Learning rate", y: { name: "learning rate", min: 0 }, value: ({ learningRate }) => learningRate },
 ];
 
-/** Curves over training, runs over each other; and where each run ended. */
-export function trainingParts({ runs }: ReportInput, cast: Cast): readonly Part[] {
-  const curves = runs
-    .filter(({ metrics }) => metrics.length > 0)
-    .map(({ folder, metrics, description }) => ({ member: cast.of(folder), metrics, unit: unitOf(description) }));
-  if (runs.length === 0) return [];
-  const named = curves.map(({ member }) => ({
-    name: member.settings === "" ? member.short : `${member.short} (${member.settings})`,
-    look: member.look,
-  }));
-  const about =
-    "A thick line is the mean over the last thirtieth of the run, the faint one each batch, the dotted one what is allowed.";
-  const rows = runs.map(({ folder, metrics }) => [
-    cast.of(folder).short,
-    cast.of(folder).settings || "-",
-    ...ended(metrics),
-  ]);
+/** Curves over training, the runs of a base over each other, and where each run ended; one panel a base. */
+export function trainingFolds(view: ReportView): readonly string[] {
+  const panels = view.encoders.bases.flatMap((base) => {
+    const runs = membersOf(base).flatMap((encoder) => (encoder.run ? [{ encoder, run: encoder.run }] : []));
+    if (runs.length === 0) return [];
+    const curves = runs
+      .filter(({ run }) => run.metrics.length > 0)
+      .map(({ encoder, run: { metrics, description } }) => ({ encoder, metrics, unit: unitOf(description) }));
+    const rows = runs.map(({ encoder, run }) => [encoder.short, encoder.method, ...ended(run.metrics)]);
+    return [
+      ...(view.encoders.bases.length > 1 ? [subheading(base.original.short)] : []),
+      htmlTable(
+        [
+          "run",
+          "method",
+          "batches",
+          "images",
+          "lambda",
+          "clean distance",
+          "limit",
+          "beyond the limit, last batch",
+          "attacked distance",
+        ],
+        rows,
+        { text: [1] },
+      ),
+      ...(curves.length === 0
+        ? []
+        : [
+            legend(curves.map(({ encoder: { short, style } }) => ({ name: short, style }))),
+            grid(
+              charts.flatMap((chart) => figures(curves, chart)),
+              "small",
+            ),
+          ]),
+    ];
+  });
+  if (panels.length === 0) return [];
   return [
-    {
-      heading: "Training",
-      content: [
-        htmlTable(["run", "rho, K", "batches", "images", "lambda", "clean", "allowed", "violated", "attacked"], rows),
-        note(
-          `The last batch of each run; distances are means over the batch, squared l2 of embeddings or, under a class constraint, KL in nats. ${about}`,
-        ),
-        ...(curves.length === 0 ? [] : [legend(named), grid(charts.flatMap((chart) => figures(curves, chart)))]),
-      ],
-    },
+    fold(
+      "Training",
+      "how the runs went, batch by batch",
+      note(
+        "The table is of each run's last batch; distances are means over the batch, squared l2 of embeddings or, under a class constraint, KL in nats. " +
+          "A thick line is the mean over the last thirtieth of the run, the faint one each batch, the dotted one the limit.",
+      ),
+      ...panels,
+    ),
   ];
 }
 
