@@ -23,6 +23,7 @@ export {
   type ImageItem,
   type ImageSource,
   imageFolder,
+  type OpenSourceOptions,
   openBatches,
   openSource,
   parquetDataset,

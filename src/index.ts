@@ -6,7 +6,13 @@
  */
 export { type Attack, type AutoAttack, type AutoAttackOptions, autoAttack, type Norm } from "./attacks/index.ts";
 export { blend } from "./blending/index.ts";
-export { type ImageFolderOptions, type ImageSource, imageFolder, openSource } from "./data/index.ts";
+export {
+  type ImageFolderOptions,
+  type ImageSource,
+  imageFolder,
+  type OpenSourceOptions,
+  openSource,
+} from "./data/index.ts";
 export { LoreError, UsageError } from "./errors.ts";
 export { type EmbedImagesOptions, embedImages } from "./inference/index.ts";
 export { type EvaluateOptions, type EvaluationProgress, evaluate } from "./measure/accuracy/index.ts";
@@ -16,10 +22,13 @@ export {
   type EmbeddingAttackResult,
   type EmbeddingGoal,
 } from "./measure/embedding-attack/index.ts";
-export { type Encoder, type LoadOptions, loadEncoder, saveEncoder } from "./models/index.ts";
+export { type Encoder, type LoadOptions, loadEncoder, type SaveOptions, saveEncoder } from "./models/index.ts";
 export {
+  type FareOptions,
   fare,
+  type LoreOptions,
   lore,
+  type NaiveOptions,
   naive,
   type Objective,
   type RobustOptions,

@@ -19,6 +19,7 @@ export {
   type LoadOptions,
   loadEncoder,
   type Parameters,
+  type SaveOptions,
   saveEncoder,
   saveFloat16Copies,
   type TextTower,

@@ -10,6 +10,14 @@ export interface ReportOptions {
  *
  * @param folders run folders of `lore train`, and folders that measuring commands were given as `--out`
  * @throws UsageError for a folder that is neither
+ *
+ * @example
+ * ```ts
+ * import { writeFileSync } from "node:fs";
+ * import { report } from "lore-vision";
+ *
+ * writeFileSync("report.html", await report(["runs/clip"], { title: "CLIP on our photos" }));
+ * ```
  */
 export async function report(
   folders: readonly string[],
