@@ -70,13 +70,14 @@ for (const [row, { title, examples }] of rows.entries()) {
 const style = `
   rect { fill: #fff; }
   image { image-rendering: pixelated; }
-  text { font: 14px system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; text-anchor: middle; fill: #1f2328; }
+  text { font: 13px system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; text-anchor: middle; fill: #1f2328; }
   .head { fill: #59636e; }
   .row { font-weight: 600; text-anchor: end; }
   .right { fill: #1a7f37; }
-  .wrong { fill: #cf222e; font-weight: 600; }
+  .wrong { fill: #cf222e; }
 `;
-const label = "Three generated images, clean and attacked at 4/255, and what the encoder says before and after fine-tuning.";
+const label =
+  "Three generated images, clean and attacked at 4/255, and what the encoder says before and after fine-tuning.";
 writeFileSync(
   join(root, "docs", "attack.svg"),
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${label}">\n` +
