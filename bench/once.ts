@@ -22,7 +22,7 @@ export function compileOnce(): <Result>(name: Measurement, options: unknown) => 
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   // Marks the files as ES modules; what is there also says which version they are.
   copyFileSync(join(root, "package.json"), join(folder, "package.json"));
-  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const tsc = join(root, "node_modules", "@typescript", "native", "bin", "tsc");
   try {
     const args = ["-p", join(import.meta.dirname, "tsconfig.once.json"), "--outDir", folder];
     execFileSync(process.execPath, [tsc, ...args], { encoding: "utf8", stdio: "pipe" });

@@ -1,4 +1,8 @@
-/** The differentiator alone: build a graph of ONNX operators, differentiate it, run it on ONNX Runtime. */
+/**
+ * The differentiator alone: build a graph of ONNX operators, or import a file; differentiate it; run it on ONNX Runtime.
+ *
+ * @module autodiff
+ */
 export { AutodiffError, gradients } from "./autodiff/index.ts";
 export {
   type Attributes,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { innerAttack } from "./attacks/index.ts";
+import { apgd, fab, pgd, square } from "./attacks.ts";
 import { UsageError } from "./errors.ts";
-import { apgd, attackEmbeddings, type EmbeddingAttackOptions, type Encoder, fab, pgd, square } from "./index.ts";
+import { attackEmbeddings, type EmbeddingAttackOptions, type Encoder, type FinetuneOptions } from "./index.ts";
 
 /*
  * Misuse that does not compile: where one of these does, its directive is an error of the type check. What a caller
@@ -64,4 +65,33 @@ test("no attack has unknown settings, nor values out of their choices", () => {
   expect(() => pgd({ epsilon, loss: "targeted-dlr" })).toThrow(/PGD: loss must be one of ce, dlr/);
   // @ts-expect-error
   expect(() => pgd({ epsilon, norm: "l1" })).toThrow(/PGD: norm must be one of linf, l2, got l1/);
+});
+
+/** Takes options as `finetune` does. */
+const accepts = (options: FinetuneOptions): FinetuneOptions => options;
+
+describe("options of finetune", () => {
+  test("memory chooses the micro-batch, so that both cannot be given", () => {
+    expect([accepts({ memory: 2 ** 30 }), accepts({ microBatch: 4 })]).toHaveLength(2);
+    // @ts-expect-error
+    accepts({ memory: 2 ** 30, microBatch: 4 });
+  });
+
+  test("a run that is resumed has a folder", () => {
+    expect([
+      accepts({ run: "runs/a", resume: true }),
+      accepts({ run: "runs/a" }),
+      accepts({ resume: false }),
+    ]).toHaveLength(3);
+    // @ts-expect-error
+    accepts({ resume: true });
+  });
+
+  test("one kind of misuse is not excused by the right use of the other", () => {
+    // @ts-expect-error
+    accepts({ memory: 2 ** 30, microBatch: 4, run: "runs/a", resume: true });
+    // @ts-expect-error
+    accepts({ microBatch: 4, resume: true });
+    expect(accepts({ memory: 2 ** 30, run: "runs/a", resume: true })).toMatchObject({ resume: true });
+  });
 });

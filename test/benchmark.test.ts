@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Benchmark, BenchmarkRow } from "../src/index.ts";
+import type { Benchmark, BenchmarkRow } from "../src/measure.ts";
 import { saveEncoder } from "../src/models/index.ts";
 import { readFinding } from "../src/results/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";

@@ -90,6 +90,15 @@ export interface AutoAttackOptions {
  * for l-inf and l2 here.
  *
  * @throws UsageError when epsilon is outside [0, 1] (l-inf) or negative
+ *
+ * @example
+ * ```ts
+ * import { autoAttack } from "lore-vision";
+ *
+ * const standard = autoAttack({ epsilon: 2 / 255 });
+ * const asInThePapers = autoAttack({ epsilon: 2 / 255, version: "lore" });
+ * console.log(standard.attacks.length, asInThePapers.attacks.length);
+ * ```
  */
 export function autoAttack({ epsilon, norm = "linf", version = "standard" }: AutoAttackOptions): AutoAttack {
   return { kind: "autoattack", version, norm, epsilon, attacks: versions[version].attacks({ epsilon, norm }) };

@@ -13,6 +13,19 @@ import { summedTo } from "./structured.ts";
  *
  * @param loss a float value with a single element
  * @throws AutodiffError when the loss is no scalar, or an operator on the way has no derivative rule
+ *
+ * @example
+ * ```ts
+ * import { compile, Graph, gradients } from "lore-vision/autodiff";
+ *
+ * const graph = new Graph();
+ * const x = graph.input("x", "float32", [8, 3]);
+ * const loss = graph.reduceSum(graph.mul(x, x));
+ * const [dx] = gradients(loss, [x]); // more nodes of the same graph
+ * const program = await compile({ loss, dx }); // one ONNX Runtime session
+ * const result = await program.run({ x: new Float32Array(24).fill(1) });
+ * console.log(result.loss, result.dx);
+ * ```
  */
 export function gradients<const Wrt extends readonly Value[]>(
   loss: Value,

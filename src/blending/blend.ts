@@ -6,6 +6,15 @@ import type { Encoder, Parameters } from "../models/index.ts";
  *
  * @param weight 0 is the original, 1 the robust encoder
  * @throws UsageError when the weight is outside [0, 1] or the encoders' tensors differ in name or shape
+ *
+ * @example
+ * ```ts
+ * import { blend, loadEncoder, saveEncoder } from "lore-vision";
+ *
+ * const original = await loadEncoder("openai/clip-vit-base-patch32");
+ * const trained = await loadEncoder("runs/clip");
+ * saveEncoder(blend(original, trained, 0.7), "blended-clip");
+ * ```
  */
 export function blend(original: Encoder, robust: Encoder, weight: number): Encoder {
   if (!(weight >= 0 && weight <= 1)) throw new UsageError(`A blend's weight lies in [0, 1], got ${weight}.`);

@@ -29,6 +29,14 @@ export interface ImageFolderOptions {
  *
  * @throws {UsageError} when the path is missing, is a file, holds no images or is a data set's root above its splits,
  * or the class file cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { imageFolder } from "lore-vision";
+ *
+ * const pets = imageFolder("pets"); // pets/red cat/1.jpg, pets/blue dog/2.jpg ...
+ * console.log(pets.items.length, pets.classes?.map(({ name }) => name));
+ * ```
  */
 export function imageFolder(path: string, options: ImageFolderOptions = {}): ImageSource {
   checkFolder(path);

@@ -4,7 +4,7 @@ export { DecodeError, imageExtensions, isImageName } from "./decode.ts";
 export { filesFingerprint, type SourceFingerprint, sourceChange, sourceFingerprint } from "./fingerprint.ts";
 export { type ImageFolderOptions, imageFolder } from "./folder.ts";
 export { leftOutByName, mayBeImage } from "./left-out.ts";
-export { openSource } from "./open.ts";
+export { type OpenSourceOptions, openSource } from "./open.ts";
 export { balancedSubset, chooseImages, shuffled } from "./order.ts";
 export { parquetDataset } from "./parquet.ts";
 export { preprocess } from "./preprocess.ts";

@@ -22,6 +22,15 @@ export interface OpenSourceOptions {
  * Parquet files (see `parquetDataset`). A folder whose name begins with `synthetic` is reached as `./synthetic...`.
  *
  * @throws {UsageError} when it is none of these, or what it names cannot be used.
+ *
+ * @example
+ * ```ts
+ * import { openSource } from "lore-vision";
+ *
+ * const photos = await openSource("photos"); // a folder, a WebDataset or Parquet files
+ * const generated = await openSource("synthetic:64:test", { seed: 1 });
+ * console.log(photos.items.length, generated.classes?.length);
+ * ```
  */
 export async function openSource(spec: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const { classesFile, seed } = options;

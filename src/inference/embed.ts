@@ -14,6 +14,20 @@ export interface EmbedImagesOptions extends CompileOptions {
  *
  * @param pixels [count, 3, S, S] in [0, 1], S the encoder's image size
  * @throws UsageError when the pixels do not fit the encoder, or what it gives is not finite
+ *
+ * @example
+ * ```ts
+ * import { embedImages, imageFolder, loadEncoder } from "lore-vision";
+ * import { openBatches } from "lore-vision/data";
+ *
+ * const encoder = await loadEncoder("openai/clip-vit-base-patch32");
+ * const photos = imageFolder("photos");
+ * const order = [...photos.items.keys()];
+ * for await (const { ids, pixels } of openBatches(photos, { framing: encoder.framing, batch: 16, order })) {
+ *   const embeddings = await embedImages(encoder, pixels); // [ids.length, encoder.embeddingSize]
+ *   console.log(ids, embeddings);
+ * }
+ * ```
  */
 export async function embedImages(
   encoder: Encoder,

@@ -17,6 +17,6 @@ export { describePreprocessing } from "./preprocessing/describe.ts";
 export type { TrainingFacts } from "./saving/card.ts";
 export { recordEvaluation } from "./saving/card-file.ts";
 export { type Float16Copy, saveFloat16Copies } from "./saving/float16-copies.ts";
-export { saveEncoder } from "./saving/save.ts";
+export { type SaveOptions, saveEncoder } from "./saving/save.ts";
 export type { EmbedTextOptions, TextTower } from "./text/text-tower.ts";
 export { withHead } from "./with-head.ts";

@@ -35,6 +35,14 @@ const layouts: readonly (readonly [whose: string, LayoutReader])[] = [
  * in safetensors that holds one, is taken as it is.
  *
  * @throws UsageError when there is nothing there, or what is there cannot be used
+ *
+ * @example
+ * ```ts
+ * import { loadEncoder } from "lore-vision";
+ *
+ * const encoder = await loadEncoder("openai/clip-vit-base-patch32");
+ * console.log(encoder.imageSize, encoder.embeddingSize);
+ * ```
  */
 export async function loadEncoder(spec: string, options: LoadOptions = {}): Promise<Encoder> {
   const isRemote = isHubId(spec);

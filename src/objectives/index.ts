@@ -13,8 +13,11 @@ export {
 export { type BankArrays, type Distance, type DistanceKind, distanceKinds, distanceOf } from "./distance.ts";
 export { control, dualGraph, dualParameters } from "./dual.ts";
 export {
+  type FareOptions,
   fare,
+  type LoreOptions,
   lore,
+  type NaiveOptions,
   naive,
   type Objective,
   type RobustOptions,

@@ -45,7 +45,7 @@ interface Common {
   readonly attack?: InnerAttackSettings;
 }
 
-interface Unsupervised extends Common {
+export interface FareOptions extends Common {
   /** What the perturbed images' embeddings keep to. Default: squared l2, the recipe's relational. */
   readonly distance?: Distance;
 }
@@ -57,13 +57,18 @@ export interface EmbeddingBound {
   readonly dual?: Dual;
 }
 
-export type LoreOptions = Unsupervised &
+export type NaiveOptions = FareOptions & {
+  /** The constant multiplier of the clean distance. */
+  readonly weight: number;
+};
+
+export type LoreOptions = FareOptions &
   Omit<EmbeddingBound, "distance"> & {
     /** What the constraint bounds. Default: squared l2. */
     readonly bounded?: Distance;
   };
 
-export type RobustOptions = Unsupervised & {
+export type RobustOptions = FareOptions & {
   /** Default: none; `finetune` blends towards the original instead. */
   readonly constraint?: EmbeddingBound;
 };
@@ -85,6 +90,15 @@ const squaredL2: Distance = { kind: "squared-l2" };
 /**
  * The recipe: perturbed images keep their place among other images' original embeddings, with a fresh attack of two steps
  * before every update. docs/RESULTS.md holds it against LORE, FARE and other controls at equal compute.
+ *
+ * @example
+ * ```ts
+ * import { robust } from "lore-vision";
+ *
+ * const objective = robust({ epsilon: 2 / 255 });
+ * const gentle = robust({ epsilon: 2 / 255, attack: { steps: 1, stepSize: 2 / 255 } });
+ * console.log(objective.attack, gentle.attack);
+ * ```
  */
 export function robust({
   distance = distanceOf("relational"),
@@ -97,7 +111,18 @@ export function robust({
   return objective("robust", distance, { ...common, attack: given }, constraint && bound(constraint, distance));
 }
 
-/** LORE: the clean embedding stays within a per-image margin of the original's (paper, equation 7). */
+/**
+ * LORE: the clean embedding stays within a per-image margin of the original's (paper, equation 7).
+ *
+ * @example
+ * ```ts
+ * import { lore } from "lore-vision";
+ *
+ * const published = lore({ epsilon: 2 / 255 });
+ * const looser = lore({ epsilon: 2 / 255, margin: { kind: "relative", rho: 0.4, exponent: 2 } });
+ * console.log(published.constraint, looser.constraint);
+ * ```
+ */
 export function lore({
   distance = squaredL2,
   bounded,
@@ -110,17 +135,34 @@ export function lore({
   return objective("lore", distance, { ...rest, stepsPerBatch }, constraint);
 }
 
-/** FARE: no constraint (Schlarmann et al. 2024; paper, equation 2). */
-export function fare({ distance = squaredL2, ...common }: Unsupervised): Objective {
+/**
+ * FARE: no constraint (Schlarmann et al. 2024; paper, equation 2).
+ *
+ * @example
+ * ```ts
+ * import { fare } from "lore-vision";
+ *
+ * const published = fare({ epsilon: 2 / 255 });
+ * const control = fare({ epsilon: 2 / 255, stepsPerBatch: 5 }); // as many steps as LORE
+ * console.log(published.stepsPerBatch, control.stepsPerBatch);
+ * ```
+ */
+export function fare({ distance = squaredL2, ...common }: FareOptions): Objective {
   return objective("fare", distance, common, undefined);
 }
 
-/** FARE plus a constant multiple of the clean distance (paper, equation 3). */
-export function naive({
-  weight,
-  distance = squaredL2,
-  ...common
-}: Unsupervised & { readonly weight: number }): Objective {
+/**
+ * FARE plus a constant multiple of the clean distance (paper, equation 3).
+ *
+ * @example
+ * ```ts
+ * import { naive } from "lore-vision";
+ *
+ * const objective = naive({ epsilon: 2 / 255, weight: 1, stepsPerBatch: 5 });
+ * console.log(objective.constraint);
+ * ```
+ */
+export function naive({ weight, distance = squaredL2, ...common }: NaiveOptions): Objective {
   const margin = { kind: "fixed", threshold: 0 } as const;
   const constraint = bound({ margin, dual: { kind: "constant", value: weight } }, distance);
   return objective("naive", distance, common, constraint);
@@ -129,6 +171,19 @@ export function naive({
 /**
  * TeCoA: supervised adversarial contrastive fine-tuning (Mao et al. 2023), without a constraint as published or with
  * LORE's (paper, section 6.4 and appendix J.7).
+ *
+ * @example
+ * ```ts
+ * import { finetune, imageFolder, loadEncoder, tecoa } from "lore-vision";
+ * import { zeroShotClassifier } from "lore-vision/models";
+ *
+ * const clip = await loadEncoder("openai/clip-vit-base-patch32");
+ * const pets = imageFolder("pets"); // one sub-folder a class
+ * const names = (pets.classes ?? []).map(({ name }) => name);
+ * const classifier = await zeroShotClassifier(clip, names, ["This is a photo of a {}"]);
+ * const { encoder } = await finetune(clip, pets, tecoa({ epsilon: 2 / 255, classifier }));
+ * console.log(encoder.name);
+ * ```
  */
 export function tecoa({ classifier, constraint, ...common }: TecoaOptions): Objective {
   const loss: Loss = { kind: "cross-entropy", classifier };

@@ -14,6 +14,14 @@ export interface ReportOptions {
  *
  * @param folders run folders of `lore train`, folders that measuring commands were given as `--out`, or any above them
  * @throws UsageError for a folder that does not exist, and where nothing is found that can be shown
+ *
+ * @example
+ * ```ts
+ * import { writeFileSync } from "node:fs";
+ * import { report } from "lore-vision";
+ *
+ * writeFileSync("report.html", await report(["runs/clip"], { title: "CLIP on our photos" }));
+ * ```
  */
 export async function report(
   folders: readonly string[],

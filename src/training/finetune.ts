@@ -88,6 +88,18 @@ const maxAttempts = 3;
  * @throws UsageError when the settings do not fit, the data lacks the labels that the objective needs, or the run
  *   folder is taken, or holds a run of other data, another encoder or other settings that is to be resumed
  * @throws NonFiniteError when a loss or gradient is not finite; the last good state is in the checkpoint
+ *
+ * @example
+ * ```ts
+ * import { finetune, imageFolder, loadEncoder, robust, saveEncoder } from "lore-vision";
+ *
+ * const original = await loadEncoder("openai/clip-vit-base-patch32");
+ * const { encoder } = await finetune(original, imageFolder("photos"), robust({ epsilon: 2 / 255 }), {
+ *   epochs: 1,
+ *   run: "runs/clip", // where it is stopped, the same call with `resume: true` goes on
+ * });
+ * saveEncoder(encoder, "robust-clip");
+ * ```
  */
 export async function finetune(
   encoder: Encoder,

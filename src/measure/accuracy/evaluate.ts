@@ -79,6 +79,18 @@ const chunkSize = 512;
  * @throws UsageError when the encoder has nothing to classify with, or the source no labels that fit it; when an attack
  *   needs more classes than there are, or the surrogate takes images of another size; when what the encoder gives is not
  *   finite; under `strict` when anything is left out
+ *
+ * @example
+ * ```ts
+ * import { autoAttack, evaluate, imageFolder, loadEncoder } from "lore-vision";
+ *
+ * const encoder = await loadEncoder("openai/clip-vit-base-patch32");
+ * const { clean, attacks } = await evaluate(encoder, imageFolder("pets"), {
+ *   attacks: [autoAttack({ epsilon: 4 / 255 })],
+ *   limit: 500,
+ * });
+ * console.log(clean, attacks[0]?.accuracy); // shares of all images
+ * ```
  */
 export async function evaluate(
   encoder: Encoder,

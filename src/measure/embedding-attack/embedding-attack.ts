@@ -70,6 +70,21 @@ export interface EmbeddingAttackResult {
  * @throws UsageError when the attack's loss needs labels, or its start is the clean image, where the distance to leave
  *   has no gradient; when pixels or reference do not fit the encoder; when an embedding is not finite, or a clean one or
  *   the reference is zero, which has no cosine
+ *
+ * @example
+ * ```ts
+ * import { attackEmbeddings, imageFolder, loadEncoder } from "lore-vision";
+ * import { apgd } from "lore-vision/attacks";
+ * import { openBatches } from "lore-vision/data";
+ *
+ * const encoder = await loadEncoder("openai/clip-vit-base-patch32");
+ * const attack = apgd({ epsilon: 2 / 255, steps: 20, loss: "embedding-cosine" });
+ * const batches = openBatches(imageFolder("photos"), { framing: encoder.framing, batch: 4, order: [0, 1, 2, 3] });
+ * for await (const { ids, pixels } of batches) {
+ *   const { images, perturbed } = await attackEmbeddings(encoder, pixels, { attack, goal: { kind: "away" } });
+ *   console.log(ids, images.map(({ toClean }) => toClean.cosine), perturbed.length);
+ * }
+ * ```
  */
 export async function attackEmbeddings(
   encoder: Encoder,

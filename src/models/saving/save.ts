@@ -27,6 +27,14 @@ export interface SaveOptions {
  * Files of these names are overwritten.
  *
  * @throws LoreError when a file cannot be written
+ *
+ * @example
+ * ```ts
+ * import { loadEncoder, saveEncoder } from "lore-vision";
+ *
+ * const encoder = await loadEncoder("openai/clip-vit-base-patch32");
+ * saveEncoder(encoder, "clip"); // safetensors and ONNX, for transformers, transformers.js and onnxruntime
+ * ```
  */
 export function saveEncoder(encoder: Encoder, folder: string, { card = {} }: SaveOptions = {}): void {
   for (const [path, content] of encoderFiles(encoder, card)) writeAtomically(join(folder, path), content);
