@@ -22,6 +22,8 @@ export interface AttackJob {
   readonly count: number;
   /** The programs' inputs that have one row an image (labels, embeddings): `count` rows each. */
   readonly rows: Feeds;
+  /** The programs' other inputs, the same for every image: weights. */
+  readonly weights?: Feeds;
   /** Called with the images that are finished since the last call, and what is found so far; the attack waits for it. */
   readonly onDone?: (images: readonly number[], found: AttackOutcome) => Promise<void>;
   /** Called after every run of a program with the number of points it looked at. */
@@ -126,7 +128,7 @@ async function ask(
   const gathered = Object.entries(job.rows).map(
     ([name, all]) => [name, gather(all, job.count, images, batch)] as const,
   );
-  const feeds = { ...Object.fromEntries(gathered), pixels, target };
+  const feeds = { ...job.weights, ...Object.fromEntries(gathered), pixels, target };
 
   let result = await program.run(feeds);
   let loss = result.loss as Float32Array;

@@ -12,15 +12,17 @@ export interface Split {
 }
 
 /** Enough to tell shares a few points apart. */
-const wanted = 256;
+const usualImages = 256;
 /** Of a source that is used whole, the share that is held out instead of trained on. */
 const largestShare = 0.1;
 
 /**
- * The source's first `limit` images in their balanced order, and the 256 behind them; where there are fewer, a tenth of
+ * The source's first `limit` images in their balanced order, and the `wanted` ones behind them; where there are fewer, a tenth of
  * all is held out of training.
+ *
+ * @param wanted images to hold out. Default 256
  */
-export function holdOut(source: ImageSource, limit: number, seed: number): Split {
+export function holdOut(source: ImageSource, limit: number, seed: number, wanted = usualImages): Split {
   const order = balancedSubset(source, Math.min(limit + wanted, source.items.length), seed);
   const spare = order.length - Math.min(limit, order.length);
   const heldOut = Math.max(spare, Math.min(wanted, Math.floor(largestShare * order.length)));

@@ -1,6 +1,7 @@
 import { type BlendRule, blend, type ChosenBlend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { chooseImages, type ImageSource, type SkippedImage } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { usualBatch } from "../inference/index.ts";
 import { checkWeights, type Encoder, saveEncoder } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { CompileOptions } from "../runtime/index.ts";
@@ -8,10 +9,12 @@ import { versions } from "../version.ts";
 import { checkAttack } from "./attack-support.ts";
 import { trainingFacts } from "./card-facts.ts";
 import { beginning, type Progress } from "./checkpoint.ts";
+import { Judge, type RecordedRecognition } from "./judge.ts";
 import { type LoopEnd, trainLoop } from "./loop.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
+import { minRecognitionImages, recognitionImages } from "./recognition.ts";
 import { runFingerprint } from "./resumable.ts";
 import { RunFolder } from "./run-folder.ts";
 import {
@@ -26,6 +29,7 @@ import {
 import { cacheBytes } from "./step/reference-cache.ts";
 import { TrainingStep } from "./step/training-step.ts";
 import { checkSupervision } from "./supervision.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** Where a run is kept. */
 export type RunPlace =
@@ -56,6 +60,8 @@ interface CommonOptions extends Partial<Omit<TrainingSettings, "microBatch" | "m
   readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
   /** Told what was chosen for `memory`. */
   readonly onPlan?: (plan: MemoryPlan) => void;
+  /** Told how images kept aside are recognised: before training, on the way, and after. */
+  readonly onJudged?: (recorded: RecordedRecognition) => void;
   readonly onWarning?: (message: string) => void;
   readonly onSkip?: (skip: SkippedImage) => void;
 }
@@ -70,6 +76,8 @@ export interface FinetuneResult {
   /** False when a signal stopped the run early. */
   readonly finished: boolean;
   readonly steps: number;
+  /** Whether the encoder is more robust than the original; absent where too few images are kept aside, or the run was stopped. */
+  readonly verdict?: Verdict;
 }
 
 /** Held-out images below which shares mean nothing. */
@@ -110,10 +118,11 @@ export async function finetune(
   const plan = planOf(encoder, source, objective, options);
   const { settings, subset, rule } = plan;
   const folder = openFolder(plan, options);
+  const judge = await openJudge(plan, folder, options);
   const step = await openStep(plan, folder, options);
   let end: LoopEnd;
   try {
-    end = await attempts(step, plan, folder, options);
+    end = await attempts(step, plan, folder, judge, options);
   } finally {
     await step.dispose();
   }
@@ -122,13 +131,15 @@ export async function finetune(
   if (reason === "interrupted") return { encoder: trained, trained, finished: false, steps: progress.step };
   const chosen = rule.keep > 0 ? await chooseBlend(plan, trained, options) : undefined;
   const result = blend(encoder, trained, chosen?.weight ?? rule.largest);
+  const verdict = await judge?.after(progress.step, result.parameters);
   if (folder) {
     if (chosen) folder.describeBlend(chosen);
     const data = { encoder: encoder.name, data: source.name, images: subset.length };
     const used = { ...settings, learningRate: settings.learningRate / 3 ** (progress.attempt ?? 0) };
     saveEncoder(result, folder.encoder, { card: { training: trainingFacts(objective, used, data, chosen) } });
   }
-  return { encoder: result, trained, ...(chosen && { blend: chosen }), finished: true, steps: progress.step };
+  const found = { ...(chosen && { blend: chosen }), ...(verdict && { verdict }) };
+  return { encoder: result, trained, ...found, finished: true, steps: progress.step };
 }
 
 /** A run, checked as far as possible before anything is computed. */
@@ -152,12 +163,30 @@ function planOf(encoder: Encoder, source: ImageSource, objective: Objective, opt
   checkBlend(rule);
   const telling = { ...(strict && { strict }), ...(onWarning && { onWarning }) };
   const all = chooseImages(source, { limit: options.limit, seed, ...telling });
-  const { trained: subset, heldOut } = rule.keep > 0 ? holdOut(source, limit, seed) : { trained: all, heldOut: [] };
+  const { trained: subset, heldOut } =
+    rule.keep > 0 ? holdOut(source, limit, seed) : keptAside(source, all, limit, seed);
   const settings: TrainingSettings = { ...defaultSettings(objective, subset.length), ...givenSettings(options) };
   checkSettings(settings);
   checkAttack(encoder, objective.attack, options.device);
   const batches = microBatches(encoder, objective, { ...settings, limit: subset.length }, options);
   return { encoder, source, objective, settings, batches, rule, subset, heldOut };
+}
+
+/** Images to judge by, where a blend asks for none: those that the limit leaves over, or a few of many. */
+function keptAside(source: ImageSource, all: readonly number[], limit: number, seed: number) {
+  const split = holdOut(source, limit, seed, recognitionImages);
+  return split.heldOut.length < minRecognitionImages ? { trained: all, heldOut: [] } : split;
+}
+
+function openJudge(
+  { encoder, source, objective, settings, batches, heldOut }: Plan,
+  folder: RunFolder | undefined,
+  options: FinetuneOptions,
+): Promise<Judge | undefined> {
+  return Judge.open(encoder, source, heldOut, folder, {
+    ...options,
+    ...{ epsilon: objective.attack.epsilon, seed: settings.seed, batch: Math.min(batches.microBatch, usualBatch) },
+  });
 }
 
 function openStep(
@@ -183,6 +212,7 @@ async function attempts(
   step: TrainingStep,
   plan: Plan,
   folder: RunFolder | undefined,
+  judge: Judge | undefined,
   options: FinetuneOptions,
 ): Promise<LoopEnd> {
   let progress: Progress = beginning;
@@ -198,6 +228,8 @@ async function attempts(
     const endsAtCollapse = mayRestart && attempt < maxAttempts;
     const end = await trainLoop(step, progress, {
       ...{ ...plan, folder, signal, strict, onStep, onWarning, onSkip, endsAtCollapse },
+      // A run within a given memory has none for this.
+      ...(judge && options.memory === undefined && { judge }),
     });
     if (end.reason !== "collapsed") return end;
     const rate = plan.settings.learningRate / 3 ** (attempt + 1);

@@ -1,5 +1,6 @@
 export { AdamW } from "./adamw/adamw.ts";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.ts";
+export type { RecordedRecognition } from "./judge.ts";
 export { formatBytes, type MemoryPlan, trainingBytes } from "./memory.ts";
 export type { StepMetrics } from "./metrics.ts";
 export { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
@@ -9,3 +10,4 @@ export { batchCut } from "./settings.ts";
 export { TrainingStep } from "./step/training-step.ts";
 export { labelledClasses } from "./supervision.ts";
 export { microBatchOf, runsPerBatch, type TrainingGraphs, trainingGraphs } from "./training-graphs.ts";
+export type { Verdict } from "./verdict.ts";

@@ -4,6 +4,7 @@ import type { Objective } from "../objectives/index.ts";
 import type { Progress } from "./checkpoint.ts";
 import { CollapseWatch, patience } from "./collapse.ts";
 import { FeasibilityWatch } from "./feasibility.ts";
+import type { Judge } from "./judge.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { NonFiniteError } from "./non-finite.ts";
 import { remainingBatches } from "./remaining-batches.ts";
@@ -30,6 +31,8 @@ export interface LoopOptions {
   readonly strict?: boolean | undefined;
   /** Whether a collapse ends the loop, for another to begin; else it is told. */
   readonly endsAtCollapse: boolean;
+  /** Looks at the run on the way. */
+  readonly judge?: Judge | undefined;
   readonly onStep?: ((metrics: StepMetrics, totalSteps: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly onSkip?: ((skip: SkippedImage) => void) | undefined;
@@ -106,6 +109,10 @@ export async function trainLoop(step: TrainingStep, from: Progress, options: Loo
       const fault = collapse.observe(metrics);
       if (fault && options.endsAtCollapse) return { progress, reason: "collapsed" };
       if (fault) tellFault(fault, { ...(strict && { strict }), ...(onWarning && { onWarning }) });
+      if (options.judge?.isDue(progress.step, totalSteps)) {
+        await step.pull();
+        await options.judge.during(progress.step, step.parameters);
+      }
       if (performance.now() - saved > checkpointMinutes * 60_000) await save();
     }
     await save();

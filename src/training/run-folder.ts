@@ -5,13 +5,15 @@ import { UsageError } from "../errors.ts";
 import { appendLines, jsonFile, readJson, writeAtomically } from "../files.ts";
 import type { Encoder, Parameters } from "../models/index.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import type { RecordedRecognition } from "./judge.ts";
 import type { StepMetrics } from "./metrics.ts";
 import { checkSameTensors, type State, stateOf } from "./parameters.ts";
 import { arraysAsDigests, checkResumed, type RunFingerprint } from "./resumable.ts";
 
 /**
  * What a training run leaves on disk: `run.json` (configuration, versions, seed), `metrics.jsonl` (a line a step),
- * `checkpoints/last.safetensors`, `encoder/`, and `blend.json` where the encoder is a blend.
+ * `recognition.jsonl` (a line whenever images kept aside were looked at), `checkpoints/last.safetensors`, `encoder/`, and
+ * `blend.json` where the encoder is a blend.
  */
 export class RunFolder {
   readonly path: string;
@@ -82,6 +84,7 @@ export class RunFolder {
       const kept = lines.slice(0, checkpoint.progress.step).map((line) => `${line}\n`);
       writeAtomically(this.#metrics, kept.join(""));
     }
+    this.keepRecognition(checkpoint.progress.step);
     return checkpoint;
   }
 
@@ -104,6 +107,25 @@ export class RunFolder {
   /** Drops the metrics of an attempt that is given up. */
   beginAgain(): void {
     rmSync(this.#metrics, { force: true });
+    this.keepRecognition(0);
+  }
+
+  /** How images kept aside were recognised so far. */
+  recognition(): readonly RecordedRecognition[] {
+    if (!existsSync(this.#recognition)) return [];
+    const lines = readFileSync(this.#recognition, "utf8").split("\n").filter(Boolean);
+    return lines.map((line) => JSON.parse(line) as RecordedRecognition);
+  }
+
+  /** Drops what was recorded after a step, and of the encoder that was saved at the end. */
+  keepRecognition(upTo: number): void {
+    const kept = this.recognition().filter(({ step, when }) => step <= upTo && when !== "after");
+    if (existsSync(this.#recognition))
+      writeAtomically(this.#recognition, kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  }
+
+  appendRecognition(recorded: RecordedRecognition): void {
+    appendLines(this.#recognition, [recorded]);
   }
 
   append(metrics: StepMetrics): void {
@@ -112,6 +134,10 @@ export class RunFolder {
 
   get #checkpoint(): string {
     return join(this.path, "checkpoints", "last.safetensors");
+  }
+
+  get #recognition(): string {
+    return join(this.path, "recognition.jsonl");
   }
 
   get #metrics(): string {
