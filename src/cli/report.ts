@@ -1,23 +1,29 @@
-import { Command } from "commander";
+import { defined } from "../defined.ts";
 import { writeAtomically } from "../files.ts";
 import { report } from "../report/index.ts";
+import { commandWithArgument } from "./command.ts";
+import { type Flags, option } from "./option.ts";
+import { text } from "./parsers.ts";
 
-interface Flags {
-  readonly out: string;
-  readonly title?: string;
+const options = {
+  out: option("--out <file>", text, { help: "the page", topic: "results", default: "report.html" }),
+  title: option("--title <text>", text, { help: "the page's heading", topic: "results" }),
+};
+
+export function reportCommand() {
+  return commandWithArgument({
+    name: "report",
+    description: "show training runs and measurements on one HTML page, which needs no network",
+    argument: ["<folder...>", "run folders of lore train, and folders that other commands were given as --out"],
+    options,
+    essentials: ["out", "title"],
+    examples: ["report runs/lore results/pets", "report runs/* results/* --out page.html"],
+    run,
+  });
 }
 
-export function reportCommand(): Command {
-  return new Command("report")
-    .description("show training runs and measurements on one HTML page, which needs no network")
-    .argument("<folder...>", "run folders of lore train, and folders that other commands were given as --out")
-    .option("--out <file>", "the page", "report.html")
-    .option("--title <text>", "the page's heading")
-    .action(run);
-}
-
-async function run(folders: readonly string[], { out, title }: Flags): Promise<void> {
-  const page = await report(folders, title === undefined ? {} : { title });
+async function run(folders: readonly string[], { out, title }: Flags<typeof options>): Promise<void> {
+  const page = await report(folders, defined({ title }));
   writeAtomically(out, page);
   process.stdout.write(`${out}: ${(page.length / 1e3).toFixed(0)} kB, open it in any browser.\n`);
 }
