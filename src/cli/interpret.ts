@@ -1,12 +1,10 @@
 import { join } from "node:path";
 import { defined } from "../defined.ts";
-import { UsageError } from "../errors.ts";
 import { writeAtomically } from "../files.ts";
 import { openTemplates } from "../inference/index.ts";
 import { type Interpreted, interpret, KeptInterpretation } from "../measure/interpretability/index.ts";
 import { interpretabilityTables, overImages, saliencyPicture, synthesisPicture } from "../report/index.ts";
 import type { Interpretability, Picture } from "../results/index.ts";
-import { linesOf, readText } from "../text.ts";
 import { command } from "./command.ts";
 import { openData } from "./data.ts";
 import {
@@ -22,6 +20,7 @@ import { type Flags, list, option } from "./option.ts";
 import { classesOption } from "./options.ts";
 import { parseCount, text } from "./parsers.ts";
 import { dataSettings, folderOf, type NamedEncoder } from "./results.ts";
+import { readTexts } from "./texts.ts";
 
 const options = {
   ...measuringOptions,
@@ -110,13 +109,6 @@ async function keepPictures(out: string, found: Interpreted, specs: readonly str
     writeAtomically(join(out, file), png);
     return { file, description };
   });
-}
-
-/** @throws UsageError when the file cannot be read, or holds no text */
-export function readTexts(path: string): readonly string[] {
-  const lines = linesOf(readText(path)).filter((line) => line.trim() !== "");
-  if (lines.length > 0) return lines;
-  throw new UsageError(`--texts ${path}: the file holds no text; write one per line.`);
 }
 
 function describe({ data, out }: InterpretFlags, content: Interpretability): string {

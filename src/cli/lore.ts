@@ -5,8 +5,10 @@ import { benchCommand } from "./bench.ts";
 import { benchmarkCommand } from "./benchmark.ts";
 import { blendCommand } from "./blend.ts";
 import { expandSettings, packageVersion } from "./config.ts";
+import { convertCommand } from "./convert.ts";
 import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";
+import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { fidelityCommand } from "./fidelity.ts";
 import { interpretCommand } from "./interpret.ts";
@@ -33,6 +35,8 @@ export async function lore(args: readonly string[]): Promise<number> {
     blendCommand,
     evaluateCommand,
     attackCommand,
+    embedCommand,
+    convertCommand,
     benchmarkCommand,
     corruptionsCommand,
     fidelityCommand,
