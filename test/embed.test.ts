@@ -66,9 +66,22 @@ test("the nearest of a written file, whatever its format, to an image and to tex
     expect(stdout).toMatch(/^query +nearest +cosine\n-.*\nz-blue\.png +z-blue\.png +1\.0000\n +\S+\.png +-?0\.\d{4}\n/);
     expect(stderr).not.toMatch(/Warning/);
   }
-  const { stdout } = await lore([...embed, "--texts", at("texts.txt"), "--nearest", "1", "--index", at("i.npy"), "--json"]);
+  const { stdout } = await lore([
+    ...embed,
+    "--texts",
+    at("texts.txt"),
+    "--nearest",
+    "1",
+    "--index",
+    at("i.npy"),
+    "--json",
+  ]);
   const found = JSON.parse(stdout) as { count: number; neighbours: { query: string; neighbours: object[] }[] };
-  expect(found).toMatchObject({ count: 2, embeddingSize: 10, neighbours: [{ query: "red cat" }, { query: "a photo of a cat" }] });
+  expect(found).toMatchObject({
+    count: 2,
+    embeddingSize: 10,
+    neighbours: [{ query: "red cat" }, { query: "a photo of a cat" }],
+  });
   expect(found.neighbours[0]!.neighbours).toEqual([
     { name: expect.stringMatching(/\.png$/), cosine: expect.closeTo(0, 0) },
   ]);
@@ -97,10 +110,16 @@ test("an index of another encoder: a warning where it could be compared, refused
 test("what cannot be meant is refused before anything is computed", async () => {
   await expectRefused(embed, /Give images to embed, or --texts FILE/);
   await expectRefused([...embed, at("photos")], /--out FILE keeps the embeddings/);
-  await expectRefused([...embed, at("photos"), "--out", at("a.csv")], /a\.csv.*\.npy, \.safetensors, \.jsonl, \.parquet/);
+  await expectRefused(
+    [...embed, at("photos"), "--out", at("a.csv")],
+    /a\.csv.*\.npy, \.safetensors, \.jsonl, \.parquet/,
+  );
   await expectRefused([...embed, at("photos"), "--nearest", "3"], /--nearest K and --index FILE go together/);
   await expectRefused([...embed, at("photos"), "--texts", at("texts.txt"), "--out", at("a.npy")], /give one of them/);
-  await expectRefused([...embed, at("photos"), "--nearest", "3", "--index", at("none.npy")], /No embeddings at .*none\.npy/);
+  await expectRefused(
+    [...embed, at("photos"), "--nearest", "3", "--index", at("none.npy")],
+    /No embeddings at .*none\.npy/,
+  );
   const vit = ["embed", "--encoder", at("vit"), ...compute];
   await expectRefused([...vit, "--texts", at("texts.txt"), "--out", at("a.npy")], /no text tower/);
   await lore([...embed, at("photos"), "--out", at("ten.npy")]);

@@ -93,7 +93,9 @@ async function run(flags: ConvertFlags): Promise<void> {
   const lines = [
     ...files.map(({ path, bytes }) => `${join(out, path)}  ${megabytes(bytes)}`),
     "",
-    ...compared.map(({ of, relative }) => `${of}: largest difference ${relative.toExponential(1)} of the output's length`),
+    ...compared.map(
+      ({ of, relative }) => `${of}: largest difference ${relative.toExponential(1)} of the output's length`,
+    ),
     `Any command takes ${out} as --encoder.`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
@@ -137,7 +139,10 @@ async function differences(
   const images = [await embedImages(encoder, pixels, compute), await embedImages(saved, pixels, compute)] as const;
   const found = [{ of: `${comparedImages} images`, relative: largest(...images, comparedImages), allowed }];
   if (!encoder.text || !saved.text) return found;
-  const texts = [await encoder.text.embed(comparedTexts, compute), await saved.text.embed(comparedTexts, compute)] as const;
+  const texts = [
+    await encoder.text.embed(comparedTexts, compute),
+    await saved.text.embed(comparedTexts, compute),
+  ] as const;
   const count = comparedTexts.length;
   return [...found, { of: `${count} texts`, relative: largest(...texts, count), allowed }];
 }

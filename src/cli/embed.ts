@@ -1,12 +1,18 @@
-import { statSync } from "node:fs";
-import { basename } from "node:path";
-import { chooseImages, type ImageSource, isImageName, type Telling, tellFault } from "../data/index.ts";
+import { existsSync } from "node:fs";
+import {
+  chooseImages,
+  findParquetFiles,
+  type ImageSource,
+  isWebDataset,
+  type Telling,
+  tellFault,
+} from "../data/index.ts";
 import { defined } from "../defined.ts";
 import {
   checkEmbeddingsPath,
   type EmbeddingTable,
-  nearestIn,
   type Neighbour,
+  nearestIn,
   readEmbeddings,
   writeEmbeddings,
 } from "../embeddings/index.ts";
@@ -19,6 +25,7 @@ import { counted } from "../words.ts";
 import { commandWithArgument } from "./command.ts";
 import { openData, Warnings } from "./data.ts";
 import { encoderOption, openEncoder, openingOptions } from "./encoder.ts";
+import { plainSource } from "./image-files.ts";
 import { embeddingsKept, interruptible, printJson, reportStop } from "./measuring.ts";
 import { type Flags, option } from "./option.ts";
 import { compileFlags, computeOptions, readOptions } from "./options.ts";
@@ -52,7 +59,10 @@ export function embedCommand() {
   return commandWithArgument({
     name: "embed",
     description: "embed images or texts into a file, and find the nearest in such a file",
-    argument: ["[data]", "images, as in lore evaluate, without labels; or one image file"],
+    argument: [
+      "[data]",
+      "a folder of images, with those in all folders below; an image file; or other data as in lore evaluate",
+    ],
     options,
     essentials: ["encoder", "texts", "out", "nearest", "index"],
     examples: [
@@ -75,7 +85,7 @@ async function run(data: string | undefined, flags: EmbedFlags): Promise<void> {
   const embedded = await interruptible(progress, async (signal, onSkip) => {
     const compute = { ...(await compileFlags(flags)), ...telling };
     if (data === undefined) return embedTexts(encoder, readTexts(flags.texts!), { ...compute, progress });
-    const source = isImageFile(data) ? oneImage(data) : await openData(data, flags, warnings);
+    const source = await imagesOf(data, flags, warnings);
     const { seed, limit, batch } = flags;
     const order = chooseImages(source, { ...telling, limit, seed }).sort((a, b) => a - b);
     const { ids, embeddings, skipped } = await embedSource(encoder, source, {
@@ -146,12 +156,10 @@ async function embedTexts(
   return { names: texts, values: await text.embed(texts, { ...compute, onProgress }), skipped: 0 };
 }
 
-function isImageFile(path: string): boolean {
-  return isImageName(path) && statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-}
-
-function oneImage(path: string): ImageSource {
-  return { name: path, items: [{ id: basename(path), location: { kind: "file", path } }] };
+/** Labels do not count: of a folder all images in and below it. */
+async function imagesOf(data: string, flags: EmbedFlags, warnings: Warnings): Promise<ImageSource> {
+  const isPlain = existsSync(data) && !isWebDataset(data) && findParquetFiles(data) === undefined;
+  return isPlain ? plainSource(data) : openData(data, flags, warnings);
 }
 
 function neighboursTable(names: readonly string[], found: readonly (readonly Neighbour[])[]): string {

@@ -29,7 +29,10 @@ describe.each([".npy", ".safetensors", ".jsonl", ".parquet"])("%s", (extension) 
     // Lines of JSON have no place for it.
     expect(encoder).toEqual(extension === ".jsonl" ? undefined : written);
     // JSON writes -0 as 0, which is equal to it.
-    expect({ ...read, values: read.values.map((x) => x + 0) }).toEqual({ ...plain, values: plain.values.map((x) => x + 0) });
+    expect({ ...read, values: read.values.map((x) => x + 0) }).toEqual({
+      ...plain,
+      values: plain.values.map((x) => x + 0),
+    });
   });
 
   test("another file under that name is refused by name", async () => {

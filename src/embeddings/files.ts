@@ -58,5 +58,7 @@ export async function readEmbeddings(path: string): Promise<EmbeddingTable> {
 function formatOf(path: string): Format {
   const format = formats[extname(path)];
   if (format) return format;
-  throw new UsageError(`${path}: embeddings are kept as ${Object.keys(formats).join(", ")}; end the name with one of these.`);
+  throw new UsageError(
+    `${path}: embeddings are kept as ${Object.keys(formats).join(", ")}; end the name with one of these.`,
+  );
 }

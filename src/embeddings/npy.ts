@@ -27,10 +27,7 @@ export function npyFiles(path: string, { names, size, values, encoder }: Embeddi
   header.writeUInt8(0, magic.length + 1);
   header.writeUInt16LE(length, magic.length + 2);
   header.write(`${description.padEnd(length - 1)}\n`, prefix, "latin1");
-  return [
-    [path, [header, bytesOf(values)]],
-    jsonFile(namesPathOf(path), { encoder, names }),
-  ];
+  return [[path, [header, bytesOf(values)]], jsonFile(namesPathOf(path), { encoder, names })];
 }
 
 /** @throws Error when it is another format, of other numbers, or without names */

@@ -28,6 +28,7 @@ function narrowed(name: string, tensor: Tensor): Tensor {
   if (tensor.dtype !== "float32") return tensor;
   const weights = tensor.data as Float32Array;
   const beyond = weights.find((x) => Math.abs(x) > maxHalf);
-  if (beyond !== undefined) throw new LoreError(`Tensor ${name} holds ${beyond}, which float16 cannot: it ends at ${maxHalf}.`);
+  if (beyond !== undefined)
+    throw new LoreError(`Tensor ${name} holds ${beyond}, which float16 cannot: it ends at ${maxHalf}.`);
   return { dtype: "float16", shape: tensor.shape, data: Uint16Array.from(weights, toHalf) };
 }
