@@ -1,5 +1,6 @@
 import type { Found, Origin } from "../../attacks/index.ts";
 import { drive, lossGraph, misclassification, type Plan, pgd, pgdSearch, type Search } from "../../attacks/index.ts";
+import { defined } from "../../defined.ts";
 import type { Value } from "../../graph/index.ts";
 import { randomStream } from "../../random.ts";
 import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index.ts";
@@ -67,7 +68,7 @@ export class Flips {
     const rows = { labels: BigInt64Array.from(predictions, BigInt) };
     await drive(this.#programs, plan, {
       ...{ clean: pixels, count, rows },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onDone: async (images) => onDone?.(images.length),
     });
     return epsilons;
