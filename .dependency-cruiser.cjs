@@ -8,7 +8,7 @@ const floors = [
   ["models", "data", "corruptions"],
   ["attacks"],
   ["objectives"],
-  ["inference", "results"],
+  ["inference", "results", "embeddings"],
   ["blending"],
   ["training"],
   ["measure/accuracy", "measure/corruptions", "measure/embedding-attack", "measure/interpretability", "measure/probes"],

@@ -10,7 +10,7 @@
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import { parseCount, parseEpsilon } from "../src/cli/options.ts";
+import { parseCount, parseEpsilon } from "../src/cli/parsers.ts";
 import { writeAtomically } from "../src/files.ts";
 import { usualBatch } from "../src/inference/forward.ts";
 import { type AttackComparison, type AttackRate, attackTable, checkSameImages } from "./attack-rate-table.ts";

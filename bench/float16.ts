@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { pgd, squaredDistance } from "../src/attacks/index.ts";
 import { gradients } from "../src/autodiff/index.ts";
-import { parseCount } from "../src/cli/options.ts";
+import { parseCount } from "../src/cli/parsers.ts";
 import { type ImageSource, openBatches, openSource } from "../src/data/index.ts";
 import { UsageError } from "../src/errors.ts";
 import { Graph } from "../src/graph/index.ts";

@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { parseCount } from "../src/cli/options.ts";
+import { parseCount } from "../src/cli/parsers.ts";
 import { UsageError } from "../src/errors.ts";
 import { writeAtomically } from "../src/files.ts";
 import type { BenchOptions, BenchResult } from "../src/profiling/index.ts";

@@ -7,7 +7,7 @@
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import type { InnerAttackOptions } from "../src/attacks/index.ts";
-import { parseCount } from "../src/cli/options.ts";
+import { parseCount } from "../src/cli/parsers.ts";
 import { type ImageSource, openBatches, openSource } from "../src/data/index.ts";
 import { formatEpsilon } from "../src/epsilon.ts";
 import { range } from "../src/graph/shapes.ts";

@@ -6,7 +6,7 @@
  *     npx tsx bench/memory.ts --case vit-l-14:128:16:recompute --batches 1
  */
 import { Command } from "commander";
-import { parseCount } from "../src/cli/options.ts";
+import { parseCount } from "../src/cli/parsers.ts";
 import { describeMachine, thisMachine } from "./machine.ts";
 import { main } from "./main.ts";
 import { markdownTable } from "./markdown.ts";

@@ -7,7 +7,7 @@
  *     npx tsx bench/onnx-conformance.ts tests
  */
 import { Command } from "commander";
-import { parseCount } from "../src/cli/options.ts";
+import { parseCount } from "../src/cli/parsers.ts";
 import { main } from "./main.ts";
 import { factsOf, findCases } from "./onnx-conformance/cases.ts";
 import { isListed } from "./onnx-conformance/listed.ts";

@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
-import { parseCount } from "../src/cli/options.ts";
+import { parseCount } from "../src/cli/parsers.ts";
 import { dualParameters, lore } from "../src/objectives/index.ts";
 import { benchEncoder } from "../src/profiling/models.ts";
 import { type KernelTime, profile } from "../src/profiling/profile.ts";

@@ -4,7 +4,7 @@
  *     npx tsx bench/steady.ts
  */
 import { Command } from "commander";
-import { parseCount } from "../src/cli/options.ts";
+import { parseCount } from "../src/cli/parsers.ts";
 import { describeMachine, thisMachine } from "./machine.ts";
 import { main } from "./main.ts";
 import { markdownTable } from "./markdown.ts";

@@ -9,10 +9,12 @@ import { counted } from "../words.ts";
 import { AttackFolder, fromHere, reservedNames, shown } from "./attack-folder.ts";
 import { checkTarget, goalOf } from "./attack-target.ts";
 import { Warnings } from "./data.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import { type EncoderFlags, encoderKinds, openEncoder, openingOptions } from "./encoder.ts";
 import { type ImageFile, listImages, readImages } from "./image-files.ts";
 import { type NamingFlags, nameImages, openNaming } from "./naming.ts";
-import { type ComputeFlags, compileFlags, parseCount, parseSize, withComputeFlags } from "./options.ts";
+import { withOptions } from "./option.ts";
+import { type ComputeFlags, compileFlags, computeOptions } from "./options.ts";
+import { parseCount, parseSize } from "./parsers.ts";
 import { ProgressLine } from "./progress.ts";
 import { SkipList } from "./skips.ts";
 
@@ -56,16 +58,11 @@ export function attackCommand(): Command {
       'prompts of the names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}"',
     )
     .option(
-      "--image-size <n>",
-      "side of the input in pixels; what images are resized to before they are cut scales in proportion (default: the encoder's own)",
-      parseCount,
-    )
-    .option(
       "--strict",
       "end at the first image that cannot be read, or whatever else is left out, instead of going on without it",
     )
     .option("--float", "save float arrays (perturbed.safetensors) instead of images: nothing is rounded to 8 bits");
-  return withComputeFlags(withEncoderFlags(command)).action(run);
+  return withOptions(command, { ...openingOptions, ...computeOptions }).action(run);
 }
 
 function parseNames(text: string): readonly string[] {

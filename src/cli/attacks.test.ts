@@ -2,15 +2,16 @@ import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { apgd, attackList, autoAttack, fab, noise, pgd, square } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
-import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
+import { attackOptions, attacksOf } from "./attacks.ts";
+import { type Flags, withOptions } from "./option.ts";
 
 /** What these arguments ask for. */
 function asked(...args: readonly string[]) {
-  const command = withAttackFlags(new Command("evaluate"))
+  const command = withOptions(new Command("evaluate"), attackOptions)
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   command.parse(["node", "lore", ...args]);
-  return attacksOf(command.opts<AttackFlags>());
+  return attacksOf(command.opts<Flags<typeof attackOptions>>());
 }
 
 const epsilon = 2 / 255;

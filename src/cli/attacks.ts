@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError } from "commander";
 import {
   type Attack,
   type AttackName,
@@ -9,25 +9,29 @@ import {
   type NamedSetting,
   namedSettings,
 } from "../attacks/index.ts";
-import { parseCount, parseNumber, parseSize, parseSizes } from "./options.ts";
+import { type Declared, type Flags, flagOf, option } from "./option.ts";
+import { oneOf, parseCount, parseNumber, parseSize, parseSizes } from "./parsers.ts";
 
-/** What was said of the attacks. Their settings are read by the flags' names, `namedSettings` in camel case. */
-export interface AttackFlags {
-  readonly attack: readonly AttackName[];
-  readonly epsilon?: readonly number[];
-}
+/** Settings of attacks, as the registry has them. Flags hold them by name, so that types say nothing of them. */
+const settingOptions: Readonly<Record<never, Declared<unknown>>> = Object.fromEntries(
+  namedSettings.map((setting) => [fieldOf(setting.name), optionOf(setting)]),
+);
 
-export function withAttackFlags(command: Command): Command {
-  command
-    .addOption(
-      new Option("--attack <names>", `${attackNames.join(", ")}; or several, comma-separated: the worst counts`)
-        .argParser(parseAttacks)
-        .default(["none"], "none"),
-    )
-    .option("--epsilon <list>", "sizes of the perturbation, comma-separated (default: 2/255)", parseSizes);
-  for (const setting of namedSettings) command.addOption(optionOf(setting));
-  return command;
-}
+/** The attacks of `lore evaluate`; what is not given is each attack's own default. */
+export const attackOptions = {
+  attack: option("--attack <names>", parseAttacks, {
+    help: `${attackNames.join(", ")}; or several, comma-separated: the worst counts`,
+    topic: "attack",
+    default: "none",
+  }),
+  epsilon: option("--epsilon <list>", parseSizes, {
+    help: "sizes of the perturbation, comma-separated (default: 2/255)",
+    topic: "attack",
+  }),
+  ...settingOptions,
+};
+
+export type AttackFlags = Flags<typeof attackOptions>;
 
 function parseAttacks(text: string): readonly AttackName[] {
   const names = text.split(",").map((name) => name.trim());
@@ -37,18 +41,19 @@ function parseAttacks(text: string): readonly AttackName[] {
   return names.filter(isAttackName);
 }
 
-function optionOf(setting: NamedSetting): Option {
+function optionOf(setting: NamedSetting): Declared<unknown> {
   const { name, range } = setting;
-  const option = (value: string): Option => new Option(`${flagOf(name)} <${value}>`, describe(setting));
+  const flags = (value: string): string => `${flagOf(fieldOf(name))} <${value}>`;
+  const meaning = { help: describe(setting), topic: "attack" } as const;
   switch (range.kind) {
     case "count":
-      return option("n").argParser(parseCount);
+      return option(flags("n"), parseCount, meaning);
     case "size":
-      return option("size").argParser(parseSize);
+      return option(flags("size"), parseSize, meaning);
     case "number":
-      return option("number").argParser(parseNumber);
+      return option(flags("number"), parseNumber, meaning);
     case "choice":
-      return option(name).choices(range.offered);
+      return option(flags(name), oneOf(range.offered), meaning);
   }
 }
 
@@ -74,21 +79,18 @@ function describe({ name, about, owners, common, range }: NamedSetting): string 
 }
 
 /**
- * The attacks that the flags ask for, one an epsilon; several names are one list of attacks.
+ * The attacks that the flags ask for, one per epsilon; several names are one list of attacks.
  *
  * @throws UsageError when an attack does not have a setting, or attacks do not go together
  */
 export function attacksOf(flags: AttackFlags): readonly (Attack | AutoAttack)[] {
   const values = new Map(Object.entries(flags));
-  const settings = namedSettings.map(({ name }) => [name, values.get(optionName(name))] as const);
-  return attacksNamed({ names: flags.attack, epsilons: flags.epsilon, settings: Object.fromEntries(settings) }, flagOf);
+  const settings = namedSettings.map(({ name }) => [name, values.get(fieldOf(name))] as const);
+  const wish = { names: flags.attack, epsilons: flags.epsilon, settings: Object.fromEntries(settings) };
+  return attacksNamed(wish, (name) => flagOf(fieldOf(name)));
 }
 
-/** As the command line's parser names the option: the loss is `attackLoss`. */
-function optionName(setting: string): string {
+/** As flags have a setting: the loss is `attackLoss`. */
+function fieldOf(setting: string): string {
   return setting === "loss" ? "attackLoss" : setting;
-}
-
-function flagOf(setting: string): string {
-  return `--${optionName(setting).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

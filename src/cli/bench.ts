@@ -1,36 +1,63 @@
-import { Command, Option } from "commander";
-import { type BenchModelName, type BenchOptions, type BenchResult, bench, benchModels } from "../profiling/index.ts";
+import { type BenchModelName, type BenchResult, bench, benchModels } from "../profiling/index.ts";
 import { benchSummary, benchTable } from "../report/index.ts";
-import { type ComputeFlags, compileFlags, microBatchOption, parseCount, withComputeFlags } from "./options.ts";
+import { command } from "./command.ts";
+import { type Flags, flag, option } from "./option.ts";
+import { compileFlags, computeOptions, microBatchOption } from "./options.ts";
+import { oneOf, parseCount } from "./parsers.ts";
 import { ProgressLine } from "./progress.ts";
 
-type Flags = ComputeFlags &
-  Omit<BenchOptions, "model" | "device" | "threads" | "phases" | "onProgress"> & { readonly model: BenchModelName };
+const options = {
+  model: option("--model <name>", oneOf(Object.keys(benchModels) as BenchModelName[]), {
+    help: "architecture, with random weights",
+    topic: "encoder",
+    default: "vit-b-32",
+  }),
+  batch: option("--batch <n>", parseCount, { help: "images per step", topic: "training", default: "8" }),
+  imageSize: option("--image-size <n>", parseCount, {
+    help: "side of the input in pixels (default: the model's own)",
+    topic: "encoder",
+  }),
+  method: option("--method <name>", oneOf(["lore", "fare"]), {
+    help: "what is minimised",
+    topic: "objective",
+    default: "lore",
+  }),
+  stepsPerBatch: option("--steps-per-batch <k>", parseCount, {
+    help: "optimiser steps per batch (default: 5 for lore, 1 for fare)",
+    topic: "training",
+  }),
+  attackPrecision: option("--attack-precision <type>", oneOf(["float32", "int8"]), {
+    help: "of the inner attack's products by weights",
+    topic: "attack",
+    default: "float32",
+  }),
+  microBatch: microBatchOption,
+  recompute: flag("--recompute", {
+    help: "compute activations again in backward passes instead of keeping them",
+    topic: "training",
+  }),
+  repeats: option("--repeats <n>", parseCount, {
+    help: "steps that count, after one to warm up",
+    topic: "results",
+    default: "3",
+  }),
+  ...computeOptions,
+};
 
-export function benchCommand(): Command {
-  const command = new Command("bench")
-    .description("time a training step, and say how near it comes to the rate of its matrix products alone")
-    .addOption(
-      new Option("--model <name>", "architecture, with random weights")
-        .choices(Object.keys(benchModels))
-        .default("vit-b-32"),
-    )
-    .option("--batch <n>", "images a step", parseCount, 8)
-    .option("--image-size <n>", "side of the input in pixels (default: the model's own)", parseCount)
-    .addOption(new Option("--method <name>", "what is minimised").choices(["lore", "fare"]).default("lore"))
-    .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for fare)", parseCount)
-    .addOption(
-      new Option("--attack-precision <type>", "of the inner attack's products by weights")
-        .choices(["float32", "int8"])
-        .default("float32"),
-    )
-    .addOption(microBatchOption())
-    .option("--recompute", "compute activations again in backward passes instead of keeping them")
-    .option("--repeats <n>", "counted steps, after one to warm up", parseCount, 3);
-  return withComputeFlags(command).action(run);
+type BenchFlags = Flags<typeof options>;
+
+export function benchCommand() {
+  return command({
+    name: "bench",
+    description: "time a training step, and say how near it comes to the rate of its matrix products alone",
+    options,
+    essentials: ["model", "batch", "method", "device", "threads"],
+    examples: ["bench --model vit-b-32 --batch 8", "bench --model deit-tiny --batch 16 --threads 1 --json"],
+    run,
+  });
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: BenchFlags): Promise<void> {
   const { device: _, json, ...options } = flags;
   const progress = new ProgressLine();
   const result = await bench({
@@ -43,7 +70,10 @@ async function run(flags: Flags): Promise<void> {
   process.stdout.write(json ? `${JSON.stringify(figures(flags, result), undefined, 2)}\n` : `${text(flags, result)}\n`);
 }
 
-function figures({ model, batch }: Flags, { stepsPerBatch, seconds, flops, gemmRate, peakMemoryBytes }: BenchResult) {
+function figures(
+  { model, batch }: BenchFlags,
+  { stepsPerBatch, seconds, flops, gemmRate, peakMemoryBytes }: BenchResult,
+) {
   return {
     model,
     batch,
@@ -56,7 +86,7 @@ function figures({ model, batch }: Flags, { stepsPerBatch, seconds, flops, gemmR
   };
 }
 
-function text({ model, batch, method, repeats }: Flags, result: BenchResult): string {
+function text({ model, batch, method, repeats }: BenchFlags, result: BenchResult): string {
   const { imageSize, stepsPerBatch } = result;
   const title = `${model} at ${imageSize} pixels, batch ${batch}, ${method}, K = ${stepsPerBatch}; counted steps: ${repeats}, after one to warm up`;
   return `${title}\n\n${benchTable(result)}\n\n${benchSummary(batch, result)}`;

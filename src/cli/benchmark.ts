@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { Command, Option } from "commander";
-import { usualBatch } from "../inference/index.ts";
+import { defined } from "../defined.ts";
 import type { ResultsFolder } from "../measure/accuracy/index.ts";
 import {
   type BenchmarkOptions,
@@ -11,89 +10,87 @@ import {
   suiteNames,
 } from "../measure/benchmark/index.ts";
 import { benchmarkCsv, benchmarkMarkdown, benchmarkTable, whatIsMissing } from "../report/index.ts";
-import { type Benchmark, keepFinding } from "../results/index.ts";
-import { Warnings } from "./data.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
-import { stopOnInterrupt } from "./interrupt.ts";
-import { type ComputeFlags, compileFlags, type ReadFlags, withComputeFlags, withReadFlags } from "./options.ts";
-import { ProgressLine } from "./progress.ts";
+import type { Benchmark } from "../results/index.ts";
+import { counted } from "../words.ts";
+import { command } from "./command.ts";
+import { keptIn, type Measurement, measuring, measuringOptions, outOption, type Session } from "./measuring.ts";
+import { type Flags, flag, option } from "./option.ts";
+import { oneOf, parseSeed, text } from "./parsers.ts";
+import type { ProgressLine } from "./progress.ts";
 import { folderNameOf, openResults } from "./results.ts";
-import { SkipList } from "./skips.ts";
-
-interface Flags extends ComputeFlags, ReadFlags, EncoderFlags {
-  readonly encoder: readonly string[];
-  readonly suite: string;
-  readonly dataRoot?: string;
-  readonly published?: true;
-  readonly format: "table" | "markdown" | "csv";
-  readonly out?: string;
-}
 
 const formats = { table: benchmarkTable, markdown: benchmarkMarkdown, csv: benchmarkCsv } as const;
 
-export function benchmarkCommand(): Command {
-  const command = new Command("benchmark")
-    .description("measure encoders on the data sets of a suite, clean and under attack: the papers' table")
-    .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
-    .requiredOption("--suite <suite>", `a description of data sets (YAML or JSON), or ${suiteNames.join(", ")}`)
-    .option("--data-root <folder>", "look there for data sets with ids (wds/vtab/cifar10) before asking the hub")
-    .option("--published", "show published figures of the same data sets, too, marked as such")
-    .addOption(new Option("--format <format>", "of the table on stdout").choices(Object.keys(formats)).default("table"))
-    .option("--out <folder>", "keep each image's results there, and go on where an earlier call stopped");
-  return withComputeFlags(withReadFlags(withEncoderFlags(command), usualBatch)).action(run);
+const options = {
+  ...measuringOptions,
+  suite: option("--suite <suite>", text, {
+    help: `a description of data sets (YAML or JSON), or ${suiteNames.join(", ")}`,
+    topic: "data",
+    required: true,
+  }),
+  dataRoot: option("--data-root <folder>", text, {
+    help: "look there for data sets with ids (wds/vtab/cifar10) before asking the hub",
+    topic: "data",
+  }),
+  seed: option("--seed <n>", parseSeed, { help: "seed of everything random (default: the suite's)", topic: "compute" }),
+  published: flag("--published", {
+    help: "also show published figures of the same data sets, marked as such",
+    topic: "results",
+  }),
+  format: option("--format <format>", oneOf(["table", "markdown", "csv"]), {
+    help: "of the table on stdout",
+    topic: "results",
+    default: "table",
+  }),
+  out: outOption("keep each image's results there, and go on where an earlier call stopped"),
+};
+
+type BenchmarkFlags = Flags<typeof options>;
+
+export function benchmarkCommand() {
+  return command({
+    name: "benchmark",
+    description: "measure encoders on the data sets of a suite, clean and under attack: the papers' table",
+    options,
+    essentials: ["encoder", "suite", "limit", "format", "out"],
+    examples: [
+      "benchmark --encoder openai/clip-vit-base-patch32 runs/lore --suite suite.yaml --out results/table",
+      "benchmark --encoder runs/lore --suite suite.yaml --limit 200 --format markdown",
+    ],
+    run: measuring("benchmark", prepare),
+  });
 }
 
-async function run(flags: Flags, command: Command): Promise<void> {
-  const started = performance.now();
-  const { encoder: specs, out } = flags;
+async function prepare(flags: BenchmarkFlags, { progress, warnings, open }: Session): Promise<Measurement<Benchmark>> {
+  const { encoder: specs, out, json, format, seed, dataRoot, published } = flags;
   const suite = readSuite(flags.suite);
-  const progress = new ProgressLine();
-  const told = new Warnings(progress);
   const encoders: { readonly name: string; readonly encoder: BenchmarkPart["encoder"] }[] = [];
-  for (const spec of specs) encoders.push({ name: spec, encoder: await openEncoder(spec, flags, progress) });
-  const skips = new SkipList();
-  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
+  for (const spec of specs) encoders.push({ name: spec, encoder: (await open(spec)).encoder });
   const kept: ResultsFolder[] = [];
-  let benchmark: Benchmark;
-  try {
-    benchmark = await runBenchmark(encoders, suite, {
-      ...(await compileFlags(flags)),
-      ...optionsOf(flags, command.getOptionValueSource("seed") === "default"),
-      signal: stop.signal,
-      onSkip: skips.add,
-      onWarning: told.tell,
-      ...showing(progress, suite, specs.length > 1),
-      ...(out !== undefined && {
-        results: (part) => {
-          const results = resultsOf(part, flags, out);
-          kept.push(results);
-          return results;
-        },
-      }),
-    });
-  } catch (error) {
-    if (error !== stop.signal.reason) throw error;
-    progress.end();
-    return interrupted(out, kept);
-  } finally {
-    stop.dispose();
-    progress.end();
-  }
-  if (`${skips}`) process.stderr.write(`${skips}\n`);
-  if (out !== undefined) keepFinding(out, "benchmark", benchmark, { command: process.argv.slice(2), started });
-  print(flags, benchmark);
-}
-
-function optionsOf(flags: Flags, seedIsDefault: boolean): BenchmarkOptions {
-  const { batch, limit, strict, dataRoot, published, seed } = flags;
+  const keeping = (folder: string) => (part: BenchmarkPart) => {
+    const results = resultsOf(part, flags, folder);
+    kept.push(results);
+    return results;
+  };
   return {
-    batch,
-    ...(limit !== undefined && { limit }),
-    ...(strict && { strict }),
-    ...(published && { published }),
-    ...(dataRoot !== undefined && { dataRoot }),
-    // What a suite says of its seed holds unless the command line says otherwise.
-    ...(!seedIsDefault && { seed }),
+    measure: (options) =>
+      runBenchmark(encoders, suite, {
+        ...options,
+        ...defined({ seed, dataRoot, published, results: out === undefined ? undefined : keeping(out) }),
+        ...showing(progress, suite, specs.length > 1),
+      }),
+    stopped: () => {
+      const images = kept.reduce((total, { counts }) => total + counts.images, 0);
+      return keptIn(out, `${images} clean predictions of ${counted(kept.length, "evaluation")}`);
+    },
+    text: (benchmark) => formats[format](benchmark),
+    remarks: (benchmark) => [
+      ...benchmark.rows.flatMap(({ encoder, results }) =>
+        results.flatMap(({ set, warnings: found }) => warnings.rest(found, `${encoder} on ${set}: `)),
+      ),
+      // Tables say themselves what is missing.
+      ...(json || format === "csv" ? whatIsMissing(benchmark) : []),
+    ],
   };
 }
 
@@ -112,34 +109,9 @@ function showing(
   };
 }
 
-function resultsOf(part: BenchmarkPart, flags: Flags, out: string): ResultsFolder {
+function resultsOf(part: BenchmarkPart, { activation }: BenchmarkFlags, out: string): ResultsFolder {
   const { name, encoder, set, source, seed, limit, templates } = part;
   const folder = join(out, folderNameOf(name), set.name);
-  const settings = {
-    ...{ data: set.data, seed, attackResolution: set.resolution },
-    ...(limit !== undefined && { limit }),
-    ...(flags.activation && { activation: flags.activation }),
-  };
+  const settings = defined({ data: set.data, seed, attackResolution: set.resolution, limit, activation });
   return openResults(folder, settings, { spec: name, encoder, source, templates, attacks: set.attacks });
-}
-
-/** Ctrl-C: what there is, and how to go on. Exits with 130, as shells have it. */
-function interrupted(out: string | undefined, kept: readonly ResultsFolder[]): void {
-  const images = kept.reduce((total, { counts }) => total + counts.images, 0);
-  process.stderr.write(
-    out === undefined
-      ? "Stopped. Nothing was kept; with --out FOLDER the same command goes on where it was stopped.\n"
-      : `Stopped. ${out} keeps ${images} clean predictions of ${kept.length} ${kept.length === 1 ? "evaluation" : "evaluations"}. Go on with the same command.\n`,
-  );
-  process.exitCode = 130;
-}
-
-function print({ json, format }: Flags, benchmark: Benchmark): void {
-  process.stdout.write(json ? `${JSON.stringify(benchmark, undefined, 2)}\n` : `${formats[format](benchmark)}\n`);
-  const warnings = benchmark.rows.flatMap(({ encoder, results }) =>
-    results.flatMap(({ set, warnings }) => warnings.map((warning) => `Warning: ${encoder} on ${set}: ${warning}`)),
-  );
-  // Tables say what is missing themselves.
-  const missing = json || format === "csv" ? whatIsMissing(benchmark) : [];
-  for (const line of [...warnings, ...missing]) process.stderr.write(`${line}\n`);
 }

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError } from "commander";
 import { blend, HeldOutImages, holdOut, largestBlend } from "../blending/index.ts";
 import { balancedSubset, openSource } from "../data/index.ts";
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
 import { jsonFile, writeAtomically } from "../files.ts";
 import { openTemplates } from "../inference/index.ts";
@@ -11,69 +12,87 @@ import { type Encoder, saveEncoder } from "../models/index.ts";
 import { attackTitle, chartFile, frontChart, percent, textTable } from "../report/index.ts";
 import type { BlendFront } from "../results/index.ts";
 import { readRun, trainedEncoder } from "../training/index.ts";
-import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
-import { type ComputeFlags, compileFlags, parseCount, parseSeed, parseShare, withComputeFlags } from "./options.ts";
+import { attackOptions, attacksOf } from "./attacks.ts";
+import { command } from "./command.ts";
+import { encoderKinds, openEncoder, openingOptions } from "./encoder.ts";
+import { printJson } from "./measuring.ts";
+import { type Flags, list, option } from "./option.ts";
+import { compileFlags, computeOptions } from "./options.ts";
+import { parseCount, parseSeed, parseShare, text } from "./parsers.ts";
 import { ProgressLine } from "./progress.ts";
 
-interface Flags extends ComputeFlags, EncoderFlags, AttackFlags {
-  readonly encoder: readonly string[];
-  readonly heldOut?: string;
-  readonly images: number;
-  readonly data?: string;
-  readonly limit?: number;
-  readonly offset: number;
-  readonly classes?: string;
-  readonly templates?: string;
-  readonly weights: readonly number[];
-  readonly weight?: number;
-  readonly keep?: number;
-  readonly out?: string;
+const options = {
+  encoder: list("--encoder <original and robust...>", {
+    help: `two versions of one encoder, the original first: ${encoderKinds}; a run folder is the weights as training left them`,
+    topic: "encoder",
+    required: true,
+  }),
+  ...openingOptions,
+  heldOut: option("--held-out <data>", text, {
+    help: "images that were not trained on, without labels: they tell what a blend keeps (default: those that a run kept aside)",
+    topic: "data",
+  }),
+  images: option("--images <n>", parseCount, { help: "held-out images to use", topic: "data", default: "256" }),
+  data: option("--data <data>", text, {
+    help: "labelled images: also measure accuracy, clean and under --attack",
+    topic: "data",
+  }),
+  limit: option("--limit <n>", parseCount, {
+    help: "labelled images to use, taken from each class in turn",
+    topic: "data",
+  }),
+  offset: option("--offset <n>", parseSeed, { help: "labelled images to skip first", topic: "data", default: "0" }),
+  classes: option("--classes <file>", text, {
+    help: "JSON file with class names of the labelled images",
+    topic: "data",
+  }),
+  templates: option("--templates <prompts>", text, {
+    help: "zero-shot: prompts of the class names, as in lore evaluate",
+    topic: "data",
+  }),
+  ...attackOptions,
+  weights: option("--weights <list>", parseShares, {
+    help: "blends to look at, 0 the original, 1 the robust encoder",
+    topic: "results",
+    default: "0,0.25,0.5,0.75,1",
+  }),
+  weight: option("--weight <w>", parseShare, { help: "save this blend to --out", topic: "results" }),
+  keep: option("--keep <share>", parseShare, {
+    help: "save the blend that keeps this share of the original's behaviour",
+    topic: "results",
+  }),
+  out: option("--out <folder>", text, {
+    help: "where the blend and the picture of the front go; any command takes it as --encoder",
+    topic: "results",
+  }),
+  ...computeOptions,
+};
+
+type BlendFlags = Flags<typeof options>;
+
+export function blendCommand() {
+  return command({
+    name: "blend",
+    description: "the trade-off after training: weights between an encoder and its robust version, measured and saved",
+    options,
+    essentials: ["encoder", "heldOut", "weight", "keep", "out"],
+    examples: [
+      "blend --encoder openai/clip-vit-base-patch32 runs/lore --data pets --attack pgd",
+      "blend --encoder openai/clip-vit-base-patch32 runs/lore --keep 0.95 --out blended",
+    ],
+    run,
+  });
 }
 
-export function blendCommand(): Command {
-  const command = new Command("blend")
-    .description("the trade-off after training: weights between an encoder and its robust version, measured and saved")
-    .requiredOption(
-      "--encoder <original and robust...>",
-      `two versions of one encoder, the original first: ${encoderKinds}; a run folder is the weights as training left them`,
-    )
-    .option(
-      "--held-out <data>",
-      "images that were not trained on, without labels: tell what a blend keeps (default: those that a run kept aside)",
-    )
-    .option("--images <n>", "held-out images to use", parseCount, 256)
-    .option("--data <data>", "labelled images: also measure accuracy, clean and under --attack")
-    .option("--limit <n>", "labelled images to use, taken class by class in turn", parseCount)
-    .option("--offset <n>", "labelled images to leave out first", parseSeed, 0)
-    .option("--classes <file>", "JSON file with class names of the labelled images")
-    .option("--templates <prompts>", "zero-shot: prompts of the class names, as in lore evaluate")
-    .addOption(
-      new Option("--weights <list>", "blends to look at, 0 the original, 1 the robust encoder")
-        .argParser(parseShares)
-        .default([0, 0.25, 0.5, 0.75, 1], "0,0.25,0.5,0.75,1"),
-    )
-    .option("--weight <w>", "save this blend to --out", parseShare)
-    .option("--keep <share>", "save the blend that keeps this share of the original's behaviour", parseShare)
-    .option("--out <folder>", "where the blend and the picture of the front go; any command takes it as --encoder");
-  return withComputeFlags(
-    withEncoderFlags(withAttackFlags(command)).option(
-      "--image-size <n>",
-      "side of the input in pixels (default: the encoder's own)",
-      parseCount,
-    ),
-  ).action(run);
-}
-
-function parseShares(text: string): readonly number[] {
+function parseShares(written: string): readonly number[] {
   try {
-    return text.split(",").map((part) => parseShare(part));
+    return written.split(",").map(parseShare);
   } catch {
     throw new InvalidArgumentError("It must be shares from 0 to 1 with commas between them: 0,0.5,1.");
   }
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: BlendFlags): Promise<void> {
   const [first, second, ...more] = flags.encoder;
   if (first === undefined || second === undefined || more.length > 0)
     throw new UsageError("--encoder takes two: the original and its robust version.");
@@ -109,7 +128,12 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
-async function openRobust(original: Encoder, spec: string, flags: Flags, progress: ProgressLine): Promise<Encoder> {
+async function openRobust(
+  original: Encoder,
+  spec: string,
+  flags: BlendFlags,
+  progress: ProgressLine,
+): Promise<Encoder> {
   const isRun = existsSync(join(spec, "run.json")) && existsSync(join(spec, "checkpoints"));
   return isRun
     ? trainedEncoder(original, spec)
@@ -117,7 +141,7 @@ async function openRobust(original: Encoder, spec: string, flags: Flags, progres
 }
 
 /** @throws UsageError when none are given, and none can be told from a run */
-async function heldOutImages(robust: string, { heldOut, images, seed }: Flags) {
+async function heldOutImages(robust: string, { heldOut, images, seed }: BlendFlags) {
   if (heldOut !== undefined) {
     const source = await openSource(heldOut, { seed });
     return { source, indices: balancedSubset(source, images, seed) };
@@ -140,22 +164,19 @@ interface TrainedRun {
   readonly flags: { readonly data: string; readonly limit?: number; readonly seed: number };
 }
 
-async function labelledOptions({ data, classes, templates, limit, offset, seed, ...flags }: Flags) {
+async function labelledOptions({ data, classes, templates, limit, offset, seed, ...flags }: BlendFlags) {
   if (data === undefined) return {};
-  const labelled = await openSource(data, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const labelled = await openSource(data, defined({ seed, classesFile: classes }));
   return {
     labelled,
     evaluation: {
-      ...(await compileFlags({ ...flags, seed })),
-      seed,
-      offset,
-      ...(limit !== undefined && { limit }),
-      ...(templates !== undefined && { templates: openTemplates(templates) }),
+      ...(await compileFlags(flags)),
+      ...defined({ seed, offset, limit, templates: templates === undefined ? undefined : openTemplates(templates) }),
     },
   };
 }
 
-async function choose({ weight, keep }: Flags, original: Encoder, robust: Encoder, images: HeldOutImages) {
+async function choose({ weight, keep }: BlendFlags, original: Encoder, robust: Encoder, images: HeldOutImages) {
   if (weight !== undefined) return { weight, ...(await images.fidelity(blend(original, robust, weight).parameters)) };
   return keep === undefined
     ? undefined
@@ -169,13 +190,13 @@ function save(out: string, encoder: Encoder, found: BlendFront & { readonly poin
 }
 
 function print(
-  { json, data, out }: Flags,
+  { json, data, out }: BlendFlags,
   heldOut: string,
   points: readonly FrontPoint[],
   chosen: { readonly weight: number; readonly kept: number } | undefined,
 ): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify({ points, ...(chosen && { chosen }) }, undefined, 2)}\n`);
+    printJson(defined({ points, chosen }));
     return;
   }
   const attacks = points[0]?.evaluation?.attacks ?? [];

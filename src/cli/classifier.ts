@@ -1,14 +1,15 @@
 import type { ImageSource, Telling } from "../data/index.ts";
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
 import { chooseClassifier, openTemplates } from "../inference/index.ts";
 import type { Classifier, Encoder } from "../models/index.ts";
 import { labelledClasses } from "../training/index.ts";
-import { type ComputeFlags, compileFlags } from "./options.ts";
+import { compileFlags, type DeviceFlags } from "./options.ts";
 
 /** TeCoA's as published (Mao et al. 2023; RobustVLM trains with the same). */
 export const tecoaTemplate = "This is a photo of a {}";
 
-interface ClassifierFlags extends ComputeFlags, Telling {
+interface ClassifierFlags extends DeviceFlags, Telling {
   readonly method: string;
   /** A set's name, a file, or one template. */
   readonly templates?: string;
@@ -33,10 +34,8 @@ export async function classifierOf(encoder: Encoder, source: ImageSource, flags:
   }
   return chooseClassifier(encoder, source, {
     ...(await compileFlags(flags)),
-    ...(templates !== undefined && { templates: openTemplates(templates) }),
+    ...defined({ templates: templates === undefined ? undefined : openTemplates(templates), strict, onWarning }),
     defaultTemplates: [tecoaTemplate],
-    ...(strict && { strict }),
-    ...(onWarning && { onWarning }),
     onProgress,
   });
 }

@@ -1,4 +1,5 @@
 import { type ImageSource, openSource, tellRemarks } from "../data/index.ts";
+import { defined } from "../defined.ts";
 import type { ProgressLine } from "./progress.ts";
 
 /** Warnings on stderr, each once. */
@@ -17,8 +18,8 @@ export class Warnings {
   };
 
   /** Those of a result that were not told while it was made. */
-  tellRest(messages: readonly string[], prefix = ""): void {
-    for (const message of messages) if (!this.#told.has(message)) this.tell(`${prefix}${message}`);
+  rest(messages: readonly string[], prefix = ""): readonly string[] {
+    return messages.filter((message) => !this.#told.has(message)).map((message) => `${prefix}${message}`);
   }
 
   /** Something worth saying that changes no number. */
@@ -45,8 +46,8 @@ export async function openData(
   { seed, classes, strict }: DataFlags,
   warnings: Warnings,
 ): Promise<ImageSource> {
-  const source = await openSource(spec, { seed, ...(classes !== undefined && { classesFile: classes }) });
+  const source = await openSource(spec, defined({ seed, classesFile: classes }));
   for (const { kind, message } of source.remarks ?? []) if (kind === "fact") warnings.remark(message);
-  tellRemarks(source, "fault", { ...(strict && { strict }), onWarning: warnings.tell });
+  tellRemarks(source, "fault", { ...defined({ strict }), onWarning: warnings.tell });
   return source;
 }

@@ -1,11 +1,14 @@
 import { readdirSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
-import { Command, Option } from "commander";
 import { Graph } from "../graph/index.ts";
 import { gemmRate } from "../profiling/index.ts";
 import { compile, type Device, missingLibraries, type Provider, providers } from "../runtime/index.ts";
 import { versions } from "../version.ts";
+import { command } from "./command.ts";
 import { type DeviceState, probed, probedInChild } from "./devices.ts";
+import { type Flags, option } from "./option.ts";
+import { jsonOption } from "./options.ts";
+import { oneOf } from "./parsers.ts";
 
 const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
 
@@ -21,15 +24,27 @@ interface Diagnosis {
   readonly offline: boolean;
 }
 
-export function doctorCommand(): Command {
-  return new Command("doctor")
-    .description("say what this machine offers: devices, threads, versions, memory")
-    .option("--json", "print JSON on stdout and nothing else")
-    .addOption(new Option("--probe <device>", "try one device in this process").choices(devices).hideHelp())
-    .action(run);
+const options = {
+  json: jsonOption,
+  probe: option("--probe <device>", oneOf(devices), {
+    help: "try one device in this process",
+    topic: "compute",
+    hidden: true,
+  }),
+};
+
+export function doctorCommand() {
+  return command({
+    name: "doctor",
+    description: "say what this machine offers: devices, threads, versions, memory",
+    options,
+    essentials: ["json"],
+    examples: ["doctor", "doctor --json"],
+    run,
+  });
 }
 
-async function run({ json, probe }: { readonly json?: true; readonly probe?: Device }): Promise<void> {
+async function run({ json, probe }: Flags<typeof options>): Promise<void> {
   if (probe) {
     process.stdout.write(JSON.stringify(await probed(probe)));
     return;

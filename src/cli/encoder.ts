@@ -1,42 +1,49 @@
-import { type Command, Option } from "commander";
+import { defined } from "../defined.ts";
 import { describePreprocessing, type Encoder, loadEncoder, normalizations } from "../models/index.ts";
+import { type Flags, list, option } from "./option.ts";
+import { imageSizeOption } from "./options.ts";
+import { oneOf, text } from "./parsers.ts";
 import type { ProgressLine } from "./progress.ts";
 
 /** What `--encoder` takes, for the help. */
 export const encoderKinds = "a hub id (owner/name), a .safetensors or .onnx file, an encoder's folder, or a run folder";
 
-export interface EncoderFlags {
-  readonly imageSize?: number;
-  readonly activation?: "quick_gelu" | "gelu";
-  readonly output?: string;
-  readonly normalization?: keyof typeof normalizations;
-}
+export const encoderOption = option("--encoder <encoder>", text, {
+  help: encoderKinds,
+  topic: "encoder",
+  required: true,
+});
 
-export function withEncoderFlags(command: Command): Command {
-  return command
-    .addOption(
-      new Option(
-        "--activation <name>",
-        "which activation a CLIP was trained with, where its files do not say (OpenAI's: quick_gelu, LAION's: gelu)",
-      ).choices(["quick_gelu", "gelu"]),
-    )
-    .option("--output <name>", "of an ONNX file: the value that is the embedding, where that cannot be told")
-    .addOption(
-      new Option(
-        "--normalization <name>",
-        "of an ONNX file: how pixels are normalised before it, where preprocessor_config.json does not say",
-      ).choices(Object.keys(normalizations)),
-    );
-}
+export const encodersOption = list("--encoder <encoder...>", {
+  help: `one or more encoders: ${encoderKinds}`,
+  topic: "encoder",
+  required: true,
+});
+
+type NormalizationName = keyof typeof normalizations;
+
+/** How an encoder is opened. */
+export const openingOptions = {
+  imageSize: imageSizeOption,
+  activation: option("--activation <name>", oneOf(["quick_gelu", "gelu"]), {
+    help: "the activation a CLIP was trained with, where its files do not say (OpenAI: quick_gelu, LAION: gelu)",
+    topic: "encoder",
+  }),
+  output: option("--output <name>", text, {
+    help: "ONNX: the value that is the embedding, where the file leaves it open",
+    topic: "encoder",
+  }),
+  normalization: option("--normalization <name>", oneOf(Object.keys(normalizations) as NormalizationName[]), {
+    help: "ONNX: how pixels are normalised before it, where preprocessor_config.json does not say",
+    topic: "encoder",
+  }),
+};
+
+export type EncoderFlags = Flags<typeof openingOptions>;
 
 /** Those of a command's flags that say how its encoder is opened. */
 export function encoderFlags({ imageSize, activation, output, normalization }: EncoderFlags): EncoderFlags {
-  return {
-    ...(imageSize !== undefined && { imageSize }),
-    ...(activation && { activation }),
-    ...(output !== undefined && { output }),
-    ...(normalization && { normalization }),
-  };
+  return defined({ imageSize, activation, output, normalization });
 }
 
 /** Which weights of an ONNX file are trained. */
@@ -45,19 +52,21 @@ export interface WeightFlags {
   readonly freeze?: readonly string[];
 }
 
-/** Loads an encoder, and shows how far a download is. */
+/** Loads an encoder and shows the download's progress. */
 export async function openEncoder(
   spec: string,
-  { imageSize, activation, output, normalization, ...weights }: EncoderFlags & WeightFlags,
+  { imageSize, activation, output, normalization, trainable, freeze }: EncoderFlags & WeightFlags,
   progress: ProgressLine,
 ): Promise<Encoder> {
   const encoder = await loadEncoder(spec, {
-    ...(imageSize !== undefined && { imageSize }),
-    ...(activation && { activation: activation === "gelu" ? "gelu" : "quickGelu" }),
-    ...(output !== undefined && { output }),
-    ...(normalization && { normalization: normalizations[normalization] }),
-    ...(weights.trainable && { trainable: weights.trainable }),
-    ...(weights.freeze && { freeze: weights.freeze }),
+    ...defined({
+      imageSize,
+      activation: activation && (activation === "gelu" ? "gelu" : "quickGelu"),
+      output,
+      normalization: normalization && normalizations[normalization],
+      trainable,
+      freeze,
+    }),
     onProgress: ({ file, bytes, totalBytes }) =>
       progress.update(`downloading ${spec}`, megabytes(bytes), megabytes(totalBytes), `MB  ${file}`),
     onWarning: (message) => progress.note(`Warning: ${message}`),

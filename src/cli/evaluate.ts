@@ -1,105 +1,113 @@
-import { Command, Option } from "commander";
 import type { Attack, AutoAttack } from "../attacks/index.ts";
 import { nativeSize } from "../data/index.ts";
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
-import { openTemplates, usualBatch } from "../inference/index.ts";
-import {
-  type EvaluateOptions,
-  evaluate,
-  type Outcomes,
-  paired,
-  type ResultsFolder,
-} from "../measure/accuracy/index.ts";
+import { openTemplates } from "../inference/index.ts";
+import { evaluate, type Outcomes, paired } from "../measure/accuracy/index.ts";
 import { headFor, readHead } from "../measure/probes/index.ts";
 import type { Encoder } from "../models/index.ts";
 import { atNativeResolution, encoderFolder, recordEvaluation, withHead } from "../models/index.ts";
 import { describeAttack, evaluationTable, overImages } from "../report/index.ts";
-import { type Evaluation, type Evaluations, keepFinding, type PicturedExample } from "../results/index.ts";
-import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
-import { openData, Warnings } from "./data.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
+import type { Evaluation, Evaluations, PicturedExample } from "../results/index.ts";
+import { attackOptions, attacksOf } from "./attacks.ts";
+import { command } from "./command.ts";
+import { openData } from "./data.ts";
 import { keepExamples } from "./examples.ts";
-import { stopOnInterrupt } from "./interrupt.ts";
 import {
-  type ComputeFlags,
-  compileFlags,
-  type ImageFlags,
-  parseCount,
-  parseSeed,
-  withComputeFlags,
-  withImageFlags,
-} from "./options.ts";
-import { ProgressLine } from "./progress.ts";
+  keptIn,
+  type Measurement,
+  type MeasuringOptions,
+  measuring,
+  measuringOptions,
+  outOption,
+  type Session,
+} from "./measuring.ts";
+import { type Flags, flag, option } from "./option.ts";
+import { classesOption } from "./options.ts";
+import { oneOf, parseCount, parseSeed, text } from "./parsers.ts";
 import { folderOf, type NamedEncoder, openResults } from "./results.ts";
-import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, ImageFlags, EncoderFlags, AttackFlags {
-  readonly encoder: readonly string[];
-  readonly data: string;
-  readonly templates?: string;
-  readonly head?: string;
-  readonly offset: number;
-  readonly attackResolution: "encoder" | "native";
-  readonly surrogate?: string;
-  readonly quantize?: true;
-  readonly card?: true;
-  readonly out?: string;
-  readonly saveAdversarial?: true;
-  readonly examples?: number;
+const options = {
+  ...measuringOptions,
+  data: option("--data <data>", text, {
+    help: "labelled images: a folder with one sub-folder per class, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT[:LABEL]]]",
+    topic: "data",
+    required: true,
+  }),
+  classes: classesOption,
+  offset: option("--offset <n>", parseSeed, {
+    help: "skip this many images first, so that what was chosen on them is reported on others",
+    topic: "data",
+    default: "0",
+  }),
+  templates: option("--templates <prompts>", text, {
+    help: 'zero-shot: prompts of the class names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}" (default: the data\'s own)',
+    topic: "data",
+  }),
+  head: option("--head <file>", text, {
+    help: "a linear head that lore probe --save-head wrote, for all of the encoders",
+    topic: "encoder",
+  }),
+  ...attackOptions,
+  attackResolution: option("--attack-resolution <which>", oneOf(["encoder", "native"]), {
+    help: "perturb the resized image, or the file's own pixels",
+    topic: "attack",
+    default: "encoder",
+  }),
+  surrogate: option("--surrogate <encoder>", text, {
+    help: "make the attacks on this encoder instead (transfer)",
+    topic: "attack",
+  }),
+  quantize: flag("--quantize", {
+    help: "round adversarial images to 8 bits, as an image file does, while they are searched for",
+    topic: "attack",
+  }),
+  card: flag("--card", {
+    help: "write what was measured into the encoders' model cards (saved encoders and run folders)",
+    topic: "results",
+  }),
+  out: outOption(
+    "keep each image's results there, and go on where an earlier call stopped; lore report shows the folder",
+  ),
+  examples: option("--examples <n>", parseCount, {
+    help: "picture this many images under the last attack in --out, for lore report",
+    topic: "results",
+  }),
+  saveAdversarial: flag("--save-adversarial", {
+    help: "also keep the adversarial images in --out, as float arrays (safetensors)",
+    topic: "results",
+  }),
+};
+
+type EvaluateFlags = Flags<typeof options>;
+
+export function evaluateCommand() {
+  return command({
+    name: "evaluate",
+    description: "measure accuracy, clean and under attack, with the encoder's fixed head or zero-shot",
+    options,
+    essentials: ["encoder", "data", "attack", "epsilon", "limit"],
+    examples: [
+      "evaluate --encoder openai/clip-vit-base-patch32 --data pets --attack pgd --epsilon 1/255,2/255",
+      "evaluate --encoder original robust --data pets --attack autoattack --limit 200 --out results/pets",
+    ],
+    run: measuring("evaluation", prepare),
+  });
 }
 
-export function evaluateCommand(): Command {
-  const command = new Command("evaluate")
-    .description("measure accuracy, clean and under attack, with the encoder's fixed head or zero-shot")
-    .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
-    .requiredOption(
-      "--data <data>",
-      "labelled images: a folder with one sub-folder a class, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT[:LABEL]]]",
-    )
-    .option(
-      "--templates <prompts>",
-      'zero-shot: prompts of the class names: a set (imagenet, cifar10, ...), a file, or one such as "a photo of a {}" (default: the data\'s own)',
-    )
-    .option(
-      "--offset <n>",
-      "leave out this many images first, so that what was chosen on them is reported on others",
-      parseSeed,
-      0,
-    )
-    .option("--head <file>", "a linear head that lore probe --save-head wrote, for all of the encoders")
-    .addOption(
-      new Option("--attack-resolution <which>", "perturb the resized image, or the file's own pixels")
-        .choices(["encoder", "native"])
-        .default("encoder"),
-    );
-  withAttackFlags(command)
-    .option("--surrogate <encoder>", "make the attacks on this encoder instead (transfer)")
-    .option("--quantize", "round adversarial images to 8 bits, as an image file does, while they are searched for")
-    .option("--card", "write what was measured into the encoders' model cards (saved encoders and run folders)")
-    .option(
-      "--out <folder>",
-      "keep each image's results there, and go on where an earlier call stopped; lore report shows the folder",
-    )
-    .option("--examples <n>", "picture this many images under the last attack in --out, for lore report", parseCount)
-    .option("--save-adversarial", "keep the adversarial images in --out too, as float arrays (safetensors)");
-  return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
-}
-
-async function run(flags: Flags): Promise<void> {
-  const started = performance.now();
-  const { data, seed, card, encoder: specs, out } = flags;
+async function prepare(flags: EvaluateFlags, session: Session): Promise<Measurement<Evaluations>> {
+  const { data, seed, card, encoder: specs, out, offset, quantize } = flags;
   const attacks = attacksOf(flags);
   checkTogether(flags, attacks);
   // Before hours of measuring, not after.
   if (card) specs.forEach(encoderFolder);
-  const progress = new ProgressLine();
-  const warnings = new Warnings(progress);
+  const { progress, warnings } = session;
   const opened = await openData(data, flags, warnings);
   const { head, source } = flags.head === undefined ? { source: opened } : headFor(readHead(flags.head), opened);
   const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const native = flags.attackResolution === "native" ? await nativeSize(source) : undefined;
   const open = async (spec: string): Promise<NamedEncoder> => {
-    const encoder = await openEncoder(spec, flags, progress);
+    const { encoder } = await session.open(spec);
     return { spec, encoder: head ? withHead(encoder, head) : encoder };
   };
   const sized = (encoder: Encoder): Encoder => (native === undefined ? encoder : atNativeResolution(encoder, native));
@@ -111,62 +119,78 @@ async function run(flags: Flags): Promise<void> {
       ? undefined
       : openResults(folderOf(out, named.spec, specs), flags, { ...named, surrogate, source, templates, attacks }),
   );
+  const settings = settingsOf(flags, attacks, source.classes?.length);
 
-  const skips = new SkipList();
-  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
-  const evaluations: Evaluation[] = [];
-  let first: Outcomes | undefined;
-  const examples: PicturedExample[] = [];
-  try {
-    for (const [i, { spec, encoder }] of encoders.entries()) {
-      const results = kept[i];
-      let outcomes: Outcomes | undefined;
-      const result = await evaluate(sized(encoder), source, {
-        ...(await evaluateOptions(flags)),
-        attacks,
-        ...(templates && { templates }),
-        ...(surrogate && { surrogate: sized(surrogate.encoder) }),
-        ...(native !== undefined && { exact: true }),
-        ...(results && { results }),
-        signal: stop.signal,
-        onOutcomes: (found) => {
-          outcomes = found;
-        },
-        onSkip: skips.add,
-        onWarning: warnings.tell,
-        onProgress: ({ phase, done, total, points }) =>
-          progress.update(`${spec} ${phase}`, done, total, points === undefined ? "" : `${points} points`),
-      });
-      if (card) recordEvaluation(encoder, encoderFolder(spec), result);
-      // As TypeScript sees it, nothing was assigned: callbacks are not followed.
-      const found = outcomes as Outcomes | undefined;
-      const beside = first && found && paired(evaluations[0]!.encoder, first, found, result.images);
-      first ??= found;
-      evaluations.push({ ...result, encoder: spec, ...(beside && { paired: beside }) });
-      if (out === undefined || flags.examples === undefined) continue;
-      progress.update(`${spec} examples`, 0, flags.examples);
-      const pictured = await keepExamples(out, { spec, encoder }, source, attacks.at(-1)!, {
-        ...(await compileFlags(flags)),
-        ...(templates && { templates }),
-        ...{ count: flags.examples, seed, specs },
-      });
-      examples.push(...pictured);
-    }
-  } catch (error) {
-    if (error !== stop.signal.reason) throw error;
-  } finally {
-    stop.dispose();
-    progress.end();
-  }
-  if (`${skips}`) process.stderr.write(`${skips}\n`);
-  if (stop.signal.aborted && evaluations.length < encoders.length) return interrupted(flags, kept);
-  const content: Evaluations = { evaluations, settings: settingsOf(flags, attacks, source.classes?.length), examples };
-  if (out !== undefined) keepFinding(out, "evaluation", content, { command: process.argv.slice(2), started });
-  print(flags, content, warnings);
+  const measureOne = async (i: number, common: MeasuringOptions): Promise<Measured> => {
+    const { spec, encoder } = encoders[i]!;
+    let outcomes: Outcomes | undefined;
+    const result = await evaluate(sized(encoder), source, {
+      ...common,
+      ...defined({ offset, seed, quantize, attacks, templates, results: kept[i] }),
+      ...defined({
+        surrogate: surrogate && sized(surrogate.encoder),
+        exact: native === undefined ? undefined : (true as const),
+      }),
+      onOutcomes: (found) => {
+        outcomes = found;
+      },
+      onProgress: ({ phase, done, total, points }) =>
+        progress.update(`${spec} ${phase}`, done, total, points === undefined ? "" : `${points} points`),
+    });
+    if (card) recordEvaluation(encoder, encoderFolder(spec), result);
+    return { result, outcomes };
+  };
+  const picture = async ({ spec, encoder }: NamedEncoder, folder: string, count: number, common: MeasuringOptions) => {
+    progress.update(`${spec} examples`, 0, count);
+    const { device, precision, threads } = common;
+    return keepExamples(folder, { spec, encoder }, source, attacks.at(-1)!, {
+      ...defined({ device, precision, threads, templates }),
+      ...{ count, seed, specs },
+    });
+  };
+
+  return {
+    measure: async (common) => {
+      const measured: Measured[] = [];
+      const examples: PicturedExample[] = [];
+      for (const [i, named] of encoders.entries()) {
+        measured.push(await measureOne(i, common));
+        if (out !== undefined && flags.examples !== undefined)
+          examples.push(...(await picture(named, out, flags.examples, common)));
+      }
+      return { evaluations: compared(measured, specs), settings, examples };
+    },
+    stopped: () => {
+      const sum = (name: "images" | "attacked"): number =>
+        kept.reduce((total, results) => total + (results?.counts[name] ?? 0), 0);
+      return keptIn(out, `${sum("images")} clean predictions and ${sum("attacked")} results of attacks`);
+    },
+    text: ({ evaluations }) => {
+      const facts = [overImages({ ...evaluations[0]!, dataset: data }), ...settings];
+      return `${evaluationTable(evaluations)}\n\n${facts.join("; ")}\nIn brackets: 95 % intervals.`;
+    },
+    json: ({ evaluations }) => (evaluations.length === 1 ? evaluations[0] : evaluations),
+    remarks: ({ evaluations }) =>
+      evaluations.flatMap((found) => warnings.rest(found.warnings, evaluations.length > 1 ? `${found.encoder}: ` : "")),
+  };
+}
+
+interface Measured {
+  readonly result: Evaluation;
+  readonly outcomes: Outcomes | undefined;
+}
+
+/** Evaluations by their names on the command line, each but the first compared with the first, image by image. */
+function compared(measured: readonly Measured[], specs: readonly string[]): readonly Evaluation[] {
+  const first = measured[0]?.outcomes;
+  return measured.map(({ result, outcomes }, i) => {
+    const beside = i > 0 && first && outcomes && paired(specs[0]!, first, outcomes, result.images);
+    return { ...result, encoder: specs[i]!, ...(beside && { paired: beside }) };
+  });
 }
 
 /** @throws UsageError when flags contradict each other */
-function checkTogether(flags: Flags, attacks: readonly unknown[]): void {
+function checkTogether(flags: EvaluateFlags, attacks: readonly unknown[]): void {
   const { quantize, surrogate, saveAdversarial, examples, out, card, head, templates } = flags;
   if (head !== undefined && templates !== undefined)
     throw new UsageError("--head and --templates each say how classes are told apart: give one of them.");
@@ -190,7 +214,7 @@ function checkTogether(flags: Flags, attacks: readonly unknown[]): void {
 }
 
 /** @throws UsageError when no pictures can be made, or they would show another attack than the one measured */
-function checkExamples({ out, surrogate, quantize, attackResolution }: Flags): void {
+function checkExamples({ out, surrogate, quantize, attackResolution }: EvaluateFlags): void {
   if (out === undefined) throw new UsageError("--examples needs --out FOLDER, where the pictures go.");
   const other = [
     surrogate !== undefined && "--surrogate",
@@ -201,34 +225,9 @@ function checkExamples({ out, surrogate, quantize, attackResolution }: Flags): v
     throw new UsageError(`--examples does not go with ${other}: pictures are of attacks on the encoder itself.`);
 }
 
-async function evaluateOptions(flags: Flags): Promise<EvaluateOptions> {
-  const { batch, seed, limit, offset, strict, quantize } = flags;
-  return {
-    offset,
-    ...(await compileFlags(flags)),
-    batch,
-    seed,
-    ...(limit !== undefined && { limit }),
-    ...(strict && { strict }),
-    ...(quantize && { quantize }),
-  };
-}
-
-/** Ctrl-C: what there is, and how to go on. Exits with 130, as shells have it. */
-function interrupted({ out }: Flags, kept: readonly (ResultsFolder | undefined)[]): void {
-  const counts = kept.flatMap((results) => (results ? [results.counts] : []));
-  const sum = (name: "images" | "attacked"): number => counts.reduce((total, count) => total + count[name], 0);
-  process.stderr.write(
-    out === undefined
-      ? "Stopped. Nothing was kept; with --out FOLDER the same command goes on where it was stopped.\n"
-      : `Stopped. ${out} keeps ${sum("images")} clean predictions and ${sum("attacked")} results of attacks. Go on with the same command.\n`,
-  );
-  process.exitCode = 130;
-}
-
 /** How attacks were made, in words. */
 function settingsOf(
-  { surrogate, quantize, attackResolution }: Flags,
+  { surrogate, quantize, attackResolution }: EvaluateFlags,
   attacks: readonly (Attack | AutoAttack)[],
   classes: number | undefined,
 ): readonly string[] {
@@ -238,16 +237,4 @@ function settingsOf(
     ...(attackResolution === "native" ? ["on the files' own pixels"] : []),
     ...(quantize ? ["rounded to 8 bits"] : []),
   ];
-}
-
-function print({ json, data }: Flags, { evaluations, settings }: Evaluations, told: Warnings): void {
-  for (const { encoder, warnings } of evaluations)
-    told.tellRest(warnings, evaluations.length > 1 ? `${encoder}: ` : "");
-  if (json) {
-    const all = evaluations.length === 1 ? evaluations[0] : evaluations;
-    process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
-    return;
-  }
-  const facts = [overImages({ ...evaluations[0]!, dataset: data }), ...settings];
-  process.stdout.write(`${evaluationTable(evaluations)}\n\n${facts.join("; ")}\nIn brackets: 95 % intervals.\n`);
 }

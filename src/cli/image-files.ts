@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { basename, extname, join, sep } from "node:path";
+import { basename, extname, join, relative, sep } from "node:path";
 import {
   DecodeError,
+  type ImageSource,
   imageExtensions,
   isImageName,
   leftOutByName,
@@ -58,6 +59,18 @@ export function listImages(paths: readonly string[], reserved: readonly string[]
     return { path, name };
   });
   return { files, remarks };
+}
+
+/** The images that a path stands for as a source without labels, each by its path within the folder. */
+export function plainSource(path: string): ImageSource {
+  const { files, remarks } = listImages([path]);
+  const isFolder = statSync(path).isDirectory();
+  const idOf = (file: string): string => (isFolder ? relative(path, file).replaceAll(sep, "/") : basename(file));
+  return {
+    name: path,
+    items: files.map((file) => ({ id: idOf(file.path), location: { kind: "file", path: file.path } })),
+    remarks,
+  };
 }
 
 function imagesIn(folder: string, names: readonly string[]): readonly string[] {

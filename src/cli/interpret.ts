@@ -1,70 +1,77 @@
 import { join } from "node:path";
-import { Command } from "commander";
-import { UsageError } from "../errors.ts";
+import { defined } from "../defined.ts";
 import { writeAtomically } from "../files.ts";
-import { openTemplates, usualBatch } from "../inference/index.ts";
+import { openTemplates } from "../inference/index.ts";
 import { type Interpreted, interpret, KeptInterpretation } from "../measure/interpretability/index.ts";
 import { interpretabilityTables, overImages, saliencyPicture, synthesisPicture } from "../report/index.ts";
-import { type Interpretability, keepFinding, type Picture } from "../results/index.ts";
-import { linesOf, readText } from "../text.ts";
-import { openData, Warnings } from "./data.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
-import { stopOnInterrupt } from "./interrupt.ts";
+import type { Interpretability, Picture } from "../results/index.ts";
+import { command } from "./command.ts";
+import { openData } from "./data.ts";
 import {
-  type ComputeFlags,
-  compileFlags,
-  type ImageFlags,
-  parseCount,
-  withComputeFlags,
-  withImageFlags,
-} from "./options.ts";
-import { ProgressLine } from "./progress.ts";
+  keptIn,
+  labelledDataOption,
+  type Measurement,
+  measuring,
+  measuringOptions,
+  outOption,
+  type Session,
+} from "./measuring.ts";
+import { type Flags, list, option } from "./option.ts";
+import { classesOption } from "./options.ts";
+import { parseCount, text } from "./parsers.ts";
 import { dataSettings, folderOf, type NamedEncoder } from "./results.ts";
-import { SkipList } from "./skips.ts";
+import { readTexts } from "./texts.ts";
 
-interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
-  readonly encoder: readonly string[];
-  readonly data: string;
-  readonly templates?: string;
-  readonly texts?: string;
-  readonly towards?: readonly string[];
-  readonly images: number;
-  readonly out?: string;
+const options = {
+  ...measuringOptions,
+  data: labelledDataOption,
+  classes: classesOption,
+  templates: option("--templates <prompts>", text, {
+    help: "templates of the alignment: a set (imagenet, cifar10, ...), a file, or one (default: 150 that ship with lore)",
+    topic: "data",
+  }),
+  texts: option("--texts <file>", text, {
+    help: "one per line: where an image's nearest texts are looked for (default: the classes)",
+    topic: "data",
+  }),
+  towards: list("--towards <text...>", {
+    help: "make an image towards each of these by gradient ascent; without a text tower, towards the class of that name (default: the first six classes)",
+    topic: "results",
+  }),
+  images: option("--images <n>", parseCount, {
+    help: "images in the picture of saliency and the lists of nearest texts",
+    topic: "results",
+    default: "4",
+  }),
+  out: outOption(
+    "keep the results there for lore report, with saliency.png and synthesis.png; go on where an earlier call stopped",
+  ),
+};
+
+type InterpretFlags = Flags<typeof options>;
+
+export function interpretCommand() {
+  return command({
+    name: "interpret",
+    description: "look at what encoders see: alignment with texts, saliency, flips, images made towards a text",
+    options,
+    essentials: ["encoder", "data", "towards", "images", "out"],
+    examples: [
+      "interpret --encoder openai/clip-vit-base-patch32 runs/lore --data pets --out results/interpret",
+      'interpret --encoder runs/lore --data pets --towards "a cat" "a dog" --out results/interpret',
+    ],
+    run: measuring("interpretability", prepare),
+  });
 }
 
-export function interpretCommand(): Command {
-  const command = new Command("interpret")
-    .description("look at what encoders see: alignment with texts, saliency, flips, images made towards a text")
-    .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
-    .requiredOption("--data <data>", "labelled images, as in lore evaluate")
-    .option(
-      "--templates <prompts>",
-      "templates of the alignment: a set (imagenet, cifar10, ...), a file, or one (default: 150 that ship with lore)",
-    )
-    .option("--texts <file>", "one a line: where an image's nearest texts are looked for (default: the classes)")
-    .option(
-      "--towards <text...>",
-      "make an image towards each of these by gradient ascent; without a text tower, towards the class that it names (default: the first six classes)",
-    )
-    .option("--images <n>", "images in the picture of saliency and the lists of nearest texts", parseCount, 4)
-    .option(
-      "--out <folder>",
-      "keep the results there for lore report, with saliency.png and synthesis.png; go on where an earlier call stopped",
-    );
-  return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
-}
-
-async function run(flags: Flags): Promise<void> {
-  const started = performance.now();
-  const { encoder: specs, data, seed, out } = flags;
-  const progress = new ProgressLine();
-  const warnings = new Warnings(progress);
+async function prepare(flags: InterpretFlags, session: Session): Promise<Measurement<Interpretability>> {
+  const { encoder: specs, data, seed, out, towards, images: shown } = flags;
+  const { progress, warnings } = session;
   const source = await openData(data, flags, warnings);
   const templates = flags.templates === undefined ? undefined : openTemplates(flags.templates);
   const texts = flags.texts === undefined ? undefined : readTexts(flags.texts);
   const encoders: NamedEncoder[] = [];
-  for (const spec of specs) encoders.push({ spec, encoder: await openEncoder(spec, flags, progress) });
-  const { batch, limit, strict, towards, images: shown } = flags;
+  for (const spec of specs) encoders.push(await session.open(spec));
   const kept = encoders.map((named) =>
     out === undefined
       ? undefined
@@ -73,45 +80,25 @@ async function run(flags: Flags): Promise<void> {
           ...{ texts, towards, shown },
         }),
   );
-  const skips = new SkipList();
-  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
-  let found: Interpreted | undefined;
-  try {
-    const opened = encoders.map(({ encoder }) => encoder);
-    found = await interpret(opened, source, {
-      ...(await compileFlags(flags)),
-      ...{ batch, seed, shown, kept, signal: stop.signal, onSkip: skips.add, onWarning: warnings.tell },
-      ...(templates && { templates }),
-      ...(texts && { texts }),
-      ...(towards && { towards }),
-      ...(limit !== undefined && { limit }),
-      ...(strict && { strict }),
-      onProgress: ({ phase, encoder, done, total }) => progress.update(`${phase}, ${encoder}`, done, total),
-    });
-  } catch (error) {
-    if (error !== stop.signal.reason) throw error;
-  } finally {
-    stop.dispose();
-    progress.end();
-  }
-  if (`${skips}`) process.stderr.write(`${skips}\n`);
-  if (!found) {
-    process.stderr.write(
-      out === undefined
-        ? "Stopped. Nothing was kept; with --out FOLDER the same command goes on where it was stopped.\n"
-        : `Stopped. ${out} keeps what was found of ${kept.filter((one) => one?.found).length} of ${specs.length} encoders. Go on with the same command.\n`,
-    );
-    process.exitCode = 130;
-    return;
-  }
-  const { views, towards: _, ...numbers } = found;
-  const content: Interpretability = {
-    ...numbers,
-    encoders: numbers.encoders.map((of, i) => ({ ...of, encoder: specs[i]! })),
-    pictures: out === undefined ? [] : await keepPictures(out, found, specs),
+  return {
+    measure: async (options) => {
+      const opened = encoders.map(({ encoder }) => encoder);
+      const found = await interpret(opened, source, {
+        ...options,
+        ...defined({ seed, shown, kept, templates, texts, towards }),
+        onProgress: ({ phase, encoder, done, total }) => progress.update(`${phase}, ${encoder}`, done, total),
+      });
+      const { views: _, towards: __, ...numbers } = found;
+      return {
+        ...numbers,
+        encoders: numbers.encoders.map((measured, i) => ({ ...measured, encoder: specs[i]! })),
+        pictures: out === undefined ? [] : await keepPictures(out, found, specs),
+      };
+    },
+    stopped: () =>
+      keptIn(out, `what was found of ${kept.filter((folder) => folder?.found).length} of ${specs.length} encoders`),
+    text: (content) => describe(flags, content),
   };
-  if (out !== undefined) keepFinding(out, "interpretability", content, { command: process.argv.slice(2), started });
-  print(flags, content);
 }
 
 async function keepPictures(out: string, found: Interpreted, specs: readonly string[]): Promise<readonly Picture[]> {
@@ -124,21 +111,8 @@ async function keepPictures(out: string, found: Interpreted, specs: readonly str
   });
 }
 
-/** @throws UsageError when the file is none, or holds no text */
-function readTexts(path: string): readonly string[] {
-  const lines = linesOf(readText(path)).filter((line) => line.trim() !== "");
-  if (lines.length > 0) return lines;
-  throw new UsageError(`--texts ${path}: the file holds none; write one a line.`);
-}
-
-function print({ json, data, out }: Flags, content: Interpretability): void {
-  if (json) {
-    process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
-    return;
-  }
+function describe({ data, out }: InterpretFlags, content: Interpretability): string {
   const { templates, encoders, pictures } = content;
-  process.stdout.write(
-    `${interpretabilityTables(encoders)}\n\n${overImages({ ...content, dataset: data })}${templates > 0 ? `, ${templates} templates` : ""}\n`,
-  );
-  for (const { file } of pictures) process.stdout.write(`${join(out!, file)}\n`);
+  const facts = `${overImages({ ...content, dataset: data })}${templates > 0 ? `, ${templates} templates` : ""}`;
+  return [interpretabilityTables(encoders), "", facts, ...pictures.map(({ file }) => join(out!, file))].join("\n");
 }

@@ -4,9 +4,12 @@ import { attackCommand } from "./attack.ts";
 import { benchCommand } from "./bench.ts";
 import { benchmarkCommand } from "./benchmark.ts";
 import { blendCommand } from "./blend.ts";
+import { completionCommand } from "./completion.ts";
 import { expandSettings, packageVersion } from "./config.ts";
+import { convertCommand } from "./convert.ts";
 import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";
+import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { fidelityCommand } from "./fidelity.ts";
 import { interpretCommand } from "./interpret.ts";
@@ -20,37 +23,43 @@ import { trainCommand } from "./train.ts";
  * The command line. What a command has to say goes to stdout and stderr.
  *
  * @param args what stands behind `lore`
- * @returns the exit code: 0 success, 1 a failed run, 2 unusable arguments or input
+ * @returns the exit code: 0 for success, 1 for a failed run, 2 for arguments or input that cannot be used
  */
 export async function lore(args: readonly string[]): Promise<number> {
-  const program = new Command("lore")
-    .description("Make a vision encoder adversarially robust, attack it, and measure it.")
-    .version(packageVersion())
-    .showHelpAfterError("(lore COMMAND --help lists what there is)");
-  const commands = [
-    quickstartCommand,
-    trainCommand,
-    blendCommand,
-    evaluateCommand,
-    attackCommand,
-    benchmarkCommand,
-    corruptionsCommand,
-    fidelityCommand,
-    interpretCommand,
-    probeCommand,
-    sweepCommand,
-    reportCommand,
-    benchCommand,
-    doctorCommand,
-  ];
-  for (const command of commands) program.addCommand(command());
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  const program = loreProgram();
   try {
     await program.parseAsync(["node", "lore", ...expandSettings(args)]);
     return 0;
   } catch (error) {
     return exitCodeOf(error);
   }
+}
+
+const commandGroups: Readonly<Record<string, readonly (() => Command)[]>> = {
+  "Make encoders robust:": [quickstartCommand, trainCommand, blendCommand, sweepCommand],
+  "Measure them:": [
+    evaluateCommand,
+    benchmarkCommand,
+    corruptionsCommand,
+    fidelityCommand,
+    interpretCommand,
+    probeCommand,
+    reportCommand,
+  ],
+  "Use them:": [embedCommand, attackCommand, convertCommand],
+  "This machine:": [benchCommand, doctorCommand],
+};
+
+function loreProgram(): Command {
+  const program = new Command("lore")
+    .description("Make a vision encoder adversarially robust, attack it, and measure it.")
+    .version(packageVersion())
+    .showHelpAfterError("(lore COMMAND --help lists what there is)");
+  for (const [heading, commands] of Object.entries(commandGroups))
+    for (const command of commands) program.addCommand(command().helpGroup(heading));
+  program.addCommand(completionCommand(program).helpGroup("This machine:"));
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  return program;
 }
 
 function exitCodeOf(error: unknown): number {

@@ -1,5 +1,5 @@
-import { type Command, Option } from "commander";
-import type { EpsilonDraw, FixedSteps, InnerAttack, InnerAttackSettings } from "../attacks/index.ts";
+import type { EpsilonDraw, InnerAttack, InnerAttackSettings } from "../attacks/index.ts";
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
@@ -19,123 +19,120 @@ import {
   tecoa,
 } from "../objectives/index.ts";
 import { tecoaTemplate } from "./classifier.ts";
-import { parseCount, parseEpsilon, parseFraction, parseNumber } from "./options.ts";
+import { type Flags, option } from "./option.ts";
+import { oneOf, parseCount, parseEpsilon, parseFraction, parseNumber, text } from "./parsers.ts";
 
 /** What is minimised, and under which constraint. */
-export interface ObjectiveFlags {
-  readonly method: "robust" | "lore" | "fare" | "tecoa";
-  readonly epsilon: number;
-  readonly epsilonDraw: EpsilonDraw;
-  readonly distance?: DistanceKind;
-  readonly temperature: number;
-  readonly bank: number;
-  readonly stepsPerBatch?: number;
-  readonly templates?: string;
-  readonly constraint?: "none" | TecoaConstraint["divergence"];
-  readonly hold?: number;
-  readonly rho: number;
-  readonly marginExponent: number;
-  readonly threshold?: number;
-  readonly dual: Dual["kind"];
-  readonly dualValue?: number;
-  readonly dualLearningRate: number;
-  readonly attackSchedule: InnerAttack["schedule"];
-  readonly attackLoss: InnerAttack["loss"];
-  readonly attackSteps?: number;
-  readonly attackStepSize?: number;
-  readonly attackStart: InnerAttack["start"];
-  readonly attackMomentum: number;
-  readonly attackPrecision: FixedSteps["precision"];
-}
+export const objectiveOptions = {
+  method: option("--method <name>", oneOf(["robust", "lore", "fare", "tecoa"]), {
+    help: "what is minimised",
+    topic: "objective",
+    default: "robust",
+  }),
+  epsilon: option("--epsilon <size>", parseEpsilon, {
+    help: "size of the perturbation (l-inf)",
+    topic: "attack",
+    default: "2/255",
+  }),
+  epsilonDraw: option("--epsilon-draw <how>", oneOf<EpsilonDraw>(["constant", "uniform", "sqrt"]), {
+    help: "each image's size: epsilon, epsilon U or epsilon sqrt(U), U uniform in [0, 1]",
+    topic: "attack",
+    default: "constant",
+  }),
+  distance: option("--distance <kind>", oneOf(distanceKinds), {
+    help: "how perturbed images are compared with the original (default: relational for robust, squared-l2 for lore and fare)",
+    topic: "objective",
+  }),
+  temperature: option("--temperature <t>", parseNumber, {
+    help: "of relational and contrastive distances",
+    topic: "objective",
+    default: "0.1",
+  }),
+  bank: option("--bank <n>", parseCount, {
+    help: "original embeddings that those distances compare with",
+    topic: "objective",
+    default: "256",
+  }),
+  stepsPerBatch: option("--steps-per-batch <k>", parseCount, {
+    help: "optimiser steps per batch (default: 5 for lore, 1 for others)",
+    topic: "training",
+  }),
+  templates: option("--templates <prompts>", text, {
+    help: `tecoa: prompts of the class names: a set's name, a file, or one template (default: the encoder's head, without one "${tecoaTemplate}")`,
+    topic: "data",
+  }),
+  constraint: option("--constraint <divergence>", oneOf(["none", "embedding", "classes"]), {
+    help: "what holds clean images for robust and tecoa: a distance of embeddings; for tecoa also KL between class distributions (default: none)",
+    topic: "objective",
+  }),
+  rho: option("--rho <rho>", parseNumber, {
+    help: "allowed clean distance, as a share of the margin",
+    topic: "objective",
+    default: "0.1",
+  }),
+  marginExponent: option("--margin-exponent <p>", parseNumber, {
+    help: "margin is ||phi0(x)||^p; of classes, the entropy",
+    topic: "objective",
+    default: "2",
+  }),
+  threshold: option("--threshold <distance>", parseNumber, {
+    help: "allow this clean distance for every image, instead of rho times the margin",
+    topic: "objective",
+  }),
+  hold: option("--hold <share>", parseFraction, {
+    help: "robust: hold clean images while training, so that this share of the original's behaviour is kept",
+    topic: "objective",
+  }),
+  dual: option("--dual <kind>", oneOf<Dual["kind"]>(["network", "scalar", "controller", "constant"]), {
+    help: "what gives lambda",
+    topic: "objective",
+    default: "network",
+  }),
+  dualValue: option("--dual-value <lambda>", parseNumber, {
+    help: "lambda at the start (default: 0.69 for network, 1 for scalar, constant)",
+    topic: "objective",
+  }),
+  dualLearningRate: option("--dual-learning-rate <rate>", parseNumber, {
+    help: "learning rate of the dual ascent",
+    topic: "objective",
+    default: "5e-4",
+  }),
+  attackSchedule: option("--attack-schedule <name>", oneOf<InnerAttack["schedule"]>(["fixed", "apgd"]), {
+    help: "step sizes of the inner PGD: all the same, or Auto-PGD's, on CPU",
+    topic: "attack",
+    default: "fixed",
+  }),
+  attackSteps: option("--attack-steps <n>", parseCount, {
+    help: "steps of the inner PGD (default: 2 for robust, 10 for others)",
+    topic: "attack",
+  }),
+  attackStepSize: option("--attack-step-size <size>", parseEpsilon, {
+    help: "step size of the inner PGD (default: 0.6 epsilon for robust, epsilon / 4 for others)",
+    topic: "attack",
+  }),
+  attackLoss: option("--attack-loss <loss>", oneOf<InnerAttack["loss"]>(["objective", "squared-l2"]), {
+    help: "what the inner attack maximises: what is minimised, or the squared l2 distance",
+    topic: "attack",
+    default: "objective",
+  }),
+  attackStart: option("--attack-start <where>", oneOf<InnerAttack["start"]>(["uniform", "zero"]), {
+    help: "start of the inner PGD",
+    topic: "attack",
+    default: "uniform",
+  }),
+  attackMomentum: option("--attack-momentum <decay>", parseNumber, {
+    help: "decay of the inner PGD's velocity",
+    topic: "attack",
+    default: "0",
+  }),
+  attackPrecision: option("--attack-precision <type>", oneOf(["float32", "int8"]), {
+    help: "of the inner PGD's products by weights; int8, on CPU, is for wide encoders and processors with VNNI or AMX",
+    topic: "attack",
+    default: "float32",
+  }),
+};
 
-export function withObjectiveFlags(command: Command): Command {
-  return command
-    .addOption(
-      new Option("--method <name>", "what is minimised").choices(["robust", "lore", "fare", "tecoa"]).default("robust"),
-    )
-    .option("--epsilon <size>", "size of the perturbation (l-inf)", parseEpsilon, 2 / 255)
-    .addOption(
-      new Option(
-        "--epsilon-draw <how>",
-        "each image's size: epsilon, epsilon U or epsilon sqrt(U), U uniform in [0, 1]",
-      )
-        .choices(["constant", "uniform", "sqrt"])
-        .default("constant"),
-    )
-    .addOption(
-      new Option(
-        "--distance <kind>",
-        "what perturbed images keep to the original by (default: relational for robust, squared-l2 for lore and fare)",
-      ).choices(distanceKinds),
-    )
-    .option("--temperature <t>", "of relational and contrastive distances", parseNumber, 0.1)
-    .option("--bank <n>", "original embeddings that those distances compare with", parseCount, 256)
-    .option("--steps-per-batch <k>", "optimiser steps a batch (default: 5 for lore, 1 for others)", parseCount)
-    .option(
-      "--templates <prompts>",
-      `tecoa: prompts of the class names: a set's name, a file, or one template (default: the encoder's head, without one "${tecoaTemplate}")`,
-    )
-    .addOption(
-      new Option(
-        "--constraint <divergence>",
-        "what holds clean images for robust and tecoa: a distance of embeddings; for tecoa also KL between class distributions (default: none)",
-      ).choices(["none", "embedding", "classes"]),
-    )
-    .option("--rho <rho>", "allowed clean distance, as a share of the margin", parseNumber, 0.1)
-    .option("--margin-exponent <p>", "margin is ||phi0(x)||^p; of classes, the entropy", parseNumber, 2)
-    .option(
-      "--threshold <distance>",
-      "allow this clean distance for every image, instead of rho times the margin",
-      parseNumber,
-    )
-    .option(
-      "--hold <share>",
-      "robust: hold clean images while training, so that this share of the original's is kept",
-      parseFraction,
-    )
-    .addOption(
-      new Option("--dual <kind>", "what gives lambda")
-        .choices(["network", "scalar", "controller", "constant"])
-        .default("network"),
-    )
-    .option(
-      "--dual-value <lambda>",
-      "lambda at the start (default: 0.69 for network, 1 for scalar, constant)",
-      parseNumber,
-    )
-    .option("--dual-learning-rate <rate>", "learning rate of the dual ascent", parseNumber, 5e-4)
-    .addOption(
-      new Option("--attack-schedule <name>", "step sizes of the inner PGD: all the same, or Auto-PGD's, on CPU")
-        .choices(["fixed", "apgd"])
-        .default("fixed"),
-    )
-    .option("--attack-steps <n>", "steps of the inner PGD (default: 2 for robust, 10 for others)", parseCount)
-    .option(
-      "--attack-step-size <size>",
-      "step size of the inner PGD (default: 0.6 epsilon for robust, epsilon / 4 for others)",
-      parseEpsilon,
-    )
-    .addOption(
-      new Option(
-        "--attack-loss <loss>",
-        "what the inner attack maximises: what is minimised, or the squared l2 distance",
-      )
-        .choices(["objective", "squared-l2"])
-        .default("objective"),
-    )
-    .addOption(
-      new Option("--attack-start <where>", "start of the inner PGD").choices(["uniform", "zero"]).default("uniform"),
-    )
-    .option("--attack-momentum <decay>", "decay of the inner PGD's velocity", parseNumber, 0)
-    .addOption(
-      new Option(
-        "--attack-precision <type>",
-        "of the inner PGD's products by weights; int8, on CPU, is for wide encoders and processors with VNNI or AMX",
-      )
-        .choices(["float32", "int8"])
-        .default("float32"),
-    );
-}
+export type ObjectiveFlags = Flags<typeof objectiveOptions>;
 
 /**
  * The objective that the flags ask for; a supervised one as a function of its classifier. LORE with a constant lambda is
@@ -145,7 +142,7 @@ export function withObjectiveFlags(command: Command): Command {
  */
 export function objectiveOf(flags: ObjectiveFlags): Objective | ((classifier: Classifier) => Objective) {
   const { method, epsilon, stepsPerBatch, constraint, hold } = flags;
-  const common = { epsilon, attack: attackOf(flags), ...(stepsPerBatch !== undefined && { stepsPerBatch }) };
+  const common = { epsilon, attack: attackOf(flags), ...defined({ stepsPerBatch }) };
   switch (method) {
     case "robust":
       if (constraint === "classes") checkConstraint(method, constraint, "embedding");

@@ -1,115 +1,106 @@
-import { Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
-import { usualBatch } from "../inference/index.ts";
 import { type Probed, probe, writeHead } from "../measure/probes/index.ts";
 import { overImages, probesTable } from "../report/index.ts";
-import { keepFinding, type Probes } from "../results/index.ts";
+import type { Probes } from "../results/index.ts";
 import { counted } from "../words.ts";
-import { openData, Warnings } from "./data.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, withEncoderFlags } from "./encoder.ts";
-import { stopOnInterrupt } from "./interrupt.ts";
-import {
-  type ComputeFlags,
-  compileFlags,
-  type ImageFlags,
-  parseCount,
-  withComputeFlags,
-  withImageFlags,
-} from "./options.ts";
-import { ProgressLine } from "./progress.ts";
-import { SkipList } from "./skips.ts";
+import { command } from "./command.ts";
+import { openData } from "./data.ts";
+import { embeddingsKept, type Measurement, measuring, measuringOptions, outOption, type Session } from "./measuring.ts";
+import { type Flags, option } from "./option.ts";
+import { classesOption } from "./options.ts";
+import { parseCount, text } from "./parsers.ts";
 
-interface Flags extends ComputeFlags, ImageFlags, EncoderFlags {
-  readonly encoder: readonly string[];
-  readonly train: string;
-  readonly data: string;
-  readonly neighbours: readonly number[];
-  readonly limitTrain?: number;
-  readonly out?: string;
-  readonly saveHead?: string;
+const options = {
+  ...measuringOptions,
+  train: option("--train <data>", text, {
+    help: "labelled images to fit on, as in lore evaluate",
+    topic: "data",
+    required: true,
+  }),
+  data: option("--data <data>", text, {
+    help: "labelled images to measure with, of the same classes by folder",
+    topic: "data",
+    required: true,
+  }),
+  classes: classesOption,
+  limitTrain: option("--limit-train <n>", parseCount, {
+    help: "fit on this many images, taken from each class in turn",
+    topic: "data",
+  }),
+  neighbours: option("--neighbours <k,...>", parseCounts, {
+    help: "numbers of neighbours",
+    topic: "results",
+    default: "1,5,20",
+  }),
+  out: outOption(),
+  saveHead: option("--save-head <file>", text, {
+    help: "write the linear probe as safetensors, for lore evaluate --head: weight [classes, D] and bias [classes]",
+    topic: "results",
+  }),
+};
+
+type ProbeFlags = Flags<typeof options>;
+
+export function probeCommand() {
+  return command({
+    name: "probe",
+    description: "fit a linear probe and nearest neighbours on frozen embeddings, and measure both on other images",
+    options,
+    essentials: ["encoder", "train", "data", "saveHead", "out"],
+    examples: [
+      "probe --encoder runs/lore --train pets/train --data pets/test",
+      "probe --encoder facebook/dinov2-small --train pets/train --data pets/test --save-head pets.safetensors",
+    ],
+    run: measuring("probes", prepare),
+  });
 }
 
-export function probeCommand(): Command {
-  const command = new Command("probe")
-    .description("fit a linear probe and nearest neighbours on frozen embeddings, and measure both on other images")
-    .requiredOption("--encoder <encoder...>", `one or more encoders: ${encoderKinds}`)
-    .requiredOption("--train <data>", "labelled images to fit on, as in lore evaluate")
-    .requiredOption("--data <data>", "labelled images to measure with, of the same classes by folder")
-    .option("--neighbours <k,...>", "numbers of neighbours", parseCounts, [1, 5, 20])
-    .option("--limit-train <n>", "fit on this many images, taken class by class in turn", parseCount)
-    .option("--out <folder>", "keep the results there for lore report")
-    .option(
-      "--save-head <file>",
-      "write the linear probe as safetensors, for lore evaluate --head: weight [classes, D] and bias [classes]",
-    );
-  return withComputeFlags(withImageFlags(withEncoderFlags(command), usualBatch)).action(run);
-}
-
-function parseCounts(text: string): readonly number[] {
-  const counts = text.split(",").map(Number);
+function parseCounts(written: string): readonly number[] {
+  const counts = written.split(",").map(Number);
   if (counts.every((k) => Number.isInteger(k) && k >= 1)) return [...new Set(counts)];
   throw new InvalidArgumentError("It must be positive integers, such as 1,5,20.");
 }
 
-async function run(flags: Flags): Promise<void> {
-  const started = performance.now();
-  const { encoder: specs, train, data, seed, batch, limit, limitTrain, strict, out, saveHead } = flags;
+async function prepare(flags: ProbeFlags, { progress, warnings, open }: Session): Promise<Measurement<Probes>> {
+  const { encoder: specs, train, data, seed, neighbours, limitTrain, saveHead } = flags;
   if (saveHead !== undefined && specs.length > 1)
     throw new UsageError("--save-head takes the head of one encoder: give one --encoder.");
-  const progress = new ProgressLine();
-  const warnings = new Warnings(progress);
   const [known, source] = [await openData(train, flags, warnings), await openData(data, flags, warnings)];
-  const skips = new SkipList();
-  const stop = stopOnInterrupt(() => progress.note("Stopping; press Ctrl-C again to stop at once."));
-  const probed: Probed[] = [];
-  try {
-    for (const spec of specs) {
-      const found = await probe(await openEncoder(spec, flags, progress), known, source, {
-        ...(await compileFlags(flags)),
-        ...{ batch, seed, neighbours: flags.neighbours, signal: stop.signal },
-        ...{ onSkip: skips.add, onWarning: warnings.tell },
-        ...(limit !== undefined && { limit }),
-        ...(limitTrain !== undefined && { limitTrain }),
-        ...(strict && { strict }),
-        onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
-      });
-      probed.push(found);
-    }
-  } catch (error) {
-    if (error !== stop.signal.reason) throw error;
-  } finally {
-    stop.dispose();
-    progress.end();
-  }
-  if (`${skips}`) process.stderr.write(`${skips}\n`);
-  if (probed.length < specs.length) {
-    process.stderr.write("Stopped. Embeddings made so far are kept; the same command goes on with them.\n");
-    process.exitCode = 130;
-    return;
-  }
-  const { head, trainImages, testImages, skipped, classes } = probed[0]!;
-  const content: Probes = {
-    ...{ train, test: data, trainImages, testImages, skipped, classes },
-    encoders: probed.map(({ linear, neighbours }, i) => ({ encoder: specs[i]!, linear, neighbours })),
-    warnings: [...new Set(probed.flatMap((found) => found.warnings))],
+  return {
+    measure: async (options) => {
+      const probed: Probed[] = [];
+      for (const spec of specs) {
+        const { encoder } = await open(spec);
+        const found = await probe(encoder, known, source, {
+          ...options,
+          ...defined({ seed, neighbours, limitTrain }),
+          onProgress: ({ phase, done, total }) => progress.update(`${spec} ${phase}`, done, total),
+        });
+        probed.push(found);
+      }
+      const { head, trainImages, testImages, skipped, classes } = probed[0]!;
+      if (saveHead !== undefined) writeHead(saveHead, { head, folders: known.classes!.map(({ folder }) => folder) });
+      return {
+        ...{ train, test: data, trainImages, testImages, skipped, classes },
+        encoders: probed.map(({ linear, neighbours }, i) => ({ encoder: specs[i]!, linear, neighbours })),
+        warnings: [...new Set(probed.flatMap((found) => found.warnings))],
+      };
+    },
+    stopped: () => embeddingsKept,
+    text: describe,
+    remarks: ({ encoders }) =>
+      encoders
+        .filter(({ linear }) => !linear.converged)
+        .map(({ encoder }) => `${encoder}: the linear probe did not reach its minimum; its accuracy may be too low.`),
   };
-  if (saveHead !== undefined) writeHead(saveHead, { head, folders: known.classes!.map(({ folder }) => folder) });
-  if (out !== undefined) keepFinding(out, "probes", content, { command: process.argv.slice(2), started });
-  print(flags, content);
 }
 
-function print({ json }: Flags, content: Probes): void {
-  if (json) {
-    process.stdout.write(`${JSON.stringify(content, undefined, 2)}\n`);
-    return;
-  }
-  const { train, test, trainImages, testImages, skipped = 0, classes, encoders } = content;
-  process.stdout.write(
+function describe(content: Probes): string {
+  const { train, test, trainImages, testImages, skipped = 0, classes } = content;
+  return (
     `${probesTable(content)}\n\n${overImages({ images: testImages, dataset: test, classes })}; ` +
-      `fitted on ${overImages({ images: trainImages, dataset: train })}${skipped > 0 ? `; ${counted(skipped, "image")} more could not be read` : ""}\n`,
+    `fitted on ${overImages({ images: trainImages, dataset: train })}${skipped > 0 ? `; ${counted(skipped, "image")} more could not be read` : ""}`
   );
-  for (const { encoder } of encoders.filter(({ linear }) => !linear.converged))
-    process.stderr.write(
-      `Warning: ${encoder}: the linear probe did not reach its minimum; its accuracy may be too low.\n`,
-    );
 }

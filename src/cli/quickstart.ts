@@ -1,6 +1,5 @@
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
 import { pgd } from "../attacks/index.ts";
 import { type ImageSource, synthetic } from "../data/index.ts";
 import { formatEpsilon } from "../epsilon.ts";
@@ -18,7 +17,11 @@ import {
 } from "../report/index.ts";
 import type { Evaluation } from "../results/index.ts";
 import { type FinetuneOptions, finetune } from "../training/index.ts";
-import { type ComputeFlags, compileFlags, parseCount, withComputeFlags } from "./options.ts";
+import { command } from "./command.ts";
+import { printJson } from "./measuring.ts";
+import { type Flags, option } from "./option.ts";
+import { compileFlags, computeOptions } from "./options.ts";
+import { parseCount, text } from "./parsers.ts";
 import { duration, ProgressLine } from "./progress.ts";
 
 const encoderFolder = fileURLToPath(new URL("../../assets/clip-shapes", import.meta.url));
@@ -48,20 +51,32 @@ const methods: readonly Method[] = [
   { name: "recipe", objective: robust({ epsilon }), share: 1, training: { epochs: 1 } },
 ];
 
-interface Flags extends ComputeFlags {
-  readonly out: string;
-  readonly images: number;
+const options = {
+  out: option("--out <folder>", text, {
+    help: "where the report and the picture go",
+    topic: "results",
+    default: "runs/quickstart",
+  }),
+  images: option("--images <n>", parseCount, {
+    help: "generated images that the recipe is fine-tuned on",
+    topic: "data",
+    default: String(trainingImages),
+  }),
+  ...computeOptions,
+};
+
+export function quickstartCommand() {
+  return command({
+    name: "quickstart",
+    description: "the main job in miniature, offline: break an encoder, make it robust, see the difference",
+    options,
+    essentials: ["out", "images", "device", "threads", "json"],
+    examples: ["quickstart", "quickstart --images 2048 --out runs/short"],
+    run,
+  });
 }
 
-export function quickstartCommand(): Command {
-  const command = new Command("quickstart")
-    .description("the main job in miniature, offline: break an encoder, make it robust, see the difference")
-    .option("--out <folder>", "where the report and the picture go", "runs/quickstart")
-    .option("--images <n>", "generated images that the recipe is fine-tuned on", parseCount, trainingImages);
-  return withComputeFlags(command).action(run);
-}
-
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags<typeof options>): Promise<void> {
   const started = performance.now();
   const progress = new ProgressLine();
   const compute = await compileFlags(flags);
@@ -113,7 +128,7 @@ async function run(flags: Flags): Promise<void> {
   const seconds = (performance.now() - started) / 1000;
   if (flags.json) {
     const evaluations = rows.map(({ name, test, unseen }) => ({ name, test, unseen }));
-    process.stdout.write(`${JSON.stringify({ evaluations, ...files, seconds }, undefined, 2)}\n`);
+    printJson({ evaluations, ...files, seconds });
     return;
   }
   const { header, cells } = quickstartCells(rows);

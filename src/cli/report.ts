@@ -1,31 +1,35 @@
-import { Command } from "commander";
+import { defined } from "../defined.ts";
 import { writeAtomically } from "../files.ts";
 import { report } from "../report/index.ts";
-import { trainCommand } from "./train.ts";
+import { commandWithArgument } from "./command.ts";
+import { defaultsOf, type Flags, option } from "./option.ts";
+import { text } from "./parsers.ts";
+import { trainOptions } from "./train.ts";
 
-interface Flags {
-  readonly out: string;
-  readonly title?: string;
-}
+const options = {
+  out: option("--out <file>", text, { help: "the page", topic: "results", default: "report.html" }),
+  title: option("--title <text>", text, { help: "the page's heading", topic: "results" }),
+};
 
-export function reportCommand(): Command {
-  return new Command("report")
-    .description("show training runs and measurements on one HTML page, which needs no network")
-    .argument(
+export function reportCommand() {
+  return commandWithArgument({
+    name: "report",
+    description: "show training runs and measurements on one HTML page, which needs no network",
+    argument: [
       "<folder...>",
       "run folders of lore train, folders that other commands were given as --out, or any folder above them",
-    )
-    .option("--out <file>", "the page", "report.html")
-    .option("--title <text>", "the page's heading")
-    .action(run);
+    ],
+    options,
+    essentials: ["out", "title"],
+    examples: ["report runs/lore results/pets", "report runs/* results/* --out page.html"],
+    run,
+  });
 }
 
-async function run(folders: readonly string[], { out, title }: Flags): Promise<void> {
+async function run(folders: readonly string[], { out, title }: Flags<typeof options>): Promise<void> {
   const page = await report(folders, {
-    ...(title !== undefined && { title }),
-    defaults: Object.fromEntries(
-      trainCommand().options.map((option) => [option.attributeName(), option.defaultValue as unknown]),
-    ),
+    ...defined({ title }),
+    defaults: defaultsOf(trainOptions),
     onWarning: (message) => process.stderr.write(`Warning: ${message}\n`),
   });
   writeAtomically(out, page);

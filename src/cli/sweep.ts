@@ -1,26 +1,36 @@
-import { Command } from "commander";
 import { groupsBy } from "../groups.ts";
 import { textTable } from "../report/index.ts";
 import { accuraciesIn, answerOf, planOf, readSweep, runSweep, type SweepTask } from "../sweep/index.ts";
+import { commandWithArgument } from "./command.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
-import { parseCount } from "./options.ts";
+import { printJson } from "./measuring.ts";
+import { type Flags, option } from "./option.ts";
+import { jsonOption } from "./options.ts";
+import { parseCount } from "./parsers.ts";
 import { duration } from "./progress.ts";
 
-interface Flags {
-  readonly jobs: number;
-  readonly json?: true;
+const options = {
+  jobs: option("--jobs <n>", parseCount, {
+    help: "runs at a time, each on its share of the cores",
+    topic: "compute",
+    default: "1",
+  }),
+  json: jsonOption,
+};
+
+export function sweepCommand() {
+  return commandWithArgument({
+    name: "sweep",
+    description: "many runs and measurements from one description; what is done is kept, the same command goes on",
+    argument: ["<file>", "YAML or JSON: out, train, runs, measure; docs/RESULTS.md has examples"],
+    options,
+    essentials: ["jobs", "json"],
+    examples: ["sweep sweep.yaml", "sweep sweep.yaml --jobs 2 --json"],
+    run,
+  });
 }
 
-export function sweepCommand(): Command {
-  return new Command("sweep")
-    .description("many runs and measurements from one description; what is done is kept, the same command goes on")
-    .argument("<file>", "YAML or JSON: out, train, runs, measure; docs/RESULTS.md has examples")
-    .option("--jobs <n>", "runs at a time, each on its share of the cores", parseCount, 1)
-    .option("--json", "print JSON on stdout and nothing else")
-    .action(run);
-}
-
-async function run(file: string, { jobs, json }: Flags): Promise<void> {
+async function run(file: string, { jobs, json }: Flags<typeof options>): Promise<void> {
   const tasks = planOf(readSweep(file));
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const stop = stopOnInterrupt(() => say("Stopping; what runs is told to save. The same command goes on."));
@@ -37,7 +47,7 @@ async function run(file: string, { jobs, json }: Flags): Promise<void> {
   }).finally(stop.dispose);
   for (const [{ name }, reason] of failures) say(`${name} failed: ${reason}`);
   const rows = tasks.flatMap((task) => rowOf(task));
-  if (json) process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
+  if (json) printJson(rows);
   else process.stdout.write(`${table(rows)}\n`);
   if (stop.signal.aborted) process.exitCode = 130;
   else if (failures.size > 0) process.exitCode = 1;

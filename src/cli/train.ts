@@ -1,106 +1,129 @@
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { Command } from "commander";
+import { join } from "node:path";
+import type { Command } from "commander";
 import type { ChosenBlend } from "../blending/index.ts";
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
 import { saveFloat16Copies } from "../models/index.ts";
 import { batchCut, finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
+import { command } from "./command.ts";
 import { presetNames } from "./config.ts";
 import { openData, Warnings } from "./data.ts";
-import { type EncoderFlags, encoderKinds, openEncoder, type WeightFlags, withEncoderFlags } from "./encoder.ts";
+import { encoderKinds, openEncoder, openingOptions } from "./encoder.ts";
 import { stopOnInterrupt } from "./interrupt.ts";
-import { type ObjectiveFlags, objectiveOf, withObjectiveFlags } from "./objective.ts";
-import {
-  type ComputeFlags,
-  compileFlags,
-  type ImageFlags,
-  microBatchOption,
-  parseBytes,
-  parseCount,
-  parseFraction,
-  parseNumber,
-  parseShare,
-  withComputeFlags,
-  withImageFlags,
-} from "./options.ts";
+import { printJson } from "./measuring.ts";
+import { objectiveOf, objectiveOptions } from "./objective.ts";
+import { type Flags, flag, list, option } from "./option.ts";
+import { classesOption, compileFlags, computeOptions, microBatchOption, readOptionsWithBatch } from "./options.ts";
+import { parseBytes, parseCount, parseFraction, parseNumber, parseShare, text } from "./parsers.ts";
 import { duration, ProgressLine } from "./progress.ts";
+import { absolute } from "./results.ts";
 import { SkipList } from "./skips.ts";
 
-interface Flags extends ComputeFlags, Omit<ImageFlags, "batch">, EncoderFlags, WeightFlags, ObjectiveFlags {
-  readonly encoder: string;
-  readonly data: string;
-  readonly out: string;
-  readonly batch?: number;
-  readonly epochs?: number;
-  readonly learningRate?: number;
-  readonly weightDecay?: number;
-  readonly warmup?: number;
-  readonly clipGradient?: number;
-  readonly blend?: number;
-  readonly keep?: number;
-  readonly microBatch?: number;
-  readonly memory?: number;
-  readonly recompute?: true;
-  readonly float16Copy?: true;
+export const trainOptions = {
+  encoder: option("--encoder <encoder>", text, { help: encoderKinds, topic: "encoder" }),
+  ...openingOptions,
+  data: option("--data <data>", text, {
+    help: "images, with labels only for tecoa: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT[:LABEL]]]",
+    topic: "data",
+  }),
+  classes: classesOption,
+  out: option("--out <run>", text, { help: "folder to create for the run", topic: "results" }),
+  resume: option("--resume <run>", text, {
+    help: "continue an interrupted run, with the settings it was started with",
+    topic: "results",
+  }),
+  ...objectiveOptions,
+  epochs: option("--epochs <n>", parseCount, {
+    help: "passes over the data (default: for robust as many as see 8192 images, at most 50, for others 2)",
+    topic: "training",
+  }),
+  learningRate: option("--learning-rate <rate>", parseNumber, {
+    help: "peak learning rate (default: 6e-4 for robust, 1e-5 for others)",
+    topic: "training",
+  }),
+  weightDecay: option("--weight-decay <rate>", parseNumber, {
+    help: "decoupled weight decay (default: 1e-4)",
+    topic: "training",
+  }),
+  warmup: option("--warmup <share>", parseFraction, {
+    help: "share of the steps spent on linear warm-up (default: 0.07)",
+    topic: "training",
+  }),
+  clipGradient: option("--clip-gradient <norm>", parseNumber, {
+    help: "largest l2 norm of the gradient",
+    topic: "training",
+  }),
+  blend: option("--blend <weight>", parseShare, {
+    help: "go this far from the original's weights to the trained ones; 1 is all the way (default: 0.5 for robust, 1 for others)",
+    topic: "results",
+  }),
+  keep: option("--keep <share>", parseShare, {
+    help: "go only as far as keeps this share of the original's behaviour on held-out images; 0: not checked (default: 1 for robust, 0 for others)",
+    topic: "results",
+  }),
+  microBatch: microBatchOption,
+  memory: option("--memory <size>", parseBytes, {
+    help: "train within this memory (8GiB, 512MiB), with smaller micro-batches where necessary",
+    topic: "training",
+  }),
+  recompute: flag("--recompute", {
+    help: "compute activations again in backward passes: less memory, about a third more time",
+    topic: "training",
+  }),
+  trainable: list("--trainable <pattern...>", {
+    help: "ONNX: train only weights of such names; * is any characters",
+    topic: "training",
+  }),
+  freeze: list("--freeze <pattern...>", { help: "ONNX: leave weights of such names as they are", topic: "training" }),
+  float16Copy: flag("--float16-copy", {
+    help: "also write ONNX files in float16, as transformers.js loads them with dtype fp16",
+    topic: "results",
+  }),
+  ...readOptionsWithBatch("16 for robust, 64 for others"),
+  ...computeOptions,
+  config: option("--config <file>", text, {
+    help: "JSON file with any of these options, by their names; what is given here wins",
+    topic: "results",
+  }),
+  preset: option("--preset <name>", text, {
+    help: `a named set of options: ${presetNames.join(", ")}`,
+    topic: "objective",
+  }),
+};
+
+type GivenFlags = Flags<typeof trainOptions>;
+
+/** What a run is started with. */
+type TrainFlags = Omit<GivenFlags, "resume"> & Required<Pick<GivenFlags, "encoder" | "data" | "out">>;
+
+export function trainCommand() {
+  return command({
+    name: "train",
+    description: "fine-tune an encoder so that its embeddings withstand adversarial perturbations",
+    options: trainOptions,
+    essentials: ["encoder", "data", "out", "epsilon", "resume"],
+    examples: [
+      "train --encoder openai/clip-vit-base-patch32 --data photos --out runs/robust",
+      "train --encoder facebook/dinov2-small --data photos --method lore --epsilon 4/255 --out runs/lore",
+    ],
+    run: async (given, command) => {
+      const { resume, encoder, data, out, ...others } = given;
+      if (resume !== undefined) return run(savedFlags(resume, command), resume);
+      if (encoder === undefined) throw missing("encoder");
+      if (data === undefined) throw missing("data");
+      if (out === undefined) throw missing("out");
+      return run({ ...others, encoder, data, out });
+    },
+  });
 }
 
-export function trainCommand(): Command {
-  const start = new Command("train")
-    .description("fine-tune an encoder so that its embeddings withstand adversarial perturbations")
-    .option("--encoder <encoder>", encoderKinds)
-    .option(
-      "--data <data>",
-      "images, with labels only for tecoa: a folder, WebDataset tars, Parquet files, or synthetic[:COUNT[:SPLIT[:LABEL]]]",
-    )
-    .option("--out <run>", "folder to create for the run")
-    .option("--resume <run>", "continue an interrupted run, with the settings it was started with");
-  const command = withObjectiveFlags(start)
-    .option(
-      "--epochs <n>",
-      "passes over the data (default: as many as see 8192 images, at most 50, for robust, 2 for others)",
-      parseCount,
-    )
-    .option("--learning-rate <rate>", "peak learning rate (default: 6e-4 for robust, 1e-5 for others)", parseNumber)
-    .option("--weight-decay <rate>", "decoupled weight decay (default: 1e-4)", parseNumber)
-    .option("--warmup <share>", "share of the steps spent on linear warm-up (default: 0.07)", parseFraction)
-    .option("--clip-gradient <norm>", "largest l2 norm of the gradient", parseNumber)
-    .option(
-      "--blend <weight>",
-      "go this far from the original's weights to the trained ones; 1 is all the way (default: 0.5 for robust, 1 for others)",
-      parseShare,
-    )
-    .option(
-      "--keep <share>",
-      "go no further than keeps this share of the original's behaviour on held-out images; 0: not checked (default: 1 for robust, 0 for others)",
-      parseShare,
-    )
-    .addOption(microBatchOption())
-    .option(
-      "--memory <size>",
-      "train within this memory (8GiB, 512MiB), by smaller micro-batches where it has to be",
-      parseBytes,
-    )
-    .option("--recompute", "compute activations again in backward passes: less memory, about a third more time")
-    .option("--trainable <pattern...>", "of an ONNX file: train only weights of such names; * is any characters")
-    .option("--freeze <pattern...>", "of an ONNX file: leave weights of such names as they are")
-    .option("--float16-copy", "also write ONNX files in float16, as transformers.js loads them with dtype fp16")
-    .option("--config <file>", "JSON file with any of these options, by their names; what is given here wins")
-    .option("--preset <name>", `a named set of options: ${presetNames.join(", ")}`);
-  return withComputeFlags(withImageFlags(withEncoderFlags(command), "16 for robust, 64 for others")).action(
-    async (given: Flags & { readonly resume?: string }) => {
-      if (given.resume !== undefined) return run(savedFlags(given.resume, command), given.resume);
-      for (const name of ["encoder", "data", "out"] as const) {
-        if (given[name] === undefined)
-          throw new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
-      }
-      return run(given);
-    },
-  );
+function missing(name: string): UsageError {
+  return new UsageError(`--${name} is missing (or --resume RUN, to continue a run).`);
 }
 
 /** The flags a run was started with. */
-function savedFlags(folder: string, command: Command): Flags {
+function savedFlags(folder: string, command: Command): TrainFlags {
   const mayDiffer = ["resume", "device", "threads", "json"];
   const extra = command.options.find(
     (option) =>
@@ -110,36 +133,36 @@ function savedFlags(folder: string, command: Command): Flags {
     throw new UsageError(
       `${extra.long} cannot be given with --resume: a run goes on with the settings it was started with.`,
     );
-  const { json: _, ...flags } = (readRun(folder) as { readonly flags?: Partial<Flags> } | null)?.flags ?? {};
+  const { json: _, ...flags } = (readRun(folder) as { readonly flags?: Partial<TrainFlags> } | null)?.flags ?? {};
   if (!isComplete(flags)) throw new UsageError(`${folder}/run.json was not written by lore train: it holds no flags.`);
-  const { device, threads, json } = command.opts<Flags>();
+  const { device, threads, json } = command.opts<TrainFlags>();
   return {
     ...flags,
     out: folder,
     ...(command.getOptionValueSource("device") === "cli" && { device }),
-    ...(threads !== undefined && { threads }),
-    ...(json && { json }),
+    ...defined({ threads, json }),
   };
 }
 
 /** The flags as a resumed run reads them, from whichever folder it is started in. */
-function resumable(flags: Flags): Flags {
+function resumable(flags: TrainFlags): TrainFlags {
   const { encoder, data, classes, templates } = flags;
-  const absolute = (path: string): string => (existsSync(path) ? resolve(path) : path);
-  const paths = { encoder: absolute(encoder), data: absolute(data) };
   return {
     ...flags,
-    ...paths,
-    ...(classes !== undefined && { classes: absolute(classes) }),
-    ...(templates !== undefined && { templates: absolute(templates) }),
+    ...defined({
+      encoder: absolute(encoder),
+      data: absolute(data),
+      classes: classes && absolute(classes),
+      templates: templates && absolute(templates),
+    }),
   };
 }
 
-function isComplete(flags: Partial<Flags>): flags is Flags {
+function isComplete(flags: Partial<TrainFlags>): flags is TrainFlags {
   return flags.encoder !== undefined && flags.data !== undefined && flags.epsilon !== undefined;
 }
 
-async function run(flags: Flags, resumed?: string): Promise<void> {
+async function run(flags: TrainFlags, resumed?: string): Promise<void> {
   const planned = objectiveOf(flags);
   const progress = new ProgressLine();
   const warnings = new Warnings(progress);
@@ -185,7 +208,7 @@ async function run(flags: Flags, resumed?: string): Promise<void> {
   if (!finished) process.exitCode = 1;
 }
 
-async function copyInFloat16({ out }: Flags, imageSize: number): Promise<void> {
+async function copyInFloat16({ out }: TrainFlags, imageSize: number): Promise<void> {
   for (const { path, difference } of await saveFloat16Copies(join(out, "encoder"), imageSize)) {
     const share = `${(100 * difference).toPrecision(2)} %`;
     process.stderr.write(`${path}: its outputs differ by ${share} from the float32 file's, on an image of noise.\n`);
@@ -200,13 +223,11 @@ interface Outcome {
   readonly blend: ChosenBlend | undefined;
 }
 
-function report(flags: Flags, { finished, steps, seconds, last, blend }: Outcome): void {
+function report(flags: TrainFlags, { finished, steps, seconds, last, blend }: Outcome): void {
   const resume = `Stopped after ${steps} batches. Continue with: lore train --resume ${flags.out}\n`;
   if (flags.json) {
     if (!finished) process.stderr.write(resume);
-    process.stdout.write(
-      `${JSON.stringify({ run: flags.out, finished, steps, seconds, last, blend }, undefined, 2)}\n`,
-    );
+    printJson({ run: flags.out, finished, steps, seconds, last, blend });
   } else if (finished) {
     process.stdout.write(
       `${steps} batches in ${duration(seconds)}.${blend ? ` ${describeBlend(blend)}` : ""} The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n`,
@@ -235,24 +256,13 @@ function describePlan({ batch, microBatch, primalMicroBatch, recompute, bytes }:
   return `Micro-batches of ${microBatch} images${fewer}, of a batch of ${batch}${again}: about ${formatBytes(bytes)} of memory.`;
 }
 
-function settingsOf(flags: Flags) {
+function settingsOf(flags: TrainFlags) {
   const { epochs, batch, learningRate, weightDecay, warmup, seed, strict } = flags;
-  const { limit, microBatch, memory, recompute, clipGradient } = flags;
+  const { limit, microBatch, memory, recompute, clipGradient, blend: largest, keep } = flags;
   return {
-    seed,
-    ...(epochs !== undefined && { epochs }),
-    ...(batch !== undefined && { batch }),
-    ...(learningRate !== undefined && { learningRate }),
-    ...(weightDecay !== undefined && { weightDecay }),
-    ...(warmup !== undefined && { warmup }),
-    ...(limit !== undefined && { limit }),
-    ...batchCut({ ...(microBatch !== undefined && { microBatch }), ...(memory !== undefined && { memory }) }),
-    ...(recompute && { recompute }),
-    blend: {
-      ...(flags.blend !== undefined && { largest: flags.blend }),
-      ...(flags.keep !== undefined && { keep: flags.keep }),
-    },
-    ...(clipGradient !== undefined && { clipGradient }),
-    ...(strict && { strict }),
+    ...defined({ seed, epochs, batch, learningRate, weightDecay, warmup, limit }),
+    ...batchCut(defined({ microBatch, memory })),
+    ...defined({ recompute, clipGradient, strict }),
+    blend: defined({ largest, keep }),
   };
 }

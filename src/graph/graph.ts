@@ -1,3 +1,4 @@
+import { defined } from "../defined.ts";
 import { scalarTensor } from "../onnx/index.ts";
 import { type DType, elementCount, type Tensor } from "../tensor/index.ts";
 import { GraphError, Mismatch } from "./errors.ts";
@@ -153,7 +154,7 @@ export class Graph {
   }
 
   #reduce(op: string, x: Value, { axes, keepDims = false }: ReduceOptions): Value {
-    return this.#unary(op, x, { ...(axes && { axes }), keepdims: keepDims ? 1 : 0 });
+    return this.#unary(op, x, { ...defined({ axes }), keepdims: keepDims ? 1 : 0 });
   }
 
   // Element-wise arithmetic, broadcasting as in NumPy

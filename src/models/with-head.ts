@@ -1,3 +1,4 @@
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
 import type { Value } from "../graph/index.ts";
 import type { LinearClassifier } from "./classifier.ts";
@@ -15,7 +16,7 @@ export function withHead(encoder: Encoder, head: LinearClassifier): Encoder {
     throw new UsageError(`The head reads embeddings of ${size} numbers, and those of ${name} have ${embeddingSize}.`);
   return {
     ...{ name, imageSize, embeddingSize, framing, normalization, parameters, layout, head },
-    ...(text && { text }),
+    ...defined({ text }),
     embed: (pixels: Value, weights: Weights) => encoder.embed(pixels, weights),
     embedNormalized: (normalized: Value, weights: Weights) => encoder.embedNormalized(normalized, weights),
     headFeatures: (pixels: Value, weights: Weights) => encoder.embed(pixels, weights),

@@ -1,4 +1,5 @@
 import { type InnerAttack, type InnerAttackSettings, innerAttack } from "../attacks/index.ts";
+import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
 import type { Classifier } from "../models/index.ts";
 import {
@@ -131,7 +132,7 @@ export function lore({
   stepsPerBatch = 5,
   ...rest
 }: LoreOptions): Objective {
-  const constraint = bound({ ...(margin && { margin }), ...(dual && { dual }) }, bounded ?? squaredL2);
+  const constraint = bound(defined({ margin, dual }), bounded ?? squaredL2);
   return objective("lore", distance, { ...rest, stepsPerBatch }, constraint);
 }
 

@@ -1,4 +1,5 @@
 import { gradients } from "../autodiff/index.ts";
+import { defined } from "../defined.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { type Encoder, trainableWeights } from "../models/index.ts";
 import { embeddingTerms, type Terms } from "./terms.ts";
@@ -42,7 +43,7 @@ export function primalGraph(
     advEmbedding: advEmbedding!,
     advDistance,
     ...(advLoss !== advDistance && { advLoss }),
-    ...(cleanDistance && { cleanDistance }),
+    ...defined({ cleanDistance }),
     ...Object.fromEntries(derivatives.map((value, i) => [gradientName(names[i]!), value])),
   };
 }

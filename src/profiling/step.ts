@@ -1,4 +1,5 @@
 import type { FixedSteps } from "../attacks/index.ts";
+import { defined } from "../defined.ts";
 import type { Outputs, Value } from "../graph/index.ts";
 import { productFlops, productsOf } from "../graph/index.ts";
 import { cloneParameters, type Encoder, feedsOf } from "../models/index.ts";
@@ -91,7 +92,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   const { model, imageSize, method, stepsPerBatch, attackPrecision, repeats, seed, onProgress = () => {} } = options;
   const common = {
     epsilon,
-    ...(stepsPerBatch !== undefined && { stepsPerBatch }),
+    ...defined({ stepsPerBatch }),
     ...(attackPrecision !== undefined && { attack: { precision: attackPrecision } }),
   };
   const objective = method === "lore" ? lore(common) : fare(common);

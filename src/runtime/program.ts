@@ -1,4 +1,5 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import { defined } from "../defined.ts";
 import type { Value } from "../graph/index.ts";
 import { toOnnx } from "../graph/index.ts";
 import type { OnnxModel } from "../onnx/index.ts";
@@ -229,7 +230,7 @@ export function sessionOptions({
     // A plan of a run's whole memory needs one block of that size, beside the pieces that the first run left: up to twice
     // the memory, for no measurable speed.
     ...(device === "cpu" && { enableMemPattern: false, enableCpuMemArena: !releaseMemory }),
-    ...(threads !== undefined && { intraOpNumThreads: threads }),
+    ...defined({ intraOpNumThreads: threads }),
     ...(releaseCores && { extra: { session: { force_spinning_stop: "1" } } }),
   };
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { defined } from "../defined.ts";
 import type { Options, Sweep } from "./description.ts";
 
 /** One call of `lore`, whose answer is kept in a file. */
@@ -25,7 +26,7 @@ export function planOf({ out, runs, measurements }: Sweep): readonly SweepTask[]
       const task = (measurement: string | undefined, args: readonly string[]): SweepTask => ({
         name: measurement === undefined ? run : `${run} ${measurement}`,
         ...{ run, folder, args },
-        ...(measurement !== undefined && { measurement }),
+        ...defined({ measurement }),
         answer: join(out, `${run}.${measurement ?? "train"}.json`),
       });
       return [

@@ -14,6 +14,7 @@ import {
   type Search,
   type TargetBuilder,
 } from "../../attacks/index.ts";
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import type { Victim } from "../../inference/index.ts";
 import { checkNonZero } from "../../models/index.ts";
@@ -62,9 +63,7 @@ export class Attacker {
       count,
       rows,
       nameOf,
-      ...(onDone && { onDone }),
-      ...(onLook && { onLook }),
-      ...(signal && { signal }),
+      ...defined({ onDone, onLook, signal }),
     };
     return runSearches(this.#programs(attack), planOf(attack, images), job);
   }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { type ImageSource, nameInOrder, openSource, withClasses } from "../../data/index.ts";
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { type DownloadOptions, downloadDataset, parseHubId } from "../../hub/index.ts";
 import type { SuiteData } from "./suite.ts";
@@ -27,7 +28,7 @@ export async function openSuiteData(set: SuiteData, options: OpenDataOptions = {
   const { classes } = set;
   const { seed } = options;
   const source = await openSource(await locate(set, options), {
-    ...(seed !== undefined && { seed }),
+    ...defined({ seed }),
     ...(classes && "file" in classes && { classesFile: classes.file }),
   });
   if (!classes || "file" in classes || !source.classes) return source;

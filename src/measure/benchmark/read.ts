@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { Fields } from "../../fields.ts";
 import { isTemplateSet, openTemplates } from "../../inference/index.ts";
@@ -73,8 +74,7 @@ function readSet(value: unknown, index: number, { place, folder, all }: Context)
     ...(templates && {
       templates: by("templates").reading("templates", () => readTemplates(templates, folder)),
     }),
-    ...(images !== undefined && { images }),
-    ...(seed !== undefined && { seed }),
+    ...defined({ images, seed }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type ImageSource, nativeSize } from "../../data/index.ts";
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import type { DownloadOptions, DownloadProgress } from "../../hub/index.ts";
 import type { Encoder } from "../../models/index.ts";
@@ -116,9 +117,7 @@ async function openSet(set: SuiteData, options: BenchmarkOptions): Promise<Opene
   const { dataRoot, signal, onWarning, onDownload } = options;
   const source = await openSuiteData(set, {
     seed: seedOf(set, options),
-    ...(dataRoot !== undefined && { dataRoot }),
-    ...(signal && { signal }),
-    ...(onWarning && { onWarning }),
+    ...defined({ dataRoot, signal, onWarning }),
     onProgress: (progress) => onDownload?.(set.name, progress),
   });
   return { set, source, ...(set.resolution === "native" && { native: await nativeSize(source) }) };
@@ -135,7 +134,7 @@ function partOf({ name, encoder }: BenchmarkedEncoder, opened: OpenedSet, option
   const templates = encoder.text ? set.templates : undefined;
   return {
     ...{ ...opened, name, encoder, seed: seedOf(set, options) },
-    ...(templates && { templates }),
+    ...defined({ templates }),
     ...(limit < Infinity && { limit }),
   };
 }
@@ -156,9 +155,9 @@ async function measure(
     ...{ attacks: set.attacks, seed },
     // "At most so many", of a set that may have fewer.
     ...(limit !== undefined && { limit: Math.min(limit, source.items.length) }),
-    ...(templates && { templates }),
+    ...defined({ templates }),
     ...(native !== undefined && { exact: true }),
-    ...(results && { results }),
+    ...defined({ results }),
     onProgress: (progress) => onProgress?.({ ...progress, encoder: name, set: set.name, position }),
   });
   return { set: set.name, ...result };

@@ -1,4 +1,5 @@
 import { type Corruption, corrupt, type FrostTexture, type Severity, withNoise } from "../../corruptions/index.ts";
+import { defined } from "../../defined.ts";
 
 /** What images are looked at under. */
 export type Condition =
@@ -40,7 +41,7 @@ export async function underCondition(
     const changed =
       condition.kind === "noise"
         ? withNoise(image, { sigma: condition.sigma, index }, seed)
-        : await corrupt(image, { ...condition, size, index, ...(frost && { frost }) }, seed);
+        : await corrupt(image, { ...condition, size, index, ...defined({ frost }) }, seed);
     result.set(changed, i * length);
   };
   await Promise.all(indices.map(change));

@@ -1,4 +1,5 @@
 import { type Corruption, extraCorruptions, type Severity } from "../../corruptions/index.ts";
+import { defined } from "../../defined.ts";
 import type { CorruptedEncoder, CorruptionRow } from "../../results/index.ts";
 import type { Condition } from "./conditions.ts";
 import type { CorruptionCounts } from "./counts.ts";
@@ -34,7 +35,7 @@ export function summarised(
   });
   return all.map((one) => {
     const meanCorruptionError = meanError(one.rows, all[0]!.rows);
-    return { ...one, ...(meanCorruptionError !== undefined && { meanCorruptionError }) };
+    return { ...one, ...defined({ meanCorruptionError }) };
   });
 }
 

@@ -7,6 +7,7 @@ import {
   type Telling,
   tellFault,
 } from "../../data/index.ts";
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { describeFraming, sameFraming } from "../../framing.ts";
 import { embedSource, nearestOthers, overlap, zeroShotClassifier } from "../../inference/index.ts";
@@ -100,7 +101,7 @@ export async function measureFidelity(
     violationRate: shares.filter((share) => share > 1).length / images,
     histogram: { edges, counts: edges.map((edge, i) => countBetween(shares, edge, edges[i + 1] ?? Infinity)) },
     neighbours: { k, clean: kept(clean), ...(attacked && { attacked: kept(attacked) }) },
-    ...(recall && { recall }),
+    ...defined({ recall }),
   };
 }
 
@@ -133,7 +134,7 @@ async function embeddings(
 ): Promise<Embeddings> {
   const { limit, seed = 0, attack, onProgress, onSkip, ...rest } = options;
   const { strict, onWarning } = options;
-  const order = chooseImages(source, { limit, seed, ...(strict && { strict }), ...(onWarning && { onWarning }) });
+  const order = chooseImages(source, { limit, seed, ...defined({ strict, onWarning }) });
   const {
     embeddings: reference,
     indices,
@@ -141,7 +142,7 @@ async function embeddings(
     skipped,
   } = await embedSource(original, source, {
     ...{ ...rest, order },
-    ...(onSkip && { onSkip }),
+    ...defined({ onSkip }),
     onProgress: (progress) => onProgress?.({ phase: "original", ...progress }),
   });
   // What was read once must be read again, or rows would be of other images.

@@ -8,6 +8,7 @@ import {
   runSearches,
   type Search,
 } from "../../attacks/index.ts";
+import { defined } from "../../defined.ts";
 import type { Value } from "../../graph/index.ts";
 import { randomStream } from "../../random.ts";
 import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index.ts";
@@ -75,7 +76,7 @@ export class Flips {
     const rows = { labels: BigInt64Array.from(predictions, BigInt) };
     await runSearches(this.#programs, plan, {
       ...{ clean: pixels, count, rows },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onDone: async (images) => onDone?.(images.length),
     });
     return epsilons;

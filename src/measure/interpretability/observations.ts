@@ -1,4 +1,5 @@
 import { type ImageBatch, type ImageSource, openBatches, Skips } from "../../data/index.ts";
+import { defined } from "../../defined.ts";
 import { Forward, frozenEmbedding, rowOf, usualBatch } from "../../inference/index.ts";
 import type { Encoder } from "../../models/index.ts";
 import { checkFinite } from "../../models/index.ts";
@@ -82,7 +83,7 @@ export async function lookAtImages(
     seen.flips.push(...(await flips.find({ pixels, predictions, keys: indices, seed, signal, onDone })));
   };
   try {
-    const read = { framing: encoder.framing, batch: chunkSize, order, onSkip: skips.add, ...(strict && { strict }) };
+    const read = { framing: encoder.framing, batch: chunkSize, order, onSkip: skips.add, ...defined({ strict }) };
     for await (const images of openBatches(source, read)) {
       signal?.throwIfAborted();
       await look(images);

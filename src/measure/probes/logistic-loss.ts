@@ -1,4 +1,5 @@
 import { gradients } from "../../autodiff/index.ts";
+import { defined } from "../../defined.ts";
 import { Graph } from "../../graph/index.ts";
 import { type CompileOptions, compile, type Program } from "../../runtime/index.ts";
 import type { Labelled } from "./labelled.ts";
@@ -35,7 +36,7 @@ export class LogisticLoss {
     const logits = g.add(g.matMul(x, g.swap(weight)), bias);
     const loss = g.neg(g.reduceSum(g.mul(chosen, g.logSoftmax(logits))));
     const [byWeight, byBias] = gradients(loss, [weight, bias]);
-    const options = { device: "cpu", ...(threads !== undefined && { threads }) } as const;
+    const options = { device: "cpu", ...defined({ threads }) } as const;
     return new LogisticLoss(await compile({ loss, weight: byWeight, bias: byBias }, options), data, classes, rows);
   }
 

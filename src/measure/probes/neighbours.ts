@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { Graph } from "../../graph/index.ts";
 import { normalizeRows } from "../../models/index.ts";
 import { type CompileOptions, compile } from "../../runtime/index.ts";
@@ -27,7 +28,7 @@ export async function nearestNeighbours(
   const known = g.input("known", "float32", [n, size]);
   const x = g.input("x", "float32", [rows, size]);
   const [cosines, nearest] = g.topK(g.matMul(normalizeRows(x), g.swap(normalizeRows(known))), k);
-  const program = await compile({ cosines, nearest }, { device: "cpu", ...(threads !== undefined && { threads }) });
+  const program = await compile({ cosines, nearest }, { device: "cpu", ...defined({ threads }) });
   const predictions = ks.map(() => new Int32Array(count));
   const batch = new Float32Array(rows * size);
   try {

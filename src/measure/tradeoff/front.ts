@@ -2,6 +2,7 @@ import type { Attack, AutoAttack } from "../../attacks/index.ts";
 import type { BlendPoint, HeldOutImages } from "../../blending/index.ts";
 import { blend } from "../../blending/index.ts";
 import type { ImageSource } from "../../data/index.ts";
+import { defined } from "../../defined.ts";
 import type { Encoder } from "../../models/index.ts";
 import type { Evaluation } from "../../results/index.ts";
 import { type EvaluateOptions, evaluate } from "../accuracy/index.ts";
@@ -38,7 +39,7 @@ export async function front(
     const encoder = blend(original, robust, weight);
     const fidelity = await images.fidelity(encoder.parameters);
     const measured = labelled && (await evaluate(encoder, labelled, { ...evaluation, attacks }));
-    const point = { weight, ...fidelity, ...(measured && { evaluation: measured }) };
+    const point = { weight, ...fidelity, ...defined({ evaluation: measured }) };
     points.push(point);
     onPoint?.(point, points.length, weights.length);
   }

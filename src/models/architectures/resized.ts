@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { asTheyAre, cropOffset, type Filter, type Framing } from "../../framing.ts";
 import type { Value } from "../../graph/index.ts";
@@ -92,9 +93,7 @@ function centre(matrix: Float32Array, size: number, imageSize: number, crop: "do
 function described({ name, embeddingSize, normalization, parameters, layout, head, headAdvice, text }: Encoder) {
   return {
     ...{ name, embeddingSize, normalization, parameters, layout },
-    ...(head && { head }),
-    ...(headAdvice !== undefined && { headAdvice }),
-    ...(text && { text }),
+    ...defined({ head, headAdvice, text }),
   };
 }
 

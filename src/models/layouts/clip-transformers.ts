@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import type { Activation } from "../architectures/transformer.ts";
@@ -68,7 +69,7 @@ export function readTransformersClip(tensors: Tensors, config: Config): ClipPart
   const parameters = readFields(fields, tensors, shapes);
   const text = hasText ? readText(tensors, config.object("text_config"), embeddingSize) : undefined;
   refuseUnread(tensors, [...fields, ...(text ? textFields(text.architecture) : [])], hasText);
-  return { vision: { architecture, imageSize, parameters }, ...(text && { text }) };
+  return { vision: { architecture, imageSize, parameters }, ...defined({ text }) };
 }
 
 /** Tensors that nothing reads would change what the encoder computes without a word: adapters, heads, more layers. */
@@ -133,7 +134,7 @@ export function transformersClipConfig({ vision, text }: ClipParts): object {
     num_channels: 3,
     hidden_act: nameOf(architecture.activation),
     layer_norm_eps: normEpsilon,
-    ...(projection !== undefined && { projection_dim: projection }),
+    ...defined({ projection_dim: projection }),
   };
   const visionModel = projection === undefined ? "CLIPVisionModel" : "CLIPVisionModelWithProjection";
   if (!text) return { architectures: [visionModel], torch_dtype: "float32", ...visionConfig };

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "../../defined.ts";
 import { type FileContent, jsonFile } from "../../files.ts";
 import { safetensorsPieces } from "../../safetensors.ts";
 import type { Tensor } from "../../tensor/index.ts";
@@ -52,7 +53,7 @@ export function clipEncoder(
     normalization: stated.normalization ?? normalizations.clip,
     parameters: vision.parameters,
     layout,
-    ...(text && { text }),
+    ...defined({ text }),
   });
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { type FileContent, jsonFile } from "../../files.ts";
 import { safetensorsPieces } from "../../safetensors.ts";
@@ -72,7 +73,7 @@ function readDinov2({ name, tensors, config, stated: statedBy }: EncoderFiles, o
     normalization: stated.normalization ?? normalizations.imagenet,
     parameters: readFields(fields, tensors, vitShapes(architecture, grid)),
     layout: "transformers-dinov2",
-    ...(head && { head }),
+    ...defined({ head }),
   });
 }
 

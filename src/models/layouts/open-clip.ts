@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { type FileContent, jsonFile } from "../../files.ts";
 import { safetensorsPieces } from "../../safetensors.ts";
@@ -76,7 +77,7 @@ function readVit(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLa
     known,
   });
   const stated = files.stated("open_clip", "transformers");
-  return savable(clipEncoder({ vision, ...(text && { text }) }, files, { layout, stated }, options));
+  return savable(clipEncoder({ vision, ...defined({ text }) }, files, { layout, stated }, options));
 }
 
 /** What cannot be saved is said now, not after training. */
@@ -102,7 +103,7 @@ function readConvNext(files: EncoderFiles, options: LayoutOptions, layout: OpenC
     normalization: stated.normalization ?? normalizations.clip,
     parameters,
     layout,
-    ...(text && { text }),
+    ...defined({ text }),
   });
   return savable(encoder);
 }

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { describeType, type Tensor } from "../../tensor/index.ts";
 import { type VitArchitecture, VitEncoder } from "../architectures/vit.ts";
@@ -37,7 +38,7 @@ export const timmLayout: LayoutReader = {
       ...(stated.framing && { framing: stated.framing(imageSize) }),
       normalization: stated.normalization ?? normalizations.imagenet,
       parameters: vit.parameters,
-      ...(vit.head && { head: vit.head }),
+      ...defined({ head: vit.head }),
     });
     checkSize(stated, vit.imageSize, options.imageSize);
     // What cannot be saved is said now, not after training.

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import type { OnnxModel, ValueInfo } from "../../onnx/index.ts";
 
@@ -43,7 +44,7 @@ export function imageInput({ graph: { inputs, initializers } }: OnnxModel): Imag
   const side = [height, width].find((size) => typeof size === "number");
   return {
     ...{ name: chosen.name, channels },
-    ...(side !== undefined && { side }),
+    ...defined({ side }),
     ...(typeof batch === "number" && batch > 0 && { batch }),
   };
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join, normalize, resolve } from "node:path";
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { readJson } from "../../files.ts";
 import type { DownloadOptions } from "../../hub/index.ts";
@@ -65,8 +66,7 @@ export function loadOnnxEncoder(
     isTrained: matching(options.trainable ?? ["*"], options.freeze ?? []),
     settings: settingsIn(folder),
     text: (embeddingSize) => textTower(file, folder, embeddingSize),
-    ...(imageSize !== undefined && { imageSize }),
-    ...(output !== undefined && { output }),
+    ...defined({ imageSize, output }),
     hasText: existsSync(textPath(folder)),
     onNote: (note) => onWarning?.(`${path}: ${note}`),
   });

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { usualFraming } from "../../framing.ts";
 import { Graph, GraphError } from "../../graph/index.ts";
@@ -48,7 +49,7 @@ export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncod
   const { stated = { source: "no file" } } = details;
   const imageSize = sizeOf(input.side, details.imageSize, stated);
   const hints = {
-    ...(details.output !== undefined && { given: details.output }),
+    ...defined({ given: details.output }),
     ...(details.hasText && { hasText: true }),
     isQuantized: file.quantized,
   };
@@ -69,7 +70,7 @@ export function openOnnxEncoder(file: OnnxFile, details: OnnxDetails): OnnxEncod
     ...{ name, oneAtATime, embeddingSize, normalization, parameters, settings },
     framing: stated.framing?.(imageSize) ?? usualFraming(imageSize),
     ...(head ? { head } : { headAdvice: headAdvice(file) }),
-    ...(text && { text }),
+    ...defined({ text }),
   });
 }
 

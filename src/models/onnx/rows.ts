@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import type { Value } from "../../graph/index.ts";
 import { GraphError } from "../../graph/index.ts";
 import { type Placement, place } from "../../importing/index.ts";
@@ -30,7 +31,7 @@ export function placeValue({ file, input, output }: Source, images: Value, weigh
   const placed = place(file.model, images.graph, {
     inputs: new Map([[input.name, fed]]),
     wanted: [output],
-    ...(weight && { weight }),
+    ...defined({ weight }),
   });
   return placed.get(output)!;
 }

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { describeFraming, type Framing } from "../../framing.ts";
 import type { Normalization } from "../encoder.ts";
@@ -26,7 +27,7 @@ export function statedByOpenClip(config: Config): Stated {
       : { size: wanted, resize: { kind: "shortest", edge: wanted, filter }, crop: "even" };
   return {
     source: config.path,
-    ...(size !== undefined && { size }),
+    ...defined({ size }),
     framing,
     ...(mean && std && { normalization: { mean, std: checkedDeviations(given, std) } }),
   };

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { describeFraming, type Framing } from "../../framing.ts";
 import type { Normalization } from "../encoder.ts";
@@ -31,7 +32,7 @@ export function statedByTimm(config: Config): Stated {
   };
   return {
     source: config.path,
-    ...(size !== undefined && { size }),
+    ...defined({ size }),
     framing,
     ...(mean && std && { normalization: { mean, std: checkedDeviations(config, std) } }),
   };

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.ts";
 import { UsageError } from "../../errors.ts";
 import { type Crop, type Filter, type Framing, framingAt, type Resize } from "../../framing.ts";
 import type { Normalization } from "../encoder.ts";
@@ -54,7 +55,7 @@ export function statedByTransformers(config: Config, modelType: string | undefin
   refuseOtherSteps(config, processor);
   const framing = name !== undefined || saysFraming(config) ? framingIn(config, processor) : {};
   const normalization = normalizationIn(config, processor);
-  return { source: config.path, ...framing, ...(normalization && { normalization }) };
+  return { source: config.path, ...framing, ...defined({ normalization }) };
 }
 
 /** A processor that is not named, only meant: that sizes are its own would be much to guess. */

@@ -10,7 +10,7 @@ const factsFile = "lore-vision.json";
 /** The model card and, where there are any, its facts. */
 export function cardFiles(encoder: Encoder, facts: CardFacts): readonly SavedFile[] {
   const card: SavedFile = ["README.md", modelCard(encoder, facts)];
-  return facts.training || facts.evaluations ? [card, jsonFile(factsFile, facts)] : [card];
+  return facts.training || facts.evaluations || facts.format ? [card, jsonFile(factsFile, facts)] : [card];
 }
 
 /**

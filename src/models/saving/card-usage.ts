@@ -4,16 +4,20 @@ import type { OnnxEncoder } from "../onnx/encoder.ts";
 import { describePreprocessing } from "../preprocessing/index.ts";
 import { ClipText } from "../text/clip-text.ts";
 import { OnnxText } from "../text/onnx-text.ts";
+import type { WeightFormat } from "./card.ts";
 import { readTextModel } from "./onnx-text-model.ts";
 
-/** How the files of a saved encoder are used, in JavaScript and in Python. */
-export function usage(encoder: Encoder): string {
+/**
+ * How the files of a saved encoder are used, in JavaScript and in Python.
+ *
+ * @param format the only kind of files that the weights are in: transformers.js reads ONNX, Python's libraries safetensors
+ */
+export function usage(encoder: Encoder, format?: WeightFormat): string {
   const { javascript, python } = snippets(encoder);
   return [
     `Images: ${describePreprocessing(encoder)}; \`preprocessor_config.json\` says so.`,
-    `\`\`\`js\n${javascript.join("\n")}\n\`\`\``,
-    ...resizeNote(encoder),
-    `\`\`\`python\n${python.join("\n")}\n\`\`\``,
+    ...(format === "safetensors" ? [] : [`\`\`\`js\n${javascript.join("\n")}\n\`\`\``, ...resizeNote(encoder)]),
+    ...(format === "onnx" && encoder.layout !== "onnx" ? [] : [`\`\`\`python\n${python.join("\n")}\n\`\`\``]),
   ].join("\n\n");
 }
 

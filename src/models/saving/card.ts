@@ -8,7 +8,12 @@ import { usage } from "./card-usage.ts";
 export interface CardFacts {
   readonly training?: TrainingFacts;
   readonly evaluations?: readonly MeasuredRobustness[];
+  /** The only kind of files that the weights are in. */
+  readonly format?: WeightFormat;
 }
+
+/** Kinds of files that weights are in. */
+export type WeightFormat = "safetensors" | "onnx";
 
 /** The settings that an encoder was trained with. */
 export interface TrainingFacts {
@@ -54,7 +59,7 @@ export interface MeasuredRobustness {
 }
 
 /** The model card (`README.md`) of a saved encoder, with the front matter that hubs read. */
-export function modelCard(encoder: Encoder, { training, evaluations = [] }: CardFacts): string {
+export function modelCard(encoder: Encoder, { training, evaluations = [], format }: CardFacts): string {
   const { name, imageSize, embeddingSize } = encoder;
   const kind = encoder.text ? "CLIP: a vision encoder with its text encoder" : "A vision encoder";
   return [
@@ -68,7 +73,7 @@ export function modelCard(encoder: Encoder, { training, evaluations = [] }: Card
     "## Robustness",
     evaluations.length > 0 ? robustnessTable(evaluations) : notMeasured(encoder),
     "## Use",
-    usage(encoder),
+    usage(encoder, format),
     "",
   ].join("\n\n");
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { LoreError } from "../../errors.ts";
+import { LoreError, UsageError } from "../../errors.ts";
 import { jsonFile, type SavedFile, writeAtomically } from "../../files.ts";
 import { VitEncoder } from "../architectures/vit.ts";
 import type { Encoder } from "../encoder.ts";
@@ -17,7 +17,7 @@ import { timmFiles } from "./timm-files.ts";
 import { transformersJsFolder } from "./transformers-js.ts";
 
 export interface SaveOptions {
-  /** What the model card says of training and of measured robustness. */
+  /** What the model card says of training and of measured robustness; its `format` leaves out weights in the other. */
   readonly card?: CardFacts;
 }
 
@@ -26,7 +26,8 @@ export interface SaveOptions {
  * `config.json`, `preprocessor_config.json`, the tokeniser's files, ONNX in `onnx/`, and a model card, `README.md`.
  * Files of these names are overwritten.
  *
- * @throws LoreError when a file cannot be written
+ * @throws UsageError when the encoder came as an ONNX file and safetensors are asked for; LoreError when a file cannot be
+ * written
  *
  * @example
  * ```ts
@@ -37,7 +38,17 @@ export interface SaveOptions {
  * ```
  */
 export function saveEncoder(encoder: Encoder, folder: string, { card = {} }: SaveOptions = {}): void {
-  for (const [path, content] of encoderFiles(encoder, card)) writeAtomically(join(folder, path), content);
+  if (card.format === "safetensors" && encoder.layout === "onnx")
+    throw new UsageError(
+      `${encoder.name} came as an ONNX file: safetensors hold weights, and not the graph that uses them. Give the format onnx.`,
+    );
+  for (const [path, content] of encoderFiles(encoder, card))
+    if (isWanted(path, card)) writeAtomically(join(folder, path), content);
+}
+
+/** Weights in another format than the only one that is asked for are left out. */
+function isWanted(path: string, { format }: CardFacts): boolean {
+  return format === "onnx" ? !path.endsWith(".safetensors") : format === undefined || !path.startsWith("onnx/");
 }
 
 /** One file after the other, so that only one has to be in memory. */

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { describe, expect, test } from "vitest";
-import { parseBytes } from "./options.ts";
+import { parseBytes } from "./parsers.ts";
 
 describe("parseBytes", () => {
   test.each([

@@ -1,0 +1,53 @@
+import { Command } from "commander";
+import { type Flags, type Options, withOptions } from "./option.ts";
+
+/** `<folder...>` is one or more texts, `<file>` one, `[data]` one or none. */
+type ArgumentOf<Name extends string> = Name extends `<${string}...>`
+  ? readonly string[]
+  : Name extends `<${string}>`
+    ? string
+    : string | undefined;
+
+interface Description<O extends Options> {
+  readonly name: string;
+  /** A sentence without a full stop. */
+  readonly description: string;
+  readonly options: O;
+  /** What everyone needs: the help shows these options first. */
+  readonly essentials: readonly (keyof O & string)[];
+  /** Two command lines, without `lore`. */
+  readonly examples: readonly string[];
+}
+
+/** A command without arguments besides its options. */
+export function command<const O extends Options>({
+  run,
+  ...description
+}: Description<O> & { readonly run: (flags: Flags<O>, command: Command) => Promise<void> }): Command {
+  return described(description).action(run);
+}
+
+/** A command with an argument. */
+export function commandWithArgument<const O extends Options, const Name extends string>({
+  argument: [name, help],
+  run,
+  ...description
+}: Description<O> & {
+  readonly argument: readonly [name: Name, help: string];
+  readonly run: (argument: ArgumentOf<Name>, flags: Flags<O>) => Promise<void>;
+}): Command {
+  return described(description).argument(name, help).action(run);
+}
+
+/** The help: usage, what it does, the options everyone needs, examples, the other options by topic. */
+function described({ name, description, options, essentials, examples }: Description<Options>): Command {
+  const made = new Command(name).description(description);
+  withOptions(made, options, essentials);
+  const lines = ["Examples:", ...examples.map((example) => `  lore ${example}`), ""];
+  return made.configureHelp({
+    formatItemList(heading, items, helper) {
+      if (items.length === 0) return [];
+      return [helper.styleTitle(heading), ...items, "", ...(heading === "Options:" ? lines : [])];
+    },
+  });
+}
