@@ -58,7 +58,7 @@ describe.skipIf(!present)(
       const charts = (await page.evaluate(
         `[...document.querySelectorAll('svg[role="img"]')].map((chart) => ({
         name: chart.getAttribute("aria-label"),
-        table: Boolean((chart.closest("figure").querySelector("table") ?? chart.closest("section").querySelector("details table"))),
+        table: Boolean((chart.closest("figure").querySelector("table") ?? chart.closest("section").querySelector("table"))),
         texts: [...chart.querySelectorAll("text")].length,
       }))`,
       )) as readonly { readonly name: string; readonly table: boolean; readonly texts: number }[];

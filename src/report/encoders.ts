@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { formatEpsilon } from "../epsilon.ts";
 import { encodersOf, originalOf, type ReportInput, type TrainingRun } from "./input.ts";
 
 /** How an encoder is drawn; told apart by colour, dash and symbol alike. */
@@ -65,10 +64,11 @@ const symbols = [
   "path://M6 0L12 5L9.5 12H2.5L0 5Z",
 ];
 
-export function encodersIn({ runs, findings, fronts, origins }: ReportInput): Encoders {
+export function encodersIn({ runs, measuredRuns, findings, fronts, origins }: ReportInput): Encoders {
+  const known = [...runs, ...measuredRuns];
   const folders = runs.map(({ folder }) => folder);
   const originOfName = (name: string): string | undefined => {
-    const run = runs.find(({ folder }) => sameEncoder(folder, name));
+    const run = known.find(({ folder }) => sameEncoder(folder, name));
     return (run && originalOf(run.description)) ?? origins.get(name);
   };
   const measured = findings.flatMap(({ finding }) => encodersOf(finding));
@@ -98,10 +98,11 @@ export function encodersIn({ runs, findings, fronts, origins }: ReportInput): En
   const bases = [...new Set(heads.map((head) => root(head)))].map((original): Base => {
     const shown = (name: string, style: Style): ShownEncoder => {
       const run = runs.find(({ folder }) => sameEncoder(folder, name));
-      const epsilon = run && trainedEpsilon(run);
+      const made = run ?? known.find(({ folder }) => sameEncoder(folder, name));
+      const epsilon = made && trainedEpsilon(made);
       return {
         ...{ name, short: short[heads.indexOf(name)]!, style },
-        method: run ? methodOf(run) : name === original ? "original" : "unknown",
+        method: made ? methodOf(made) : name === original ? "original" : "unknown",
         ...(epsilon !== undefined && { epsilon }),
         ...(run && { run }),
       };
@@ -209,9 +210,4 @@ function methodOf({ description, blend }: TrainingRun): string {
     ...(stepsPerBatch === undefined || name === "robust" ? [] : [`K ${stepsPerBatch}`]),
     ...(blend === undefined ? [] : [`blended ${Number(blend.toFixed(2))}`]),
   ].join(", ");
-}
-
-/** "trained at 2/255"; empty where that is not known. */
-export function trainedAt({ epsilon }: ShownEncoder): string {
-  return epsilon === undefined ? "" : `trained at ${formatEpsilon(epsilon)}`;
 }

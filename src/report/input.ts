@@ -35,7 +35,9 @@ export interface ReportInput {
   readonly runs: readonly TrainingRun[];
   readonly findings: readonly StoredFinding[];
   readonly fronts: readonly StoredFront[];
-  /** The encoder that each encoder named in the findings was trained from, where its run folder is there to say so. */
+  /** Runs that were measured and not given: they tell how encoders were trained, and from what. */
+  readonly measuredRuns: readonly TrainingRun[];
+  /** Encoders that fidelity was measured of, to the original that they were compared with. */
   readonly origins: ReadonlyMap<string, string>;
 }
 
@@ -72,7 +74,7 @@ export function readReportInput(folders: readonly string[], { onWarning = () => 
     .flatMap(reading(readFront))
     .flat();
   if (runs.length + findings.length + fronts.length === 0) throw nothingFound(folders);
-  return { runs, findings, fronts, origins: originsOf(findings) };
+  return { runs, findings, fronts, measuredRuns: measuredRuns(findings), origins: originsOf(findings) };
 }
 
 /** Folders below which no run and no measurement lies. */
@@ -159,29 +161,31 @@ function withPictures(folder: string, finding: Finding, onWarning: (message: str
   return finding;
 }
 
-/** Asks the run folders of measured encoders, given to the report or not, and the measurements of fidelity. */
 function originsOf(findings: readonly StoredFinding[]): ReadonlyMap<string, string> {
-  const origins = new Map<string, string>();
-  for (const { finding } of findings) {
-    for (const name of encodersOf(finding)) {
-      const origin = originOf(name.replace(/\/+$/, "").replace(/\/encoder$/, ""));
-      if (origin !== undefined) origins.set(name, origin);
-    }
-    if (finding.kind !== "fidelity") continue;
-    const { original, encoders } = finding.content;
-    for (const { encoder } of encoders)
-      if (encoder !== original && !origins.has(encoder)) origins.set(encoder, original);
-  }
-  return origins;
+  return new Map(
+    findings.flatMap(({ finding }) =>
+      finding.kind === "fidelity"
+        ? finding.content.encoders
+            .filter(({ encoder }) => encoder !== finding.content.original)
+            .map(({ encoder }) => [encoder, finding.content.original] as const)
+        : [],
+    ),
+  );
 }
 
-function originOf(folder: string): string | undefined {
-  const path = join(folder, "run.json");
-  try {
-    return existsSync(path) ? originalOf(readJson(path)) : undefined;
-  } catch {
-    return undefined;
-  }
+/** Run folders that measured encoders lie in, as far as they are where the command line had them. */
+function measuredRuns(findings: readonly StoredFinding[]): readonly TrainingRun[] {
+  const folders = findings.flatMap(({ finding }) =>
+    encodersOf(finding).map((name) => name.replace(/\/+$/, "").replace(/\/encoder$/, "")),
+  );
+  return [...new Set(folders)].filter(isRun).flatMap((folder) => {
+    try {
+      return [{ ...readTraining(folder, () => {}), metrics: [] }];
+    } catch {
+      // Nobody asked for it.
+      return [];
+    }
+  });
 }
 
 /** The encoder that a run started from, as it was typed. */

@@ -89,7 +89,7 @@ export function command(text: string): string {
 }
 
 /** @param kind how wide its columns are */
-export function grid(figures: readonly string[], kind: "charts" | "small" | "cards" = "charts"): string {
+export function grid(figures: readonly string[], kind: "charts" | "small" = "charts"): string {
   return `<div class="grid${kind === "charts" ? "" : ` ${kind}`}">\n${figures.join("\n")}\n</div>`;
 }
 

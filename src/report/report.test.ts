@@ -18,7 +18,7 @@ const run = (folder: string, steps: number, rho?: number, encoder: string = orig
   },
   metrics: sampleMetrics(steps, rho !== undefined),
 });
-const nothing: ReportInput = { runs: [], findings: [], fronts: [], origins: new Map() };
+const nothing: ReportInput = { runs: [], findings: [], fronts: [], measuredRuns: [], origins: new Map() };
 const input: ReportInput = {
   ...nothing,
   runs: [run("runs/fare", 1000), run("./runs/lore/", 1000, 0.1)],
@@ -184,7 +184,7 @@ describe("numbers in the page are those of the findings", () => {
     expect(at("lore\t")).toBeLessThan(at("fare\t"));
     expect(at("fare\t")).toBeLessThan(at(`${name}\t`));
     expect(below("Accuracy over the size of the perturbation")).toContain(
-      "2/255\t11.4 % [9-14]\t64.2 % [60-68]\t67.1 % [63-71]",
+      "lore\t87.1 % [84-90]\t77.1 % [73-81]\t67.1 % [63-71]\t47.1 % [43-51]",
     );
   });
 
@@ -355,6 +355,13 @@ describe("encoders", () => {
     });
     expect(found.bases).toHaveLength(1);
     expect(found.bases[0]!.trained.map(({ short }) => short)).toEqual(["second", "first"]);
+  });
+
+  it("are known by runs that were measured and not given", () => {
+    const found = known([original, "runs/y"], { measuredRuns: [run("runs/y", 3, 0.2)] });
+    expect(found.of("runs/y")).toMatchObject({ method: "LORE, rho 0.2, K 5", epsilon: 2 / 255 });
+    expect(found.of("runs/y").run).toBeUndefined();
+    expect(found.bases).toHaveLength(1);
   });
 
   it("of a base each have a colour, a dash and a symbol of their own", () => {

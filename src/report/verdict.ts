@@ -130,6 +130,6 @@ function badgeOf({ group, robust, clean }: Comparison): Badge {
 }
 
 /** Whether guessing would do as well, as far as so many images can tell. */
-export function isAtChance(accuracy: number, of: Pick<Evaluation, "images" | "classes">): boolean {
+function isAtChance(accuracy: number, of: Pick<Evaluation, "images" | "classes">): boolean {
   return wilson(accuracy, of.images).low <= chance(of);
 }

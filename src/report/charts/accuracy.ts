@@ -1,8 +1,19 @@
+import { formatEpsilon } from "../../epsilon.ts";
 import { wilson } from "../../statistics.ts";
 import { markOf, type ShownEncoder } from "../encoders.ts";
 import { percentWithin } from "../table.ts";
 import { apart } from "./labels.ts";
-import { chartFigure, epsilonAxis, inPercent, lineSeries, percentAxis, whiskers, xAxis, yAxis } from "./svg.ts";
+import {
+  chartFigure,
+  epsilonAxis,
+  inPercent,
+  lineSeries,
+  type Numbers,
+  percentAxis,
+  whiskers,
+  xAxis,
+  yAxis,
+} from "./svg.ts";
 
 export interface AccuracyCurve {
   readonly encoder: ShownEncoder;
@@ -11,6 +22,8 @@ export interface AccuracyCurve {
 }
 
 export interface AccuracyChart {
+  /** Whether its numbers are folded below it. Default true. */
+  readonly withNumbers?: boolean;
   readonly title: string;
   readonly note: string;
   readonly images: number;
@@ -23,7 +36,8 @@ const size = { width: 540, height: 330 };
 const margins = { left: 44, right: 146, top: 34, bottom: 46 };
 
 /** Accuracy against epsilon: a line an encoder with 95 % intervals and its name at its end, and what guessing reaches. */
-export function accuracyFigure({ title, note, images, chance, curves }: AccuracyChart): string {
+export function accuracyFigure(chart: AccuracyChart): string {
+  const { title, note, images, chance, curves, withNumbers = true } = chart;
   const sizes = [...new Set(curves.flatMap(({ points }) => points.map(({ epsilon }) => epsilon)))].sort(
     (a, b) => a - b,
   );
@@ -81,17 +95,25 @@ export function accuracyFigure({ title, note, images, chance, curves }: Accuracy
         point && `${curve.encoder.short}, ${axis.format!(point.epsilon)}: ${percentWithin(point.accuracy, images)}`
       );
     },
-    numbers: {
-      header: ["epsilon", ...curves.map(({ encoder }) => encoder.short)],
-      rows: sizes.map((at) => [
-        at === 0 ? "0 (clean)" : axis.format!(at),
+    ...(withNumbers && { numbers: accuracyNumbers(chart) }),
+  });
+}
+
+/** Accuracies with their intervals, a row a size and a column an encoder. */
+export function accuracyNumbers({ images, curves }: AccuracyChart): Numbers {
+  const sizes = [...new Set(curves.flatMap(({ points }) => points.map(({ epsilon }) => epsilon)))];
+  return {
+    header: ["epsilon", ...curves.map(({ encoder }) => encoder.short)],
+    rows: sizes
+      .sort((a, b) => a - b)
+      .map((at) => [
+        at === 0 ? "0 (clean)" : formatEpsilon(at),
         ...curves.map(({ points }) => {
           const point = points.find(({ epsilon }) => epsilon === at);
           return point ? percentWithin(point.accuracy, images) : "-";
         }),
       ]),
-    },
-  });
+  };
 }
 
 /** A name at the end of a line, behind the mark of its encoder. */

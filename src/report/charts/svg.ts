@@ -55,8 +55,8 @@ export function chartFigure(chart: Chart): string {
 }
 
 /** Of charts that say nothing else, with what lies between the axes and the edges. */
-export const chartSize = { width: 440, height: 290 } as const;
-export const chartMargins = { left: 50, right: 22, top: 34, bottom: 46 } as const;
+const chartSize = { width: 440, height: 290 } as const;
+const chartMargins = { left: 50, right: 22, top: 34, bottom: 46 } as const;
 
 let drawn = 0;
 

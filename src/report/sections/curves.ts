@@ -1,9 +1,9 @@
 import type { AttackResult } from "../../results/index.ts";
 import { type AccuracyGroup, attacksIn, chance, overWhat } from "../accuracies.ts";
 import { attackWithBound, isNoise } from "../attack-words.ts";
-import { accuracyFigure } from "../charts/accuracy.ts";
+import { type AccuracyChart, accuracyFigure, accuracyNumbers } from "../charts/accuracy.ts";
 import type { Base } from "../encoders.ts";
-import { details, grid, type Part, warning } from "../page.ts";
+import { details, grid, htmlTable, type Part, warning } from "../page.ts";
 import { evaluationsOf, headlineOf, type ReportView } from "../view.ts";
 
 /** Accuracy over epsilon: one chart a base; other attacks and data sets below, folded. */
@@ -26,11 +26,16 @@ export function curvesPart(view: ReportView): Part {
     link: "Chart",
     lead: "Epsilon is how far each pixel may be moved; 0 is the clean image. Whiskers are 95 % intervals: what so few images leave open. Below the dotted line, guessing would do better.",
     content: [
-      grid(first.map(({ figure }) => figure)),
+      grid(first.length === 1 ? besideNumbers(first[0]!.chart) : first.map(({ chart }) => accuracyFigure(chart))),
       ...warnings(view),
       ...(others.length === 0
         ? []
-        : [details(`Other attacks and data sets (${others.length})`, grid(others.map(({ figure }) => figure)))]),
+        : [
+            details(
+              `Other attacks and data sets (${others.length})`,
+              grid(others.map(({ chart }) => accuracyFigure(chart))),
+            ),
+          ]),
     ],
   };
 }
@@ -38,7 +43,16 @@ export function curvesPart(view: ReportView): Part {
 interface Drawn {
   readonly group: AccuracyGroup;
   readonly attack: AttackResult;
-  readonly figure: string;
+  readonly chart: AccuracyChart;
+}
+
+/** One chart has the place for its numbers beside it. */
+function besideNumbers(chart: AccuracyChart): readonly string[] {
+  const { header, rows } = accuracyNumbers(chart);
+  // Encoders in rows: there are more of them than sizes, or their names are longer.
+  const turned = header.slice(1).map((name, i) => [name, ...rows.map((row) => row[i + 1]!)]);
+  const sizes = rows.map(([size]) => size!);
+  return [accuracyFigure({ ...chart, withNumbers: false }), htmlTable(["epsilon", ...sizes], turned)];
 }
 
 function chartsOf(base: Base, group: AccuracyGroup, view: ReportView): readonly Drawn[] {
@@ -58,11 +72,11 @@ function chartsOf(base: Base, group: AccuracyGroup, view: ReportView): readonly 
     const words = attackWithBound(attack.attack, group.settings);
     return {
       ...{ group, attack },
-      figure: accuracyFigure({
+      chart: {
         title: `${base.original.short}: ${isNoise(attack.attack) ? words : `under ${words}`}${norm}`,
         note: `${overWhat(group)}.`,
         ...{ images: group.images, chance: chance(group), curves },
-      }),
+      },
     };
   });
 }
