@@ -94,8 +94,8 @@ const options = {
 
 type GivenFlags = Flags<typeof options>;
 
-/** What a run is started with. */
-type TrainFlags = Omit<GivenFlags, "resume"> & Required<Pick<GivenFlags, "encoder" | "data" | "out">>;
+/** The flags that a run is started with. */
+export type TrainFlags = Omit<GivenFlags, "resume"> & Required<Pick<GivenFlags, "encoder" | "data" | "out">>;
 
 export function trainCommand() {
   return command({
