@@ -24,7 +24,7 @@ describe("bash", () => {
     const { code, stdout } = await lore(["completion", "bash"]);
     expect(code).toBe(0);
     expect(proposed(stdout, "lore", "e")).toEqual(["evaluate", "embed"]);
-    expect(proposed(stdout, "lore", "embed", "--n")).toEqual(["--normalization", "--nearest"].sort().reverse());
+    expect(proposed(stdout, "lore", "embed", "--n")).toEqual(["--nearest", "--normalization"]);
     expect(proposed(stdout, "lore", "train", "--method", "")).toEqual(["robust", "lore", "fare", "tecoa"]);
     expect(proposed(stdout, "lore", "doctor", "--")).toEqual(["--json"]);
     // Nothing of its own: files.

@@ -5,7 +5,7 @@ import { UsageError } from "../errors.ts";
 import { attackOptions, attacksOf } from "./attacks.ts";
 import { type Flags, withOptions } from "./option.ts";
 
-/** What these arguments ask for. */
+/** The attacks that these arguments ask for. */
 function asked(...args: readonly string[]) {
   const command = withOptions(new Command("evaluate"), attackOptions)
     .exitOverride()

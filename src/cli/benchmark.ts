@@ -84,13 +84,12 @@ async function prepare(flags: BenchmarkFlags, { progress, warnings, open }: Sess
       return keptIn(out, `${images} clean predictions of ${counted(kept.length, "evaluation")}`);
     },
     text: (benchmark) => formats[format](benchmark),
-    remarks: (benchmark) => [
-      ...benchmark.rows.flatMap(({ encoder, results }) =>
+    warnings: (benchmark) =>
+      benchmark.rows.flatMap(({ encoder, results }) =>
         results.flatMap(({ set, warnings: found }) => warnings.rest(found, `${encoder} on ${set}: `)),
       ),
-      // Tables say themselves what is missing.
-      ...(json || format === "csv" ? whatIsMissing(benchmark) : []),
-    ],
+    // Tables say themselves what is missing.
+    notes: (benchmark) => (json || format === "csv" ? whatIsMissing(benchmark) : []),
   };
 }
 

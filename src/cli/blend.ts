@@ -159,7 +159,7 @@ async function heldOutImages(robust: string, { heldOut, images, seed }: BlendFla
   return { source, indices: holdOut(source, limit, run.flags.seed).heldOut.slice(0, images) };
 }
 
-/** What `run.json` says of the data. */
+/** The data as `run.json` records it. */
 interface TrainedRun {
   readonly flags: { readonly data: string; readonly limit?: number; readonly seed: number };
 }

@@ -17,8 +17,8 @@ interface ClassifierFlags extends DeviceFlags, Telling {
 }
 
 /**
- * What a supervised method tells the data's classes apart by, one row a class: the encoder's fixed head; where it has
- * none or templates are given, the text embeddings of the class names.
+ * The classifier of a supervised method, one row per class of the data: the encoder's fixed head, or the text embeddings
+ * of the class names where there is no head or templates are given.
  *
  * @throws UsageError when the data has no labels, or the encoder neither a head that fits them nor a text tower
  */

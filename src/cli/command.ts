@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { type Flags, type Options, withOptions } from "./option.ts";
 
-/** `<folder...>` is one or more texts, `<file>` one, `[data]` one or none. */
+/** The type of an argument by its name: `<folder...>` is one or more texts, `<file>` one, `[data]` one or none. */
 type ArgumentOf<Name extends string> = Name extends `<${string}...>`
   ? readonly string[]
   : Name extends `<${string}>`
@@ -13,7 +13,7 @@ interface Description<O extends Options> {
   /** A sentence without a full stop. */
   readonly description: string;
   readonly options: O;
-  /** What everyone needs: the help shows these options first. */
+  /** The options everyone needs, which the help shows first. */
   readonly essentials: readonly (keyof O & string)[];
   /** Two command lines, without `lore`. */
   readonly examples: readonly string[];

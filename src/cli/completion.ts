@@ -2,7 +2,7 @@ import type { Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
 import { commandWithArgument } from "./command.ts";
 
-/** `lore completion SHELL`: what the shell is to run so that Tab completes commands, options and their values. */
+/** `lore completion SHELL`: prints a script with which Tab completes commands, options and their values. */
 export function completionCommand(program: Command): Command {
   return commandWithArgument({
     name: "completion",
@@ -27,7 +27,7 @@ function scriptFor(shell: string): (commands: Commands) => string {
   throw new UsageError(`There is no completion for ${shell}: there is ${Object.keys(scripts).join(", ")}.`);
 }
 
-/** Where no value is proposed, the shell proposes files. */
+/** A function for bash. It proposes nothing where a file is wanted: bash then proposes files. */
 function bash(commands: Commands): string {
   const words = (list: readonly string[]): string => `COMPREPLY=($(compgen -W "${list.join(" ")}" -- "$current"))`;
   const values = commands.flatMap((command) =>

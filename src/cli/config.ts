@@ -1,30 +1,30 @@
 import { UsageError } from "../errors.ts";
 import { readJson } from "../files.ts";
-
-export { packageVersion } from "../version.ts";
+import { flagOf } from "./option.ts";
+import type { TrainFlags } from "./train.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
 
 /** Named sets of training options. */
-const presets: Readonly<Record<string, Settings>> = {
+const presets: Readonly<Record<string, Partial<TrainFlags>>> = {
   /** Appendix C of the paper: for CLIP's ViT-B/32 on ImageNet, with batches of hundreds. */
   paper: {
     method: "lore",
-    "learning-rate": 1e-5,
-    "weight-decay": 1e-4,
-    "steps-per-batch": 5,
+    learningRate: 1e-5,
+    weightDecay: 1e-4,
+    stepsPerBatch: 5,
     rho: 0.1,
-    "margin-exponent": 2,
+    marginExponent: 2,
     dual: "network",
-    "dual-learning-rate": 5e-4,
+    dualLearningRate: 5e-4,
   },
 };
 
-export const presetNames = Object.keys(presets);
+export const presetNames: readonly string[] = Object.keys(presets);
 
 /**
- * Replaces `--preset NAME` and `--config FILE` by the options they stand for, put before the others, so that they go
- * through the same checks and what the command line says wins.
+ * Replaces `--preset NAME` and `--config FILE` by the options they stand for. These come before the others: they go through
+ * the same checks, and the command line wins.
  *
  * @throws UsageError when the preset is unknown or the file is not a JSON object of options
  */
@@ -60,7 +60,7 @@ function fileSettings(path: string): Settings {
 
 function toArguments(settings: Settings): readonly string[] {
   return Object.entries(settings).flatMap(([name, value]) => {
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const flag = flagOf(name);
     if (value === true) return [flag];
     if (value === false || value === null) return [];
     if (Array.isArray(value)) return [flag, ...value.map(String)];

@@ -51,7 +51,7 @@ export function convertCommand() {
 }
 
 /**
- * How far outputs may be apart, relative to their length. In float32 sums in another order differ by some 1e-6, in deep
+ * Largest differences of outputs that count as rounding, relative to their length. In float32 sums in another order differ by some 1e-6, in deep
  * encoders by 1e-4; float16 has 11 bits, whose errors of 5e-4 add up over layers. What is converted wrongly differs by
  * about 1.
  */
@@ -101,9 +101,9 @@ async function run(flags: ConvertFlags): Promise<void> {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-/** How far outputs are apart at most: l2, relative to the original's. */
+/** The largest l2 difference of some outputs, relative to the original's length. */
 interface Difference {
-  /** Which outputs. */
+  /** The outputs, in words. */
   readonly of: string;
   readonly relative: number;
   readonly allowed: number;
@@ -159,7 +159,7 @@ function largest(original: Float32Array, converted: Float32Array, rows: number):
     const [a, b] = [rowOf(original, i, rows), rowOf(converted, i, rows)];
     return Math.hypot(...a.map((x, d) => x - b[d]!)) / Math.hypot(...a);
   });
-  // A difference that is no number counts as one.
+  // NaN must not pass as small.
   return each.every(Number.isFinite) ? Math.max(...each) : Infinity;
 }
 

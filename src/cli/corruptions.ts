@@ -139,7 +139,7 @@ async function prepare(flags: CorruptionsFlags, session: Session): Promise<Measu
     stopped: () => keptIn(out, `${counts.reduce((sum, kept) => sum + (kept?.size ?? 0), 0)} accuracies`),
     text: (content) =>
       `${corruptionsTable(content)}\n\n${overImages({ ...content, dataset: data })}; corruptions as in ${content.parameters}`,
-    remarks: (content) => warnings.rest(content.warnings),
+    warnings: (content) => warnings.rest(content.warnings),
   };
 }
 

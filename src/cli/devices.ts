@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Device } from "../runtime/index.ts";
 import { fasterThanCpu, tryDevice } from "../runtime/index.ts";
 
-/** Whether a small program really ran on a device: if so, whether `--device auto` may choose it; if not, why. */
+/** The outcome of a small program on a device: whether it ran and `--device auto` may choose the device, or why it did not run. */
 export type DeviceState = { readonly device: Device } & (
   | { readonly works: true; readonly auto: boolean }
   | { readonly works: false; readonly reason: string }
@@ -22,7 +22,7 @@ export async function probed(device: Device): Promise<DeviceState> {
   }
 }
 
-/** Tries a device in a child process: a driver's crash then ends the child only. */
+/** Tries a device in a child process: a crash of the driver then ends only the child. */
 export function probedInChild(device: Device): Promise<DeviceState> {
   const main = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
   const args = [...process.execArgv, main, "doctor", "--probe", device];
@@ -39,7 +39,7 @@ export function probedInChild(device: Device): Promise<DeviceState> {
 
 let fastest: Promise<Device> | undefined;
 
-/** What `--device auto` stands for: the first that works and is faster than the CPU. Found out once a process. */
+/** The device that `--device auto` stands for: the first that works and is faster than the CPU. Tried once per process. */
 export function fastestDevice(): Promise<Device> {
   fastest ??= mayHaveGpu() ? findFastest() : Promise.resolve("cpu");
   return fastest;
@@ -52,13 +52,13 @@ async function findFastest(): Promise<Device> {
   return found;
 }
 
-/** A GPU shows as a file on Linux (of the kernel's own drivers, NVIDIA's, AMD's, WSL's): without one nothing need be tried. */
+/** A GPU shows as a file on Linux (of the kernel's own drivers, NVIDIA's, AMD's, WSL's): without one there is nothing to try. */
 function mayHaveGpu(): boolean {
   const files = ["/dev/dri", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg"];
   return process.platform !== "linux" || files.some((file) => existsSync(file));
 }
 
-/** What stands behind ONNX Runtime's account of its own source: `file.cc:136 Initialize(...) ... was false. No adapter`. */
+/** The reason behind ONNX Runtime's report of its own source: `file.cc:136 Initialize(...) ... was false. No adapter`. */
 function short(message: string): string {
   const reason = message.split("was false. ").at(-1)!.split("\n")[0]!;
   return reason.replace(/^ONNX Runtime cannot run this graph on \w+: /, "").slice(0, 150);

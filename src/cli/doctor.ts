@@ -80,7 +80,7 @@ function square(size: number) {
   return { batch: 1, m: size, k: size, n: size, transA: false, transB: false };
 }
 
-/** Threads of an operator, the calling one included, counted where the system lists them; elsewhere the cores. */
+/** Threads of an operator including the calling thread, counted where the system lists them; elsewhere the number of cores. */
 async function defaultThreads(): Promise<number> {
   if (process.platform !== "linux") return availableParallelism();
   const count = (): number => readdirSync("/proc/self/task").length;

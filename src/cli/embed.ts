@@ -124,7 +124,9 @@ function checkTogether(data: string | undefined, { texts, out, nearest, index }:
   if (data !== undefined && texts !== undefined)
     throw new UsageError(`Either images (${data}) or --texts ${texts} can be embedded at a time: give one of them.`);
   if (out === undefined && nearest === undefined)
-    throw new UsageError("--out FILE keeps the embeddings, --nearest K with --index FILE compares them: give one.");
+    throw new UsageError(
+      "--out FILE keeps the embeddings, --nearest K with --index FILE compares them: give one of the two.",
+    );
   if ((nearest === undefined) !== (index === undefined))
     throw new UsageError("--nearest K and --index FILE go together: how many, and of which embeddings.");
   if (out !== undefined) checkEmbeddingsPath(out);
@@ -156,7 +158,7 @@ async function embedTexts(
   return { names: texts, values: await text.embed(texts, { ...compute, onProgress }), skipped: 0 };
 }
 
-/** Labels do not count: of a folder all images in and below it. */
+/** The images to embed. Labels do not count: of a folder these are all images in and below it. */
 async function imagesOf(data: string, flags: EmbedFlags, warnings: Warnings): Promise<ImageSource> {
   const isPlain = existsSync(data) && !isWebDataset(data) && findParquetFiles(data) === undefined;
   return isPlain ? plainSource(data) : openData(data, flags, warnings);

@@ -5,7 +5,7 @@ import { imageSizeOption } from "./options.ts";
 import { oneOf, text } from "./parsers.ts";
 import type { ProgressLine } from "./progress.ts";
 
-/** What `--encoder` takes, for the help. */
+/** The kinds of encoders that `--encoder` takes, for the help. */
 export const encoderKinds = "a hub id (owner/name), a .safetensors or .onnx file, an encoder's folder, or a run folder";
 
 export const encoderOption = option("--encoder <encoder>", text, {
@@ -22,7 +22,7 @@ export const encodersOption = list("--encoder <encoder...>", {
 
 type NormalizationName = keyof typeof normalizations;
 
-/** How an encoder is opened. */
+/** Options that say how an encoder is opened. */
 export const openingOptions = {
   imageSize: imageSizeOption,
   activation: option("--activation <name>", oneOf(["quick_gelu", "gelu"]), {
@@ -41,12 +41,12 @@ export const openingOptions = {
 
 export type EncoderFlags = Flags<typeof openingOptions>;
 
-/** Those of a command's flags that say how its encoder is opened. */
+/** The flags that say how an encoder is opened. */
 export function encoderFlags({ imageSize, activation, output, normalization }: EncoderFlags): EncoderFlags {
   return defined({ imageSize, activation, output, normalization });
 }
 
-/** Which weights of an ONNX file are trained. */
+/** Patterns that choose which weights of an ONNX file are trained. */
 export interface WeightFlags {
   readonly trainable?: readonly string[];
   readonly freeze?: readonly string[];

@@ -99,7 +99,7 @@ async function prepare(flags: EvaluateFlags, session: Session): Promise<Measurem
   const { data, seed, card, encoder: specs, out, offset, quantize } = flags;
   const attacks = attacksOf(flags);
   checkTogether(flags, attacks);
-  // Before hours of measuring, not after.
+  // Now, not after hours of measuring.
   if (card) specs.forEach(encoderFolder);
   const { progress, warnings } = session;
   const opened = await openData(data, flags, warnings);
@@ -170,7 +170,7 @@ async function prepare(flags: EvaluateFlags, session: Session): Promise<Measurem
       return `${evaluationTable(evaluations)}\n\n${facts.join("; ")}\nIn brackets: 95 % intervals.`;
     },
     json: ({ evaluations }) => (evaluations.length === 1 ? evaluations[0] : evaluations),
-    remarks: ({ evaluations }) =>
+    warnings: ({ evaluations }) =>
       evaluations.flatMap((found) => warnings.rest(found.warnings, evaluations.length > 1 ? `${found.encoder}: ` : "")),
   };
 }
@@ -193,7 +193,7 @@ function compared(measured: readonly Measured[], specs: readonly string[]): read
 function checkTogether(flags: EvaluateFlags, attacks: readonly unknown[]): void {
   const { quantize, surrogate, saveAdversarial, examples, out, card, head, templates } = flags;
   if (head !== undefined && templates !== undefined)
-    throw new UsageError("--head and --templates each say how classes are told apart: give one of them.");
+    throw new UsageError("--head and --templates each choose the classifier: give one of them.");
   if (attacks.length === 0) {
     const idle = [
       quantize && "--quantize",
@@ -209,7 +209,7 @@ function checkTogether(flags: EvaluateFlags, attacks: readonly unknown[]): void 
   if (examples !== undefined) checkExamples(flags);
   if (card && (surrogate !== undefined || quantize))
     throw new UsageError(
-      `--card does not go with ${quantize ? "--quantize" : "--surrogate"}: a card tells of attacks on the encoder itself, on any pixels.`,
+      `--card does not go with ${quantize ? "--quantize" : "--surrogate"}: a card reports attacks on the encoder itself, on any pixels.`,
     );
 }
 
@@ -225,7 +225,7 @@ function checkExamples({ out, surrogate, quantize, attackResolution }: EvaluateF
     throw new UsageError(`--examples does not go with ${other}: pictures are of attacks on the encoder itself.`);
 }
 
-/** How attacks were made, in words. */
+/** The settings of the attacks, in words. */
 function settingsOf(
   { surrogate, quantize, attackResolution }: EvaluateFlags,
   attacks: readonly (Attack | AutoAttack)[],

@@ -10,14 +10,14 @@ import type { PicturedExample } from "../results/index.ts";
 import { folderOf, type NamedEncoder } from "./results.ts";
 
 export interface ExampleOptions extends ClassifierOptions {
-  /** How many images, taken class by class in turn. */
+  /** Number of images, taken from each class in turn. */
   readonly count: number;
   readonly seed: number;
-  /** The encoder's name among those of several encoders, for its pictures' names. */
+  /** All encoders on the command line, which tell how the pictures' folder is named. */
   readonly specs: readonly string[];
 }
 
-/** Attacks some images and keeps a picture of each below a finding's folder; of a list only the first attack. */
+/** Attacks some images and keeps a picture of each below the folder of a finding. Of a list of attacks only the first counts. */
 export async function keepExamples(
   folder: string,
   { spec, encoder }: NamedEncoder,

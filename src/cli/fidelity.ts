@@ -137,13 +137,13 @@ async function prepare(flags: FidelityFlags, { progress, warnings }: Session): P
 
 interface Stated {
   readonly original?: string;
-  /** What had to be said to open it. */
+  /** The flags it was opened with. */
   readonly openedWith?: EncoderFlags;
   readonly rho: number;
   readonly marginExponent: number;
 }
 
-/** What the first run folder among the encoders began with and allowed; the paper's constraint where it says nothing. */
+/** The original and the constraint of the first run folder among the encoders; the paper's constraint where it states none. */
 function statedByRun(specs: readonly string[]): Stated {
   const run = specs.find((spec) => existsSync(join(spec, "run.json")));
   const usual = { rho: 0.1, marginExponent: 2 };

@@ -19,11 +19,11 @@ import type { Framing } from "../framing.ts";
 /** An image file on the command line. */
 export interface ImageFile {
   readonly path: string;
-  /** A file name without extension for what is made of the image; no two images share one. */
+  /** A file name without extension for results of this image; unique among the images. */
   readonly name: string;
 }
 
-/** Image files, and what was passed over in their folders. */
+/** Image files, and remarks on files that were passed over. */
 export interface ImageFiles {
   readonly files: readonly ImageFile[];
   readonly remarks: readonly Remark[];

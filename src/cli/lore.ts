@@ -1,11 +1,12 @@
 import { Command, CommanderError } from "commander";
 import { LoreError, UsageError } from "../errors.ts";
+import { packageVersion } from "../version.ts";
 import { attackCommand } from "./attack.ts";
 import { benchCommand } from "./bench.ts";
 import { benchmarkCommand } from "./benchmark.ts";
 import { blendCommand } from "./blend.ts";
 import { completionCommand } from "./completion.ts";
-import { expandSettings, packageVersion } from "./config.ts";
+import { expandSettings } from "./config.ts";
 import { convertCommand } from "./convert.ts";
 import { corruptionsCommand } from "./corruptions.ts";
 import { doctorCommand } from "./doctor.ts";

@@ -42,11 +42,12 @@ test("a measurement is kept and printed; warnings are told once, skipped images 
       onWarning("told");
       return content;
     },
-    { remarks: ({ warnings = [] }) => warnings },
+    { warnings: ({ warnings = [] }) => warnings, notes: ({ test }) => [`Missing: ${test}`] },
   );
   await run({ ...flags, out: folder });
   expect(written.stdout).toBe("the table\n");
   expect(written.stderr.match(/Warning: .*/g)).toEqual(["Warning: told", "Warning: not told"]);
+  expect(written.stderr).toMatch(/^Missing: b$/m);
   expect(written.stderr).toContain("Skipped 1 file that is no readable image:\n  broken.png: it is empty\n");
   expect(readFinding(folder)).toMatchObject({ kind: "probes", content });
 });

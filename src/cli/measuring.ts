@@ -27,7 +27,7 @@ export const labelledDataOption = option("--data <data>", text, {
   required: true,
 });
 
-/** Where the results go. */
+/** The folder of the results. */
 export function outOption(help = "keep the results there for lore report") {
   return option("--out <folder>", text, { help, topic: "results" });
 }
@@ -36,7 +36,7 @@ interface MeasuringFlags extends Omit<ComputeFlags, "seed">, ReadFlags, EncoderF
   readonly out?: string;
 }
 
-/** What a measurement is prepared with. */
+/** The surroundings in which a command prepares its measurement. */
 export interface Session {
   readonly progress: ProgressLine;
   readonly warnings: Warnings;
@@ -44,7 +44,7 @@ export interface Session {
   readonly open: (spec: string) => Promise<NamedEncoder>;
 }
 
-/** What every measurement is told: where to compute, on which images, when to stop, whom to tell. */
+/** Options of every measurement: where to compute, on which images, when to stop, whom to tell. */
 export interface MeasuringOptions extends CompileOptions {
   readonly batch: number;
   readonly limit?: number;
@@ -64,8 +64,10 @@ export interface Measurement<Content> {
   readonly text: (content: Content) => string;
   /** The result as JSON. Default: the content itself. */
   readonly json?: (content: Content) => unknown;
-  /** Warnings and notes that go with the result, on stderr; those that were told on the way are not repeated. */
-  readonly remarks?: (content: Content) => readonly string[];
+  /** Doubts about the result, on stderr; those told on the way are not repeated. */
+  readonly warnings?: (content: Content) => readonly string[];
+  /** Lines on stderr that complete the result. */
+  readonly notes?: (content: Content) => readonly string[];
 }
 
 /**
@@ -95,7 +97,8 @@ export function measuring<Kind extends FindingKind, Flags extends MeasuringFlags
     );
     if (content === undefined) return reportStop(measurement.stopped());
     if (out !== undefined) keepFinding(out, kind, content, { command: process.argv.slice(2), started });
-    for (const message of measurement.remarks?.(content) ?? []) warnings.tell(message);
+    for (const message of measurement.warnings?.(content) ?? []) warnings.tell(message);
+    for (const line of measurement.notes?.(content) ?? []) progress.note(line);
     if (json) printJson(measurement.json ? measurement.json(content) : content);
     else process.stdout.write(`${measurement.text(content)}\n`);
   };
@@ -130,14 +133,14 @@ export function reportStop(left: string): void {
   process.exitCode = 130;
 }
 
-/** What `--out` keeps of an interrupted measurement. */
+/** A sentence on what `--out` keeps of an interrupted measurement. */
 export function keptIn(out: string | undefined, kept: string): string {
   return out === undefined
     ? "Nothing was kept; with --out FOLDER the same command goes on where it was stopped."
     : `${out} keeps ${kept}. Go on with the same command.`;
 }
 
-/** What the cache of embeddings keeps of an interrupted measurement. */
+/** The sentence where the cache of embeddings keeps what was computed. */
 export const embeddingsKept = "Embeddings made so far are kept; the same command goes on with them.";
 
 export function printJson(value: unknown): void {

@@ -19,14 +19,15 @@ export interface NamingFlags {
   readonly templates?: string;
 }
 
-/** What tells images apart, and how its classes are called. */
+/** A classifier and the names of its classes. */
 export interface Naming {
   readonly classifier: Classifier;
   readonly names: readonly string[];
 }
 
 /**
- * How an encoder names images: zero-shot where names are given and it has a text tower, else by its fixed head.
+ * The classifier by which an encoder names images: zero-shot where names are given and it has a text tower, else its fixed
+ * head.
  *
  * @returns undefined where no names are asked for and the encoder has no head
  * @throws UsageError when names are asked for that the encoder cannot tell apart
@@ -41,7 +42,7 @@ export async function openNaming(
     throw new UsageError("--templates needs --names, which go into the templates.");
   if (names && text) {
     const prompts = templates === undefined ? [plainTemplate] : openTemplates(templates);
-    const classes = names.map((one) => ({ folder: one, name: one }));
+    const classes = names.map((name) => ({ folder: name, name }));
     tellSharedNames({ name: "--names", items: [], classes }, text, prompts[0]!, compute);
     return { names, classifier: await zeroShotClassifier(encoder, names, prompts, compute) };
   }

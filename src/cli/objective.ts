@@ -22,7 +22,7 @@ import { tecoaTemplate } from "./classifier.ts";
 import { type Flags, option } from "./option.ts";
 import { oneOf, parseCount, parseEpsilon, parseFraction, parseNumber, text } from "./parsers.ts";
 
-/** What is minimised, and under which constraint. */
+/** The options of the objective: what is minimised, and under which constraint. */
 export const objectiveOptions = {
   method: option("--method <name>", oneOf(["robust", "lore", "fare", "tecoa"]), {
     help: "what is minimised",

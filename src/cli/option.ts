@@ -2,11 +2,11 @@ import { type Command, Option } from "commander";
 
 /** Reads an option's text. @throws InvalidArgumentError saying what it must be */
 export type Parser<T> = ((text: string) => T) & {
-  /** Where only a few texts are allowed: all of them. */
+  /** All texts that are allowed, where they are few. */
   readonly choices?: readonly string[];
 };
 
-/** What an option is about: the headings of the help, in this order. */
+/** The subjects of options, with their headings in the help, in this order. */
 export const topics = {
   data: "Images and classes:",
   encoder: "Encoder:",
@@ -31,13 +31,13 @@ type Certainty = { readonly required: true } | { readonly default: string };
 
 /** An option as it is declared, once: flag, field of the parsed flags, config files and `run.json`, type and help. */
 export interface Declared<T> extends Meaning {
-  /** As commander has it: `--limit <n>`. */
+  /** The name and the value, as commander writes them: `--limit <n>`. */
   readonly flags: string;
   /** Absent for switches and lists, whose values are taken as they are. */
   readonly parser?: Parser<T>;
   readonly required?: true;
   readonly default?: string;
-  /** Of the types only. */
+  /** Carries the type; never set. */
   readonly value?: T;
 }
 
@@ -49,7 +49,7 @@ export interface Certain<T> extends Declared<T> {
 /** Options by the names of their fields: `--limit-train` is `limitTrain`. */
 export type Options = Readonly<Record<string, Declared<unknown>>>;
 
-/** What a command is given, as its options declare it. */
+/** The parsed flags of a command, as its options declare them. */
 export type Flags<O extends Options> = {
   readonly [K in keyof O as O[K] extends Certain<unknown> ? K : never]: Exclude<O[K]["value"], undefined>;
 } & {

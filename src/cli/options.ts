@@ -14,7 +14,7 @@ export const seedOption = option("--seed <n>", parseSeed, {
   default: "0",
 });
 
-/** Of all commands that compute. */
+/** The options of all commands that compute. */
 export const computeOptions = {
   device: option("--device <name>", oneOf(["auto", "cpu", "webgpu", "cuda"]), {
     help: "where to compute: auto is a GPU if there is one, else the CPU",
@@ -33,7 +33,7 @@ export const computeOptions = {
 
 export type ComputeFlags = Flags<typeof computeOptions>;
 
-/** Those of them that say where and how to compute. */
+/** The flags that say where and how to compute. */
 export type DeviceFlags = Pick<ComputeFlags, "device" | "threads"> & Partial<Pick<ComputeFlags, "precision">>;
 
 export const imageSizeOption = option("--image-size <n>", parseCount, {
@@ -41,7 +41,7 @@ export const imageSizeOption = option("--image-size <n>", parseCount, {
   topic: "encoder",
 });
 
-/** Of commands that train. */
+/** The option of commands that train. */
 export const microBatchOption = option("--micro-batch <n>", parseCount, {
   help: "images through the encoder at a time (default: on CPU as many as make its products efficient, on a GPU the batch)",
   topic: "training",
@@ -49,7 +49,7 @@ export const microBatchOption = option("--micro-batch <n>", parseCount, {
 
 const batchHelp = { help: "images per batch", topic: "compute" } as const;
 
-/** Of commands that read images from any sources. */
+/** The options of commands that read images. */
 export function readOptions(batch: number) {
   return {
     ...readOptionsWithoutBatch,
@@ -90,7 +90,7 @@ export interface ReadFlags {
 }
 
 /**
- * Where and how to compute: what the flags say, "auto" being the device that is fastest here.
+ * Where and how to compute, as the flags say; `auto` is the device that is fastest here.
  *
  * @throws UsageError when the device cannot compute in float16
  */

@@ -90,7 +90,7 @@ async function prepare(flags: ProbeFlags, { progress, warnings, open }: Session)
     },
     stopped: () => embeddingsKept,
     text: describe,
-    remarks: ({ encoders }) =>
+    warnings: ({ encoders }) =>
       encoders
         .filter(({ linear }) => !linear.converged)
         .map(({ encoder }) => `${encoder}: the linear probe did not reach its minimum; its accuracy may be too low.`),

@@ -3,7 +3,7 @@ import { ProgressLine } from "./progress.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-/** What a progress line writes, told at these seconds what is done of 10. */
+/** The output of a progress line that is told at these seconds how many of 10 are done. */
 function written(updates: Readonly<Record<number, number>>): readonly string[] {
   const lines: string[] = [];
   vi.spyOn(process.stderr, "write").mockImplementation((text) => lines.push(`${text}`) > 0);

@@ -5,13 +5,13 @@
 export class ProgressLine {
   readonly #terminal = process.stderr.isTTY === true;
   readonly #every = this.#terminal ? 100 : 10_000;
-  /** What was done when the label first stood here: a run that is resumed does not begin at 0. */
+  /** The count at which the label first appeared: a run that is resumed does not begin at 0. */
   #first = { at: 0, done: 0 };
   #drawn = Number.NEGATIVE_INFINITY;
   #label = "";
   #open = false;
 
-  /** @param detail what stands behind the bar, for example losses */
+  /** @param detail the text behind the bar, for example losses */
   update(label: string, done: number, total: number, detail = ""): void {
     const now = performance.now();
     if (label !== this.#label) {

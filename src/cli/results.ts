@@ -25,7 +25,7 @@ export interface NamedEncoder {
   readonly encoder: Encoder;
 }
 
-/** What an evaluation measures, as opened. */
+/** The parts of an evaluation, opened. */
 export interface Measured extends NamedEncoder {
   readonly surrogate?: NamedEncoder | undefined;
   readonly source: ImageSource;
@@ -48,7 +48,7 @@ export function folderOf(out: string, spec: string, specs: readonly string[]): s
   return specs.length === 1 ? out : join(out, folderNameOf(spec));
 }
 
-/** What an encoder's folder is called. */
+/** The name of an encoder's folder. */
 export function folderNameOf(spec: string): string {
   return spec.replace(/[^\w.@]+/g, "-").replace(/^[-.]+/, "") || "encoder";
 }
@@ -91,7 +91,7 @@ export function dataSettings(
     ...(offset && { offset }),
     seed,
     imageSize: encoder.imageSize,
-    // Left out where it is the usual one, as in folders from before there were others.
+    // Absent for the usual framing.
     framing: sameFraming(encoder.framing, usualFraming(encoder.imageSize)) ? undefined : encoder.framing,
     activation,
   };
@@ -101,7 +101,7 @@ function described({ spec, encoder }: NamedEncoder) {
   return { spec: absolute(spec), sha256: encoderDigest(encoder) };
 }
 
-/** As it is found from any folder. */
+/** The path as it is found from any folder. */
 export function absolute(path: string): string {
   return existsSync(path) ? resolve(path) : path;
 }

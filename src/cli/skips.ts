@@ -10,7 +10,7 @@ export class SkipList {
     this.#reasons.set(id, reason);
   };
 
-  /** What to print at the end; empty when nothing was skipped. */
+  /** The list to print at the end; empty when nothing was skipped. */
   toString(): string {
     if (this.#reasons.size === 0) return "";
     const lines = [...this.#reasons].slice(0, shown).map(([id, reason]) => `  ${id}: ${reason}`);

@@ -94,8 +94,8 @@ export const trainOptions = {
 
 type GivenFlags = Flags<typeof trainOptions>;
 
-/** What a run is started with. */
-type TrainFlags = Omit<GivenFlags, "resume"> & Required<Pick<GivenFlags, "encoder" | "data" | "out">>;
+/** The flags that a run is started with. */
+export type TrainFlags = Omit<GivenFlags, "resume"> & Required<Pick<GivenFlags, "encoder" | "data" | "out">>;
 
 export function trainCommand() {
   return command({
