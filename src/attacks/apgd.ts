@@ -5,10 +5,10 @@ import { choice, count } from "./settings.ts";
 import { type EmbeddingLoss, type LossOption, leastClasses } from "./target.ts";
 import type { ThreatModel } from "./threat.ts";
 
-type UntargetedLoss = "ce" | "dlr" | EmbeddingLoss;
+export type UntargetedLoss = "ce" | "dlr" | EmbeddingLoss;
 type ApgdLoss = UntargetedLoss | "targeted-dlr";
 
-interface Settings extends ThreatModel {
+export interface Settings extends ThreatModel {
   readonly steps: number;
   /** Independent runs an image (and a target); the worst counts. */
   readonly restarts: number;
@@ -16,7 +16,7 @@ interface Settings extends ThreatModel {
   readonly eot: number;
 }
 
-interface Untargeted<L extends UntargetedLoss> {
+export interface Untargeted<L extends UntargetedLoss> {
   readonly loss: L;
 }
 
@@ -37,7 +37,7 @@ interface TargetedOptions extends Partial<Omit<Settings, "epsilon">> {
   readonly targets?: number;
 }
 
-type UntargetedOptions<L extends UntargetedLoss> = Partial<Settings> &
+export type UntargetedOptions<L extends UntargetedLoss> = Partial<Settings> &
   Pick<Settings, "epsilon"> &
   LossOption<L> & { readonly targets?: never };
 

@@ -13,7 +13,7 @@ function written(updates: Readonly<Record<number, number>>): readonly string[] {
     clock.mockReturnValue(1000 * Number(second));
     progress.update("steps", done, 10);
   }
-  return lines.map((line) => line.replace(/^.*\] /, "").trimEnd());
+  return lines.map((line) => line.trimEnd().replace(/^steps {2}| {2}\[.*$/g, ""));
 }
 
 test("what is left takes as long as what was done since the line began", () => {

@@ -4,7 +4,16 @@ import type { ChosenBlend } from "../blending/index.ts";
 import { defined } from "../defined.ts";
 import { UsageError } from "../errors.ts";
 import { saveFloat16Copies } from "../models/index.ts";
-import { batchCut, finetune, formatBytes, type MemoryPlan, readRun, type StepMetrics } from "../training/index.ts";
+import {
+  batchCut,
+  finetune,
+  formatBytes,
+  type MemoryPlan,
+  readRun,
+  type StepMetrics,
+  type TrainingSettings,
+  type Verdict,
+} from "../training/index.ts";
 import { classifierOf } from "./classifier.ts";
 import { command } from "./command.ts";
 import { presetNames } from "./config.ts";
@@ -19,6 +28,7 @@ import { parseBytes, parseCount, parseFraction, parseNumber, parseShare, text } 
 import { duration, ProgressLine } from "./progress.ts";
 import { absolute } from "./results.ts";
 import { SkipList } from "./skips.ts";
+import { judgedNote, verdictText } from "./train-verdict.ts";
 
 export const trainOptions = {
   encoder: option("--encoder <encoder>", text, { help: encoderKinds, topic: "encoder" }),
@@ -192,19 +202,20 @@ async function run(flags: TrainFlags, resumed?: string): Promise<void> {
     onSkip: skips.add,
     onPlan: (plan) => progress.note(describePlan(plan)),
     onWarning: warnings.tell,
+    onJudged: (recorded) => progress.note(judgedNote(recorded)),
     onStep: (metrics, total) => {
       last = metrics;
       progress.update(flags.method, metrics.step, total, detail(metrics));
     },
   });
-  const { finished, steps, blend } = await training.finally(() => {
+  const { finished, steps, blend, verdict, settings } = await training.finally(() => {
     stop.dispose();
     progress.end();
     if (`${skips}`) process.stderr.write(`${skips}\n`);
   });
   const seconds = (performance.now() - started) / 1000;
   if (finished && flags.float16Copy) await copyInFloat16(flags, encoder.imageSize);
-  report(flags, { finished, steps, seconds, last, blend });
+  report(flags, { finished, steps, seconds, last, blend, verdict, settings });
   if (!finished) process.exitCode = 1;
 }
 
@@ -221,20 +232,30 @@ interface Outcome {
   readonly seconds: number;
   readonly last: StepMetrics | undefined;
   readonly blend: ChosenBlend | undefined;
+  readonly verdict: Verdict | undefined;
+  readonly settings: TrainingSettings;
 }
 
-function report(flags: TrainFlags, { finished, steps, seconds, last, blend }: Outcome): void {
+function report(flags: TrainFlags, outcome: Outcome): void {
+  const { finished, steps, seconds, last, blend, verdict } = outcome;
   const resume = `Stopped after ${steps} batches. Continue with: lore train --resume ${flags.out}\n`;
   if (flags.json) {
     if (!finished) process.stderr.write(resume);
-    printJson({ run: flags.out, finished, steps, seconds, last, blend });
+    printJson({ run: flags.out, finished, steps, seconds, last, blend, verdict });
   } else if (finished) {
     process.stdout.write(
-      `${steps} batches in ${duration(seconds)}.${blend ? ` ${describeBlend(blend)}` : ""} The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n`,
+      `${steps} batches in ${duration(seconds)}.${blend ? ` ${describeBlend(blend)}` : ""} The encoder is ${flags.out}/encoder; any command takes ${flags.out} as --encoder.\n\n${judgement(flags, outcome)}\n`,
     );
   } else {
     process.stdout.write(resume);
   }
+}
+
+function judgement({ encoder, data, out, epsilon }: TrainFlags, { verdict, settings, seconds }: Outcome): string {
+  if (!verdict)
+    return "Not judged: that takes 32 images which training does not use. Give 320 or more, or a --limit that leaves some over.";
+  const { learningRate, epochs } = settings;
+  return verdictText(verdict, { encoder, data, run: out, epsilon, learningRate, epochs, seconds });
 }
 
 function detail(metrics: StepMetrics): string {

@@ -76,6 +76,8 @@ export interface FinetuneResult {
   /** False when a signal stopped the run early. */
   readonly finished: boolean;
   readonly steps: number;
+  /** With all defaults. */
+  readonly settings: TrainingSettings;
   /** Whether the encoder is more robust than the original; absent where too few images are kept aside, or the run was stopped. */
   readonly verdict?: Verdict;
 }
@@ -128,7 +130,7 @@ export async function finetune(
   }
   const trained = encoder.withParameters(step.parameters);
   const { progress, reason } = end;
-  if (reason === "interrupted") return { encoder: trained, trained, finished: false, steps: progress.step };
+  if (reason === "interrupted") return { encoder: trained, trained, settings, finished: false, steps: progress.step };
   const chosen = rule.keep > 0 ? await chooseBlend(plan, trained, options) : undefined;
   const result = blend(encoder, trained, chosen?.weight ?? rule.largest);
   const verdict = await judge?.after(progress.step, result.parameters);
@@ -139,7 +141,7 @@ export async function finetune(
     saveEncoder(result, folder.encoder, { card: { training: trainingFacts(objective, used, data, chosen) } });
   }
   const found = { ...(chosen && { blend: chosen }), ...(verdict && { verdict }) };
-  return { encoder: result, trained, ...found, finished: true, steps: progress.step };
+  return { encoder: result, trained, settings, ...found, finished: true, steps: progress.step };
 }
 
 /** A run, checked as far as possible before anything is computed. */

@@ -6,7 +6,7 @@ export type { StepMetrics } from "./metrics.ts";
 export { chosenMicroBatches, type MicroBatches } from "./micro-batch.ts";
 export { NonFiniteError } from "./non-finite.ts";
 export { readRun, trainedEncoder } from "./run-folder.ts";
-export { batchCut } from "./settings.ts";
+export { batchCut, type TrainingSettings } from "./settings.ts";
 export { TrainingStep } from "./step/training-step.ts";
 export { labelledClasses } from "./supervision.ts";
 export { microBatchOf, runsPerBatch, type TrainingGraphs, trainingGraphs } from "./training-graphs.ts";
