@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { type AutoAttack, attackList, autoAttack, type PresetName, presets } from "./autoattack.ts";
 import { attackOf, type NamedKind } from "./descriptor.ts";
+import { namedSettings } from "./named-settings.ts";
 import {
   type Attack,
   attackKinds,
@@ -125,7 +126,7 @@ function listOf(names: readonly AttackName[], epsilon: number, settings: Given, 
 function refusal(setting: string, attacks: readonly AttackName[], write: WriteName): string {
   if (attacks.every((name) => name === "none"))
     return `${write(setting)} needs an attack: give one with ${write("attack")}.`;
-  const known = ["epsilon", ...new Set(attackKinds.flatMap(({ settings }) => Object.keys(settings)))];
+  const known = ["epsilon", ...namedSettings.map(({ name }) => name)];
   const own = known.filter((name) => attacks.some((attack) => takes(attack, name))).map(write);
   const hint = attacks.every((name) => presets.has(name))
     ? ` To choose the settings of its attacks, list them: ${write("attack")} apgd-ce,apgd-t.`

@@ -22,9 +22,9 @@ export interface SettingOwner {
   readonly offered: readonly string[];
 }
 
-/** Settings in the order in which the registry's attacks first name them. */
+/** The norm, then the others in the order in which the registry's attacks first name them. */
 export const namedSettings: readonly NamedSetting[] = [
-  ...new Set(attackKinds.flatMap(({ settings }) => Object.keys(settings))),
+  ...new Set(["norm", ...attackKinds.flatMap(({ settings }) => Object.keys(settings))]),
 ].flatMap((name) => {
   const having = attackKinds.flatMap(({ kind, variants, settings }): readonly Owner[] => {
     const setting = settings[name];
