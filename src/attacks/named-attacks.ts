@@ -12,7 +12,7 @@ import {
   type SingleName,
 } from "./registry.ts";
 import type { Given } from "./settings.ts";
-import type { EmbeddingLoss } from "./target.ts";
+import { type EmbeddingLoss, isEmbeddingLoss } from "./target.ts";
 import type { DenseNorm, Norm } from "./threat.ts";
 
 export type AttackName = "none" | SingleName | PresetName;
@@ -47,7 +47,9 @@ export function isAttackName(name: string): name is AttackName {
 }
 
 /** Names of attacks that have a loss of embeddings. */
-export const embeddingAttackNames: readonly string[] = [...singles.keys()].filter((name) => takes(name, "loss"));
+export const embeddingAttackNames: readonly string[] = [...singles.keys()].filter((name) =>
+  offeredBy(name, "loss")?.some(isEmbeddingLoss),
+);
 
 function takes(name: string, setting: string): boolean {
   if (name === "none") return false;
@@ -134,7 +136,7 @@ function refusal(setting: string, attacks: readonly AttackName[], write: WriteNa
   return `${write(setting)} does not go with ${write("attack")} ${attacks.join()}, which takes ${own.join(", ")}.${hint}`;
 }
 
-export interface EmbeddingAttackSettings {
+interface EmbeddingAttackSettings {
   readonly epsilon: number;
   readonly loss: EmbeddingLoss;
   readonly norm?: DenseNorm | undefined;

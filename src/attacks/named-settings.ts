@@ -13,7 +13,7 @@ export interface NamedSetting {
   readonly common: boolean;
 }
 
-export interface SettingOwner {
+interface SettingOwner {
   /** The kind, where all of its names take the setting; else those that do. */
   readonly names: readonly string[];
   /** The default in words. */

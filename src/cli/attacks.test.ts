@@ -4,7 +4,7 @@ import { apgd, attackList, autoAttack, fab, noise, pgd, square } from "../attack
 import { UsageError } from "../errors.ts";
 import { type AttackFlags, attacksOf, withAttackFlags } from "./attacks.ts";
 
-/** What these arguments ask for. */
+/** The attacks that these arguments ask for. */
 function asked(...args: readonly string[]) {
   const command = withAttackFlags(new Command("evaluate"))
     .exitOverride()

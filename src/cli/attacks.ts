@@ -11,7 +11,7 @@ import {
 } from "../attacks/index.ts";
 import { parseCount, parseNumber, parseSize, parseSizes } from "./options.ts";
 
-/** What was said of the attacks. Their settings are read by the flags' names, `namedSettings` in camel case. */
+/** Flags that choose attacks. Their settings are flags, too, read by the names in `namedSettings`. */
 export interface AttackFlags {
   readonly attack: readonly AttackName[];
   readonly epsilon?: readonly number[];
@@ -84,7 +84,7 @@ export function attacksOf(flags: AttackFlags): readonly (Attack | AutoAttack)[] 
   return attacksNamed({ names: flags.attack, epsilons: flags.epsilon, settings: Object.fromEntries(settings) }, flagOf);
 }
 
-/** As the command line's parser names the option: the loss is `attackLoss`. */
+/** The option's name in camel case. `--attack-loss` says whose loss it is. */
 function optionName(setting: string): string {
   return setting === "loss" ? "attackLoss" : setting;
 }
