@@ -14,7 +14,7 @@ export const startsInL1 = largerBalls.length + 1;
 
 /** How often, as a share of the steps in a ball, the step's sparsity and size are adapted. */
 const checkShare = 0.04;
-/** What divides both the step size and the count of moved pixels that gives the next steps' sparsity. */
+/** Divides both the step size and the count of moved pixels that gives the next steps' sparsity. */
 const divisor = 1.5;
 /** Below this share of its former count of moved pixels the best point has become sparser. */
 const sparserShare = 0.95;

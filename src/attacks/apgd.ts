@@ -44,7 +44,7 @@ export type UntargetedOptions<L extends UntargetedLoss> = Partial<Settings> &
 /** Only the targeted loss has `targets`. */
 export type ApgdOptions = TargetedOptions | UntargetedOptions<UntargetedLoss>;
 
-const search = ["norm", "steps", "restarts", "eot"];
+const search = ["norm", "steps", "restarts", "eot"] as const;
 
 export const apgdAttack = {
   kind: "apgd",

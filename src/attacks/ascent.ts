@@ -8,18 +8,18 @@ import type { Feeds } from "./scheduler.ts";
 import type { TargetBuilder } from "./target.ts";
 import { type DenseNorm, project, steepest } from "./threat.ts";
 
-export interface AscentSpec {
+interface AscentSpec {
   readonly batch: number;
   readonly imageSize: number;
   readonly norm: DenseNorm;
-  /** Whether steps accumulate a velocity. */
+  /** Steps accumulate a velocity. */
   readonly momentum: boolean;
 }
 
 /**
- * One projected ascent step as a graph, from the images of now to the next ones. Inputs: `adversarial`, `clean`
+ * One projected ascent step as a graph, from the current images to the next ones. Inputs: `adversarial`, `clean`
  * [N, 3, S, S], `epsilon` and `stepSize` [N], with momentum also `velocity` and the scalar `decay`; plus whatever the
- * target declares. Outputs: `next`, with momentum `nextVelocity`, and the target's `loss` on the images of now.
+ * target declares. Outputs: `next`, with momentum `nextVelocity`, and the target's `loss` on the current images.
  *
  * Step (Madry et al. 2018; momentum as in RobustVLM's inner attack):
  * v' = decay v + d(gradient), x' = project(x + stepSize d(v')), d the steepest direction of the norm.
@@ -46,10 +46,10 @@ export function ascentGraph(spec: AscentSpec, target: TargetBuilder): Readonly<R
   return { next, loss, ...(nextVelocity && { nextVelocity }) };
 }
 
-/** What one projected ascent needs to know. */
+/** The settings of one projected ascent. */
 export type Steps = Pick<FixedSteps, "norm" | "steps" | "momentum">;
 
-/** What `ascentGraph` needs to know of an attack; attacks with equal answers can share a program. */
+/** The part of an attack that its ascent graph depends on; attacks with equal specs can share a program. */
 export function ascentSpec({ norm, momentum }: Steps, batch: number, imageSize: number): AscentSpec {
   return { batch, imageSize, norm, momentum: momentum > 0 };
 }
@@ -91,7 +91,7 @@ export interface Starts {
  * Draws where an inner attack starts, image by image, and how far it may go.
  *
  * @param clean [batch, 3, S, S]
- * @param keyOf makes what is random about the batch's i-th image: the same key, the same start
+ * @param keyOf key of the random numbers of the batch's i-th image: the same key, the same start
  * @param out receives the draws
  */
 export function drawStarts(

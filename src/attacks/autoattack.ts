@@ -6,8 +6,8 @@ import { square } from "./square.ts";
 import type { Norm, ThreatModel } from "./threat.ts";
 
 /**
- * Attacks that run one after the other on the images still classified rightly, so that the worst counts (Croce and Hein
- * 2020).
+ * Attacks that run one after the other, each on the images that are still classified correctly: the worst case counts
+ * (Croce and Hein 2020).
  */
 export interface AutoAttack extends ThreatModel {
   readonly kind: "autoattack";
@@ -21,11 +21,11 @@ interface Version {
   readonly attacks: (threat: ThreatModel) => readonly Attack[];
 }
 
-/** The reference implementation's versions; and "lore", the pair APGD-CE and APGD-T that FARE's and LORE's papers report. */
+/** The reference implementation's versions, and "lore": APGD-CE and APGD-T, the pair that FARE's and LORE's papers report. */
 const versions = {
   standard: {
     names: ["autoattack", "standard"],
-    attacks: ({ epsilon, norm }) =>
+    attacks: ({ epsilon, norm }: ThreatModel): readonly Attack[] =>
       norm === "l1"
         ? [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "targeted-dlr", targets: 5 })]
         : [
@@ -37,7 +37,7 @@ const versions = {
   },
   plus: {
     names: ["autoattack-plus"],
-    attacks: ({ epsilon, norm }) => {
+    attacks: ({ epsilon, norm }: ThreatModel): readonly Attack[] => {
       const gradient = [apgd({ epsilon, norm, restarts: 5 }), apgd({ epsilon, norm, loss: "dlr", restarts: 5 })];
       const targeted = apgd({ epsilon, norm, loss: "targeted-dlr" });
       if (norm === "l1") return [...gradient, targeted];
@@ -52,12 +52,15 @@ const versions = {
   },
   rand: {
     names: ["autoattack-rand"],
-    attacks: ({ epsilon, norm }) => [apgd({ epsilon, norm, eot: 20 }), apgd({ epsilon, norm, loss: "dlr", eot: 20 })],
+    attacks: ({ epsilon, norm }: ThreatModel): readonly Attack[] => [
+      apgd({ epsilon, norm, eot: 20 }),
+      apgd({ epsilon, norm, loss: "dlr", eot: 20 }),
+    ],
   },
   lore: {
     names: ["lore"],
     // The published code builds a "custom" AutoAttack, which leaves APGD-CE at its constructor's 5 restarts.
-    attacks: ({ epsilon, norm }) => [
+    attacks: ({ epsilon, norm }: ThreatModel): readonly Attack[] => [
       apgd({ epsilon, norm, restarts: 5 }),
       apgd({ epsilon, norm, loss: "targeted-dlr" }),
     ],
@@ -105,7 +108,7 @@ export function autoAttack({ epsilon, norm = "linf", version = "standard" }: Aut
 }
 
 /**
- * A list of attacks of one's own, worst case over all.
+ * A custom list of attacks, worst case over all.
  *
  * @throws UsageError when the list is empty or its attacks differ in norm or epsilon
  */
@@ -123,12 +126,12 @@ export function attacksIn(measured: Attack | AutoAttack): readonly Attack[] {
   return measured.kind === "autoattack" ? measured.attacks : [measured];
 }
 
-/** The norm that bounds what is measured; "none" where nothing does. */
+/** The norm that bounds the perturbations of a measurement; "none" where nothing does. */
 export function measurementNorm(measured: Attack | AutoAttack): Norm | "none" {
   return measured.kind === "autoattack" ? measured.norm : attackNorm(measured);
 }
 
-/** `pgd`, `apgd-t`, `autoattack`, `autoattack-plus`, `lore`, or the attacks of a list of one's own: `apgd-ce+square`. */
+/** `pgd`, `apgd-t`, `autoattack`, `autoattack-plus`, `lore`, or the attacks of a custom list: `apgd-ce+square`. */
 export function measurementName(measured: Attack | AutoAttack): string {
   if (measured.kind !== "autoattack") return attackName(measured);
   const { version, attacks } = measured;

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import type { Origin, Search } from "./search.ts";
-import { checkRanges, completed, type Given, type SettingsOf, type SettingTable } from "./settings.ts";
+import { checkRanges, completed, type SettingName, type SettingsOf, type SettingTable } from "./settings.ts";
 import type { AttackLoss } from "./target.ts";
 import { checkThreatModel, type Norm } from "./threat.ts";
 
@@ -11,18 +11,18 @@ export interface AnyAttack {
   readonly epsilon: number;
   /** Independent runs an image (and a target); the worst counts. */
   readonly restarts: number;
-  /** Of the ball around the image that the attack stays in. */
+  /** Norm of the ball around the image that the attack stays in. */
   readonly norm?: Norm;
   /** Evaluations of every point that are averaged. */
   readonly eot?: number;
 }
 
-/** A name on the command line and in suites. */
-export interface Variant {
+/** An attack as one of its names on the command line and in suites has it. */
+interface Variant<Name extends PropertyKey = string> {
   /** Settings that the name stands for. */
-  readonly fixed?: Given;
+  readonly fixed?: { readonly [K in Name]?: unknown };
   /** Settings that may be given with it, besides epsilon. */
-  readonly takes: readonly string[];
+  readonly takes: readonly Name[];
 }
 
 /** Which of an image's runs a search is. */
@@ -40,6 +40,7 @@ export interface Run {
  */
 export interface AttackDescriptor<A extends AnyAttack> extends AttackKind<A> {
   readonly settings: SettingsOf<A> & SettingTable;
+  readonly variants: Readonly<Record<string, Variant<SettingName<A> & string>>>;
 }
 
 /** A descriptor as others read it, of any attack. */
@@ -53,7 +54,7 @@ export interface AttackKind<A extends AnyAttack> {
   readonly gradient: boolean;
   /** The attack's name in results, for example `apgd-t`; random numbers depend on it. */
   name(attack: A): string;
-  /** What the search maximises. */
+  /** The loss that the search maximises. */
   loss(attack: A): AttackLoss;
   /** Smallest number of classes that the attack works with. */
   classes(attack: A): number;

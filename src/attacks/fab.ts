@@ -26,7 +26,7 @@ export type FabOptions = Pick<Settings, "epsilon"> &
   Partial<Settings> &
   ({ readonly targeted?: true; readonly targets?: number } | { readonly targeted: false; readonly targets?: never });
 
-const search = ["norm", "steps", "restarts"];
+const search = ["norm", "steps", "restarts"] as const;
 
 export const fabAttack = {
   kind: "fab",

@@ -13,10 +13,10 @@ export type EpsilonDraw = "constant" | "uniform" | "sqrt";
 
 interface Ascent extends ThreatModel<DenseNorm> {
   readonly steps: number;
-  /** At the clean image, or uniformly in the ball around it. */
+  /** The clean image, or a point drawn uniformly from the ball around it. */
   readonly start: "zero" | "uniform";
   readonly epsilonDraw: EpsilonDraw;
-  /** What is maximised: what training minimises, or the squared l2 distance to the original's embedding. */
+  /** The loss maximised: the one that training minimises, or the squared l2 distance to the original's embedding. */
   readonly loss: "objective" | "squared-l2";
 }
 
@@ -27,11 +27,11 @@ export interface FixedSteps extends Ascent {
   readonly stepSize: number;
   /** Decay of the velocity; 0 for none. */
   readonly momentum: number;
-  /** Of the products by weights; "int8" rounds what goes into them, in the attack only (`withInt8Products`). */
+  /** Precision of products by weights; "int8" rounds their operands, in the attack only (`withInt8Products`). */
   readonly precision: "float32" | "int8";
 }
 
-/** Auto-PGD (Croce and Hein 2020): its own step sizes and momentum, the best iterate; one more look at the last point. */
+/** Auto-PGD (Croce and Hein 2020): its own step sizes and momentum, the best iterate; the last point costs one more forward pass. */
 export interface AutoSteps extends Ascent {
   readonly schedule: "apgd";
 }

@@ -36,7 +36,7 @@ function movesOf(point: Float32Array, clean: Float32Array): Moves {
 /**
  * The least amount to shrink by that leaves a sum of at most epsilon. What a move leaves is piecewise linear in the amount
  * with two corners, `excess` and `size`: bisection until no corner is between the bounds, then a linear equation. A move
- * without a corner between them is looked at no more, so that the rounds soon cost little. Overwrites `moves`.
+ * without a corner between them is settled and drops out, so that the rounds soon cost little. Overwrites `moves`.
  */
 function commonShrink({ size, excess }: Moves, epsilon: number): number {
   let [low, high] = [0, largest(size)];
@@ -73,7 +73,7 @@ function largest(values: Float64Array): number {
   return max;
 }
 
-/** What the first `count` moves leave together. */
+/** Sum of what the first `count` moves leave. */
 function left({ size, excess }: Moves, count: number, shrink: number): number {
   let sum = 0;
   for (let i = 0; i < count; i++) sum += Math.max(size[i]! - Math.max(shrink, excess[i]!), 0);

@@ -1,7 +1,8 @@
 import type { Value } from "../graph/index.ts";
 
 /*
- * What attacks maximise, as graph nodes: one loss an image, [N] float32. Logits are [N, C], labels and targets [N] int64.
+ * Losses that attacks maximise, as graph nodes: one number an image, [N] float32. Logits are [N, C], labels and targets
+ * [N] int64.
  */
 
 /** Cross-entropy against the labels. */

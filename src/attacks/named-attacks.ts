@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { type AutoAttack, attackList, autoAttack, type PresetName, presets } from "./autoattack.ts";
 import { attackOf, type NamedKind } from "./descriptor.ts";
+import { namedSettings } from "./named-settings.ts";
 import {
   type Attack,
   attackKinds,
@@ -11,7 +12,7 @@ import {
   type SingleName,
 } from "./registry.ts";
 import type { Given } from "./settings.ts";
-import type { EmbeddingLoss } from "./target.ts";
+import { type EmbeddingLoss, isEmbeddingLoss } from "./target.ts";
 import type { DenseNorm, Norm } from "./threat.ts";
 
 export type AttackName = "none" | SingleName | PresetName;
@@ -46,7 +47,9 @@ export function isAttackName(name: string): name is AttackName {
 }
 
 /** Names of attacks that have a loss of embeddings. */
-export const embeddingAttackNames: readonly string[] = [...singles.keys()].filter((name) => takes(name, "loss"));
+export const embeddingAttackNames: readonly string[] = [...singles.keys()].filter((name) =>
+  offeredBy(name, "loss")?.some(isEmbeddingLoss),
+);
 
 function takes(name: string, setting: string): boolean {
   if (name === "none") return false;
@@ -125,7 +128,7 @@ function listOf(names: readonly AttackName[], epsilon: number, settings: Given, 
 function refusal(setting: string, attacks: readonly AttackName[], write: WriteName): string {
   if (attacks.every((name) => name === "none"))
     return `${write(setting)} needs an attack: give one with ${write("attack")}.`;
-  const known = ["epsilon", ...new Set(attackKinds.flatMap(({ settings }) => Object.keys(settings)))];
+  const known = ["epsilon", ...namedSettings.map(({ name }) => name)];
   const own = known.filter((name) => attacks.some((attack) => takes(attack, name))).map(write);
   const hint = attacks.every((name) => presets.has(name))
     ? ` To choose the settings of its attacks, list them: ${write("attack")} apgd-ce,apgd-t.`
@@ -133,7 +136,7 @@ function refusal(setting: string, attacks: readonly AttackName[], write: WriteNa
   return `${write(setting)} does not go with ${write("attack")} ${attacks.join()}, which takes ${own.join(", ")}.${hint}`;
 }
 
-export interface EmbeddingAttackSettings {
+interface EmbeddingAttackSettings {
   readonly epsilon: number;
   readonly loss: EmbeddingLoss;
   readonly norm?: DenseNorm | undefined;

@@ -13,7 +13,7 @@ export interface NamedSetting {
   readonly common: boolean;
 }
 
-export interface SettingOwner {
+interface SettingOwner {
   /** The kind, where all of its names take the setting; else those that do. */
   readonly names: readonly string[];
   /** The default in words. */
@@ -22,9 +22,9 @@ export interface SettingOwner {
   readonly offered: readonly string[];
 }
 
-/** Settings in the order in which the registry's attacks first name them. */
+/** The norm, then the others in the order in which the registry's attacks first name them. */
 export const namedSettings: readonly NamedSetting[] = [
-  ...new Set(attackKinds.flatMap(({ settings }) => Object.keys(settings))),
+  ...new Set(["norm", ...attackKinds.flatMap(({ settings }) => Object.keys(settings))]),
 ].flatMap((name) => {
   const having = attackKinds.flatMap(({ kind, variants, settings }): readonly Owner[] => {
     const setting = settings[name];

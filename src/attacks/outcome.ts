@@ -1,15 +1,16 @@
 import type { Found } from "./search.ts";
 
+/** The best point that an attack found for each image. */
 export interface AttackOutcome {
   /** Perturbed images [count, 3, S, S]: the earliest run's that succeeded, else the one of largest loss over all runs. */
   readonly adversarial: Float32Array;
-  /** Per image: the attack succeeded. */
+  /** Per image: whether the attack succeeded. */
   readonly success: readonly boolean[];
   /** Per image: the loss of the image returned. */
   readonly loss: Float32Array;
-  /** Per image: the run that the image returned is from. */
+  /** Per image: the run that found the image returned. */
   readonly run: readonly number[];
-  /** Per image: how many points that run had looked at before it ended; 0 where its start was a success. */
+  /** Per image: points that this run had evaluated before its last; 0 where its start was a success. */
   readonly iteration: readonly number[];
 }
 
@@ -32,17 +33,18 @@ export class BestRuns implements AttackOutcome {
     this.#left = new Array<number>(count).fill(runs);
   }
 
-  /** An earlier run has broken the image. */
+  /** Whether an earlier run has broken the image. */
   settled(image: number, run: number): boolean {
     return this.success[image]! && this.run[image]! < run;
   }
 
+  /** Counts a run that will add nothing, or has added what it found. */
   abandon(image: number): void {
     this.#left[image] = this.#left[image]! - 1;
     if (this.#left[image] === 0) this.#finished.push(image);
   }
 
-  /** The images of which no run is left, those of earlier calls aside. */
+  /** Images that have no run left, since the last call. */
   takeFinished(): readonly number[] {
     const finished = this.#finished;
     this.#finished = [];

@@ -6,7 +6,7 @@ import type { AutoSteps, InnerAttack } from "./inner.ts";
 import type { Feeds } from "./scheduler.ts";
 import type { Answer } from "./search.ts";
 
-/** What an inner attack runs, on one batch size. */
+/** The programs of an inner attack, for one batch size. */
 export interface InnerPrograms {
   /** One of its steps: `ascentGraph` for fixed steps, `lossGraph` with gradients for APGD. */
   readonly ascent: Program;
@@ -33,7 +33,7 @@ export async function perturbBatch(
   await ascendBatch(ascent, attack, clean, feeds, out);
 }
 
-/** A search an image, all at the same step: none ends early, since nothing counts as success. */
+/** One search an image, all at the same step: none ends early, because there is no success to end it. */
 async function autoAscend(
   ascent: Program,
   lastLook: Program,
@@ -56,15 +56,15 @@ async function autoAscend(
     );
   });
   let states = searches.map((search) => search.next());
-  for (let look = 0; look <= steps; look++) {
+  for (let step = 0; step <= steps; step++) {
     states.forEach(({ value }, i) => void out.set(value.point, i * length));
-    const answers = await looked(look < steps ? ascent : lastLook, { ...feeds, pixels: out }, batch);
+    const answers = await answersOf(step < steps ? ascent : lastLook, { ...feeds, pixels: out }, batch);
     states = searches.map((search, i) => search.next(answers[i]!));
   }
   states.forEach(({ value }, i) => void out.set(value.point, i * length));
 }
 
-async function looked(program: Program, feeds: Feeds, batch: number): Promise<readonly Answer[]> {
+async function answersOf(program: Program, feeds: Feeds, batch: number): Promise<readonly Answer[]> {
   const { loss, gradient = new Float32Array() } = await program.run(feeds);
   const length = gradient.length / batch;
   return Array.from({ length: batch }, (_, i) => ({

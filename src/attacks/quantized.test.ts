@@ -16,7 +16,7 @@ function* walk(points: readonly Float32Array[]): Search {
   return found!;
 }
 
-/** What the model is shown, and where the search ends. */
+/** The points that the model is shown, and the end of the search. */
 function shown(points: readonly Float32Array[], threat: ThreatModel | undefined, clean: Float32Array) {
   const search = quantized(walk(points), threat, clean);
   const seen: Float32Array[] = [];

@@ -3,8 +3,8 @@ import type { Found, Query, Search } from "./search.ts";
 import type { ThreatModel } from "./threat.ts";
 
 /**
- * The search under a stricter threat model: every point is rounded to the 256 levels of an image file before it is looked
- * at, so that what is found survives being saved. Gradients pass through the rounding.
+ * The search under a stricter threat model: every point is rounded to the 256 levels of an image file before it is
+ * evaluated, so that the result survives being saved. Gradients pass through the rounding.
  *
  * Rounding never leads out of the ball. Where a pixel of the clean image lies between levels (it was resized) and none of
  * them is within reach, it stays as it is.

@@ -24,11 +24,11 @@ export interface AttackJob {
   readonly rows: Feeds;
   /** The programs' other inputs, the same for every image: weights. */
   readonly weights?: Feeds;
-  /** Called with the images that are finished since the last call, and what is found so far; the attack waits for it. */
+  /** Called with the images finished since the last call, and the best points so far; the attack waits for it. */
   readonly onDone?: (images: readonly number[], found: AttackOutcome) => Promise<void>;
-  /** Called after every run of a program with the number of points it looked at. */
+  /** Called after every run of a program with the number of points that it evaluated. */
   readonly onLook?: (points: number) => void;
-  /** What is attacked, at which image, for messages. Default: `image 0` ... */
+  /** Name of the image and of the encoder attacked, for messages. Default: `image 0` ... */
   readonly nameOf?: (image: number) => string;
   /** Ends the attack, which rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -44,13 +44,13 @@ interface Active {
 
 /**
  * Carries out a plan on any number of images. A search leaves the batch as soon as it ends, and the next takes its place,
- * so that the batch stays full. What an image gets depends on the plan and the image only, never on its neighbours: where
- * two runs of an image share the batch, the later one counts only if the earlier one fails.
+ * so that the batch stays full. The result of an image depends on the plan and the image only, never on its neighbours:
+ * where two runs of an image share the batch, the later one counts only if the earlier one fails.
  *
  * @param programs of inputs `pixels` [N, 3, S, S], `target` [N] (int64) where the loss has one, and the job's rows; of
  *   outputs `loss` [N], and where they apply `success` [N] (bool) and `gradient` [N, 3, S, S]
  * @throws UsageError naming the image when a loss or a gradient is not finite: an attack would stand still there, and the
- *   image pass for robust
+ *   image would pass for robust
  */
 export async function runSearches(programs: Programs, plan: Plan, job: AttackJob): Promise<AttackOutcome> {
   const { clean, count, onDone, onLook, signal } = job;
@@ -86,14 +86,14 @@ export async function runSearches(programs: Programs, plan: Plan, job: AttackJob
       const asking = active.slice(answers.length, answers.length + size);
       const pixels = buffers.get(size) ?? new Float32Array(size * length);
       buffers.set(size, pixels);
-      answers.push(...(await ask(await programs.at(size), asking, job, pixels, plan.eot)));
+      answers.push(...(await evaluatePoints(await programs.at(size), asking, job, pixels, plan.eot)));
       onLook?.(asking.length);
     }
     const going: Active[] = [];
-    active.forEach((one, at) => {
-      const next = one.search.next(answers[at]!);
-      if (next.done) results.add(one.image, one.run, one.asked, next.value);
-      else going.push(Object.assign(one, { query: next.value, asked: one.asked + 1 }));
+    active.forEach((each, at) => {
+      const next = each.search.next(answers[at]!);
+      if (next.done) results.add(each.image, each.run, each.asked, next.value);
+      else going.push(Object.assign(each, { query: next.value, asked: each.asked + 1 }));
     });
     active = going.filter(({ image, run, search }) => {
       if (!results.settled(image, run)) return true;
@@ -106,11 +106,11 @@ export async function runSearches(programs: Programs, plan: Plan, job: AttackJob
 }
 
 /**
- * What the program makes of the searches' points.
+ * Evaluates one point of each search.
  *
- * @param pixels room for the program's batch; what earlier searches left in unused places stays there
+ * @param pixels room for the program's batch; unused places keep what earlier searches left there
  */
-async function ask(
+async function evaluatePoints(
   program: Awaited<ReturnType<Programs["at"]>>,
   active: readonly Active[],
   job: AttackJob,
@@ -159,8 +159,8 @@ function checkAnswer({ loss, gradient }: Answer, name: () => string): void {
   // NaN where one of them is not finite.
   if (sum === 0) return;
   throw new UsageError(
-    `The ${Number.isFinite(loss) ? "gradient of the loss" : "loss"} of ${name()} is not finite, so that an attack would stand still ` +
-      "there and the image pass for robust. Activations may overflow float16, or a layer divide by zero or take the root of it: " +
+    `The ${Number.isFinite(loss) ? "gradient of the loss" : "loss"} of ${name()} is not finite. An attack would stand still there, ` +
+      "and the image would pass for robust. Activations may overflow float16, or a layer may divide by zero or take its square root: " +
       "compute in float32 (--precision), or attack with square, which needs no gradient.",
   );
 }
@@ -174,7 +174,8 @@ function accumulate(sum: Float32Array, part: Float32Array, weight: number): void
 /** Rows of `all`, padded to the batch with zeros. */
 function gather(all: TypedArray, count: number, images: readonly number[], batch: number): TypedArray {
   const size = all.length / count;
-  if (!Number.isInteger(size)) throw new UsageError("Every per-image input needs one row an image.");
+  if (!Number.isInteger(size))
+    throw new UsageError(`An input has ${all.length} values, which is no whole number of rows for ${count} images.`);
   const rows = new (all.constructor as Float32ArrayConstructor)(batch * size);
   images.forEach((image, at) => {
     for (let i = 0; i < size; i++) rows[at * size + i] = (all as Float32Array)[image * size + i]!;

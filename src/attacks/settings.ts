@@ -33,9 +33,9 @@ type Keys<A> = A extends unknown ? keyof A : never;
 type ValueOf<A, K extends PropertyKey> = A extends unknown ? (K extends keyof A ? A[K] : never) : never;
 
 /** A setting for each property of an attack (of any member, where it is a union) besides its kind and epsilon. */
-export type SettingsOf<A> = {
-  readonly [K in Exclude<Keys<A>, "kind" | "epsilon">]: Setting<ValueOf<A, K>>;
-};
+export type SettingsOf<A> = { readonly [K in SettingName<A>]: Setting<ValueOf<A, K>> };
+
+export type SettingName<A> = Exclude<Keys<A>, "kind" | "epsilon">;
 
 export function count(usual: number, about: string): Setting<number> {
   return { range: { kind: "count" }, default: usual, usual: `${usual}`, about };

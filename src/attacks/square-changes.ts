@@ -3,7 +3,7 @@ import { clipped, lengthIn } from "./ball.ts";
 import { bumps, euclidean } from "./square-bumps.ts";
 import { randomWindow, type Window, windowAt } from "./square-window.ts";
 
-/** What Square perturbs, and how far. */
+/** The image that Square perturbs, and how far. */
 interface Picture {
   /** [3, size, size] in [0, 1] */
   readonly clean: Float32Array;
@@ -70,7 +70,7 @@ export const l2Changes: Changes = {
     const to = randomWindow(side, size, random);
     const from = randomWindow(side, size, random);
     const shape = bumps(side, random.below(2) === 1);
-    // What clipping has left of the ball, shared by the channels.
+    // The channels share the part of epsilon that clipping has left unspent.
     const spare = Math.max(epsilon ** 2 - distance ** 2, 0) / 3;
     for (const channel of channels) {
       const s = sign(random);

@@ -8,8 +8,8 @@ export function windowAt(row: number, column: number, side: number, size: number
 }
 
 /**
- * A window anywhere in the picture but at its last row and column: the reference implementation leaves these out too, and
- * the last row and column of pixels so keep what the start gave them, unless the window is the whole picture.
+ * A window anywhere in the picture but at its last row and column: the reference implementation leaves these out too. The
+ * last row and column of pixels so stay as the start made them, unless the window is the whole picture.
  */
 export function randomWindow(side: number, size: number, random: RandomStream): Window {
   const places = Math.max(size - side, 1);

@@ -15,7 +15,7 @@ import {
  * An attack's loss as graph nodes over the perturbed pixels, one number an image. Whatever else the loss needs
  * (embeddings, labels, weights) it declares as graph inputs of its own.
  */
-export interface AttackTarget {
+interface AttackTarget {
   /** [N] float32, one loss an image; images must not influence each other. */
   readonly loss: Value;
   /** [N] bool: the attack has succeeded on this image. Left out where there is no such notion (embedding losses). */
@@ -58,8 +58,8 @@ export type LossOption<L> = { readonly loss?: L } & ("ce" extends L ? unknown : 
 
 export type AttackLoss = ClassLoss | EmbeddingLoss;
 
-export function isEmbeddingLoss(loss: AttackLoss): loss is EmbeddingLoss {
-  return loss in embeddingLosses;
+export function isEmbeddingLoss(loss: string): loss is EmbeddingLoss {
+  return Object.hasOwn(embeddingLosses, loss);
 }
 
 /** Smallest number of classes that a loss is defined for; 1 for distances of embeddings. */
@@ -109,7 +109,7 @@ export function embeddingDistance(
   };
 }
 
-export interface LossSpec {
+interface LossSpec {
   readonly batch: number;
   readonly imageSize: number;
   /** False for searches that read losses only: the graph is then the forward pass alone. */

@@ -2,10 +2,10 @@ import { UsageError } from "../errors.ts";
 import type { Operand, Value } from "../graph/index.ts";
 
 export type Norm = "linf" | "l2" | "l1";
-/** Norms whose steepest step moves every pixel; l1's moves a few, which takes an attack made for it. */
+/** Norms whose steepest step moves every pixel; that of l1 moves a few, and needs an attack made for it. */
 export type DenseNorm = Exclude<Norm, "l1">;
 
-/** What an attacker may do: move every pixel vector by at most epsilon in the norm, and stay within [0, 1]. */
+/** The attacker may move an image by at most epsilon in the norm, within [0, 1]. */
 export interface ThreatModel<N extends Norm = Norm> {
   readonly norm: N;
   /** In pixel units of [0, 1]: for l-inf 2/255, not 2; l2 and l1 distances of an image may exceed 1. */
@@ -26,7 +26,7 @@ export function checkThreatModel({ norm, epsilon }: ThreatModel): void {
 const pixelAxes = [1, 2, 3];
 
 /** Euclidean norm of each image of a [N, C, H, W] value, as [N, 1, 1, 1]. */
-export function imageNorm(x: Value): Value {
+function imageNorm(x: Value): Value {
   return x.graph.reduceL2(x, { axes: pixelAxes, keepDims: true });
 }
 

@@ -7,7 +7,7 @@ import { safetensorsPieces } from "../safetensors.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { ImageFile } from "./image-files.ts";
 
-/** Names in the folder that no image gets. */
+/** Names of files in the folder that no image may take. */
 export const reservedNames = ["attack"];
 
 /** Columns of the picture. */
@@ -21,7 +21,7 @@ export interface AttackImages {
   readonly perturbed: Float32Array;
 }
 
-/** What `lore attack` writes: a picture, and the perturbed images as PNG files or as float arrays. */
+/** The output folder of `lore attack`: a picture, and the perturbed images as PNG files or as float arrays. */
 export class AttackFolder {
   readonly picture: string;
   /** One tensor [3, size, size] an image, by its name. */
@@ -85,7 +85,7 @@ export class AttackFolder {
   }
 }
 
-/** As it is found from here. */
+/** The path relative to the working directory. */
 export function fromHere(path: string): string {
   return relative("", path) || ".";
 }

@@ -2,20 +2,20 @@ import type { Tensor } from "../tensor/index.ts";
 import { type BankArrays, type BankDistance, usesBank } from "./distance.ts";
 import type { Loss, Objective } from "./objective.ts";
 
-/** Entries where no distance asks for a number of its own. */
+/** Entries where no distance sets their number. */
 const usualEntries = 256;
 /** Far below any similarity, and within float16. */
 const absent = -1e4;
 
 /**
- * The newest original embeddings: what a batch's distances to other images are measured by, and the original's own spread.
+ * The newest original embeddings: the other images that distances of a batch refer to, and the original's own spread.
  */
 export class EmbeddingBank {
   readonly #entries: number;
   readonly #size: number;
   /** Original embeddings, [entries, size]; a ring. */
   readonly #rows: Float32Array;
-  /** Embeddings so far. */
+  /** Embeddings added so far. */
   #seen = 0;
   readonly arrays: BankArrays;
 
@@ -42,7 +42,7 @@ export class EmbeddingBank {
    * Takes in original embeddings, the oldest of them first, and makes `arrays` anew.
    *
    * @param embeddings [count, size], row-major; what follows them is ignored
-   * @returns takes them out again
+   * @returns a function that takes them out again
    */
   add(embeddings: Float32Array, count: number): () => void {
     const size = this.#size;
@@ -103,7 +103,7 @@ export class EmbeddingBank {
     ]);
   }
 
-  /** Continues from what `state` gave. */
+  /** Continues from a `state`. */
   restore(state: ReadonlyMap<string, Tensor>): void {
     this.#rows.set(state.get("rows")!.data as Float32Array);
     this.#seen = Number(state.get("seen")!.data[0]);

@@ -16,7 +16,7 @@ export type ClassMargin =
   /** threshold = rho * H(p0(x)): little where the original is sure, more where it is not (the paper's appendix J.7). */
   { readonly kind: "entropy"; readonly rho: number } | { readonly kind: "fixed"; readonly threshold: number };
 
-/** What gives an image its multiplier lambda. */
+/** The source of an image's multiplier lambda. */
 export type Dual =
   /** lambda = softplus(MLP(z0)), two layers with ReLU between, trained by Adam ascent (the paper's choice). */
   | { readonly kind: "network"; readonly hidden: number; readonly initial: number; readonly learningRate: number }
@@ -31,7 +31,7 @@ export type Dual =
   | { readonly kind: "constant"; readonly value: number };
 
 /** d(phi(x), z0) is a distance of embeddings, in the paper ||phi(x) - z0||^2. */
-export interface EmbeddingConstraint {
+interface EmbeddingConstraint {
   readonly divergence: "embedding";
   readonly distance: Distance;
   readonly margin: Margin;
@@ -46,14 +46,14 @@ export interface EmbeddingConstraint {
  * its gradient in the logits, p - p0, does not fade where p has lost a class. And it shares its unit with the entropy
  * margin: KL(p0 || p) <= rho H(p0) says that the cross-entropy of p under p0 is at most (1 + rho) H(p0).
  */
-export interface ClassConstraint {
+interface ClassConstraint {
   readonly divergence: "classes";
   readonly classifier: Classifier;
   readonly margin: ClassMargin;
   readonly dual: Dual;
 }
 
-/** What holds the clean images: their divergence from the original stays within a margin. */
+/** The bound on clean images: their divergence from the original stays within a margin. */
 export type Constraint = EmbeddingConstraint | ClassConstraint;
 
 /** Settings of the paper's section 5 and appendix C. */

@@ -61,7 +61,7 @@ function inverseSoftplus(y: number): number {
 }
 
 /** lambda(z0) >= 0 as graph nodes, [N], for original embeddings [N, D]. */
-export function lambdaOf(dual: Dual, original: Value, omega: ReadonlyMap<string, Value>): Value {
+function lambdaOf(dual: Dual, original: Value, omega: ReadonlyMap<string, Value>): Value {
   const { graph: g } = original;
   const batch = original.shape[0]!;
   switch (dual.kind) {
@@ -81,7 +81,8 @@ export function lambdaOf(dual: Dual, original: Value, omega: ReadonlyMap<string,
 
 /**
  * Inputs `original` [N, D], `violation` [N] (clean distance minus threshold), `share` [N], and omega. Outputs `lambda`
- * [N], and for what ascends by gradients `dualLoss` = sum of share lambda violation (to be maximised over omega), and its gradients.
+ * [N]; and where omega ascends by gradients `dualLoss`, the sum of share lambda violation, to be maximised over omega, and
+ * its gradients.
  */
 export function dualGraph(
   dual: Dual,

@@ -14,14 +14,14 @@ import {
 } from "./constraint.ts";
 import { checkDistance, type Distance, distanceOf } from "./distance.ts";
 
-/** What training minimises on perturbed images: a distance to the original's clean embedding, or a supervised loss. */
+/** The loss of perturbed images that training minimises: a distance to the original's clean embedding, or a supervised loss. */
 export type Loss =
   | Distance
   /** Cross-entropy of the classifier's logits against the labels; its rows are the data's classes, in their order. */
   | { readonly kind: "cross-entropy"; readonly classifier: Classifier };
 
 /**
- * What training minimises, and under which constraint (paper, equations 2, 3, 5 to 7):
+ * The training problem: a loss to minimise, and a constraint (paper, equations 2, 3, 5 to 7):
  *
  * E[ max over ||delta|| <= epsilon of loss(phi(x + delta)) + lambda(z0) (d(phi(x), z0) - threshold(x)) ]
  *
@@ -47,12 +47,12 @@ interface Common {
 }
 
 export interface FareOptions extends Common {
-  /** What the perturbed images' embeddings keep to. Default: squared l2, the recipe's relational. */
+  /** Distance of perturbed images' embeddings from the original's. Default: squared l2; the recipe has relational. */
   readonly distance?: Distance;
 }
 
 /** LORE's constraint on a distance of clean embeddings; distance, margin and dual default to the paper's. */
-export interface EmbeddingBound {
+interface EmbeddingBound {
   readonly distance?: Distance;
   readonly margin?: Margin;
   readonly dual?: Dual;
@@ -65,7 +65,7 @@ export type NaiveOptions = FareOptions & {
 
 export type LoreOptions = FareOptions &
   Omit<EmbeddingBound, "distance"> & {
-    /** What the constraint bounds. Default: squared l2. */
+    /** The distance that the constraint bounds. Default: squared l2. */
     readonly bounded?: Distance;
   };
 

@@ -8,9 +8,10 @@ import { embeddingTerms, type Terms } from "./terms.ts";
  * The primal step's loss and gradients as a graph. Adversarial and clean images go through the encoder as one batch.
  *
  * Inputs: `adversarial`, and with a constraint `clean` [N, 3, S, S]; `original` [N, D] (z0); `share` [N], each image's
- * share of the mean (1 / batch, 0 for padding); with a constraint `lambda` and `threshold` [N]; what the terms declare;
- * and every parameter. Outputs: `loss` (the shares' sum), `advEmbedding` [N, D], `advDistance` [N], `advLoss` [N] where it is something else,
- * with a constraint `cleanDistance` [N], and one gradient a parameter, named `d <parameter>`.
+ * share of the mean (1 / batch, 0 for padding); with a constraint `lambda` and `threshold` [N]; the inputs that
+ * the terms declare; and every parameter. Outputs: `loss` (the shares' sum), `advEmbedding` [N, D], `advDistance` [N],
+ * `advLoss` [N] where it is not that distance, with a constraint `cleanDistance` [N], and one gradient a parameter, named
+ * `d <parameter>`.
  *
  * loss = sum over images of share (advLoss + lambda (cleanDistance - threshold)), paper equation 7.
  */

@@ -8,17 +8,17 @@ import type { Loss, Objective } from "./objective.ts";
 /** One number an image, [N], from its embedding and the original's, both [N, D]. */
 export type Measure = (embedding: Value, original: Value) => Value;
 
-/** What an objective makes of embeddings. */
+/** The measures of embeddings that an objective is made of. */
 export interface Terms {
-  /** What training minimises on perturbed images. A supervised one declares the input `labels` [N] (int64). */
+  /** Minimised on perturbed images. A supervised one declares the input `labels` [N] (int64). */
   readonly loss: Measure;
-  /** What the adversary maximises: the same, or something cheaper to climb. */
+  /** Maximised by the adversary: the same, or something cheaper to climb. */
   readonly attackLoss: Measure;
-  /** What the constraint bounds on clean images; squared l2 where there is none. The metrics call it distance. */
+  /** Bounded by the constraint on clean images; squared l2 where there is none. The metrics call it distance. */
   readonly divergence: Measure;
 }
 
-/** Those of FARE, LORE and the naive regulariser. */
+/** The terms of FARE, LORE and the naive regulariser. */
 export const embeddingTerms: Terms = {
   loss: squaredDistance,
   attackLoss: squaredDistance,

@@ -279,6 +279,6 @@ describe("what cannot be attacked", () => {
     );
     const towards = (reference: Float32Array) => ({ goal: { kind: "towards", reference } }) as const;
     await refuses(towards(new Float32Array(20)), /has 20 values; tiny-clip needs 10, or 3 x 10/);
-    await refuses(towards(new Float32Array(10).fill(Number.NaN)), /no finite numbers/);
+    await refuses(towards(new Float32Array(10).fill(Number.NaN)), /not finite numbers/);
   });
 });

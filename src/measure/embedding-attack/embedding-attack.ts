@@ -14,7 +14,7 @@ import type { Encoder } from "../../models/index.ts";
 import { checkNonZero } from "../../models/index.ts";
 import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index.ts";
 
-/** Where an attack drives an image's embedding. */
+/** The direction in which an attack drives an image's embedding. */
 export type EmbeddingGoal =
   /**
    * Away from an embedding an image [count, D], for example another encoder's; by default from the image's own clean one: no
@@ -33,9 +33,9 @@ export interface EmbeddingAttackOptions extends CompileOptions {
   readonly batch?: number;
   /** Round perturbed images to the 256 levels of an image file as they are searched for. */
   readonly quantize?: boolean;
-  /** What an image is called in messages. Default: `image 0` ... */
+  /** An image's name in messages. Default: `image 0` ... */
   readonly nameOf?: (image: number) => string;
-  /** Called with how many points the attack has looked at, and how many it will. */
+  /** Called with the numbers of points evaluated so far and in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -47,11 +47,11 @@ export interface Nearness {
   readonly cosine: number;
 }
 
-/** What an attack did to one image's embedding. */
+/** How an attack moved one image's embedding. */
 export interface MovedEmbedding {
-  /** Of the perturbed image to the clean one. */
+  /** The perturbed image against the clean one. */
   readonly toClean: Nearness;
-  /** To the reference, of the clean and of the perturbed image; where the goal has one. */
+  /** The clean and the perturbed image against the reference, where the goal has one. */
   readonly toReference?: { readonly before: Nearness; readonly after: Nearness };
 }
 
@@ -164,7 +164,8 @@ function referenceRows(reference: Float32Array, { name, embeddingSize }: Encoder
       `The reference has ${length} values; ${name} needs ${embeddingSize}, or ${count} x ${embeddingSize} for one an image.`,
     );
   }
-  if (!reference.every(Number.isFinite)) throw new UsageError("The reference holds values that are no finite numbers.");
+  if (!reference.every(Number.isFinite))
+    throw new UsageError("The reference holds values that are not finite numbers.");
   return Float32Array.from({ length: count * embeddingSize }, (_, i) => reference[i % length]!);
 }
 
