@@ -27,7 +27,7 @@ const options = {
     topic: "training",
   }),
   attackPrecision: option("--attack-precision <type>", oneOf(["float32", "int8"]), {
-    help: "of the inner attack's products by weights",
+    help: "element type of the inner attack's products with weights",
     topic: "attack",
     default: "float32",
   }),

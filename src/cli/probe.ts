@@ -30,7 +30,7 @@ const options = {
     topic: "data",
   }),
   neighbours: option("--neighbours <k,...>", parseCounts, {
-    help: "numbers of neighbours",
+    help: "numbers of nearest neighbours, comma-separated",
     topic: "results",
     default: "1,5,20",
   }),
