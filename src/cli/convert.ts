@@ -39,7 +39,7 @@ type ConvertFlags = Flags<typeof options>;
 export function convertCommand() {
   return command({
     name: "convert",
-    description: "write an encoder in another format, and compare what both give before it counts as done",
+    description: "write an encoder in another format and check that both give the same outputs",
     options,
     essentials: ["encoder", "format", "out", "float16", "imageSize"],
     examples: [

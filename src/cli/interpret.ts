@@ -53,7 +53,7 @@ type InterpretFlags = Flags<typeof options>;
 export function interpretCommand() {
   return command({
     name: "interpret",
-    description: "look at what encoders see: alignment with texts, saliency, flips, images made towards a text",
+    description: "show what encoders see: alignment with texts, saliency, flips, images made towards a text",
     options,
     essentials: ["encoder", "data", "towards", "images", "out"],
     examples: [
