@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -7,6 +7,7 @@ import { embedImages } from "../src/inference/index.ts";
 import { loadEncoder, saveEncoder } from "../src/models/index.ts";
 import { tinyEncoder } from "../src/testing/tiny.ts";
 import { tinyClip } from "../src/testing/tiny-clip.ts";
+import { interrupted } from "./cli.ts";
 import { expectRefused, lore } from "./in-process.ts";
 
 const base = mkdtempSync(join(tmpdir(), "lore-embed-"));
@@ -105,6 +106,32 @@ test("an index of another encoder: a warning where it could be compared, refused
   expect(code).toBe(0);
   expect(stderr).toContain(`--index ${at("other.npy")} was made with ${at("other")}`);
   await expectRefused([...query, "--strict"], /was made with/);
+});
+
+test("a file that is no image is skipped and listed; under --strict it ends the command, and nothing is written", async () => {
+  mkdirSync(at("broken"));
+  copyFileSync(at("photos/a-red.png"), at("broken/red.png"));
+  writeFileSync(at("broken/none.png"), "no image");
+  const { code, stdout, stderr } = await lore([...embed, at("broken"), "--out", at("broken.npy")]);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^1 image of \S+ \(1 more could not be read\)/);
+  expect(stderr).toMatch(/Skipped 1 file that is no readable image:\n {2}none\.png: /);
+  const { names } = JSON.parse(readFileSync(at("broken.names.json"), "utf8")) as { names: string[] };
+  expect(names).toEqual(["red.png"]);
+  await expectRefused([...embed, at("broken"), "--out", at("strict.npy"), "--strict"], /none\.png/);
+  expect(existsSync(at("strict.npy"))).toBe(false);
+});
+
+test("Ctrl-C ends it with 130; nothing is written", async () => {
+  const shapes = ["embed", "--encoder", "assets/clip-shapes", ...compute];
+  const { code, stdout, stderr } = await interrupted(
+    [...shapes, "synthetic:20000", "--out", at("stopped.npy")],
+    /embedding \[/,
+  );
+  expect(code, stderr).toBe(130);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(/Stopped\. Embeddings made so far are kept; the same command goes on with them\.$/m);
+  expect(existsSync(at("stopped.npy"))).toBe(false);
 });
 
 test("what cannot be meant is refused before anything is computed", async () => {

@@ -27,7 +27,7 @@ const options = {
     topic: "training",
   }),
   attackPrecision: option("--attack-precision <type>", oneOf(["float32", "int8"]), {
-    help: "of the inner attack's products by weights",
+    help: "element type of the inner attack's products with weights",
     topic: "attack",
     default: "float32",
   }),
@@ -49,7 +49,7 @@ type BenchFlags = Flags<typeof options>;
 export function benchCommand() {
   return command({
     name: "bench",
-    description: "time a training step, and say how near it comes to the rate of its matrix products alone",
+    description: "time a training step and compare it with the rate of its matrix products alone",
     options,
     essentials: ["model", "batch", "method", "device", "threads"],
     examples: ["bench --model vit-b-32 --batch 8", "bench --model deit-tiny --batch 16 --threads 1 --json"],

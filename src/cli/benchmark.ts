@@ -38,7 +38,7 @@ const options = {
     topic: "results",
   }),
   format: option("--format <format>", oneOf(["table", "markdown", "csv"]), {
-    help: "of the table on stdout",
+    help: "format of the table on stdout",
     topic: "results",
     default: "table",
   }),

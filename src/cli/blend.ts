@@ -73,7 +73,8 @@ type BlendFlags = Flags<typeof options>;
 export function blendCommand() {
   return command({
     name: "blend",
-    description: "the trade-off after training: weights between an encoder and its robust version, measured and saved",
+    description:
+      "choose the trade-off after training: measure and save weights between an encoder and its robust version",
     options,
     essentials: ["encoder", "heldOut", "weight", "keep", "out"],
     examples: [

@@ -43,11 +43,25 @@ export function commandWithArgument<const O extends Options, const Name extends 
 function described({ name, description, options, essentials, examples }: Description<Options>): Command {
   const made = new Command(name).description(description);
   withOptions(made, options, essentials);
-  const lines = ["Examples:", ...examples.map((example) => `  lore ${example}`), ""];
+  const lines = ["Examples:", ...examples.map((example) => `  ${folded(`lore ${example}`)}`), ""];
   return made.configureHelp({
     formatItemList(heading, items, helper) {
       if (items.length === 0) return [];
       return [helper.styleTitle(heading), ...items, "", ...(heading === "Options:" ? lines : [])];
     },
   });
+}
+
+const maxExampleWidth = 76;
+
+/** A command line in lines that fit a terminal, broken before options. */
+function folded(line: string): string {
+  const [first, ...rest] = line.split(/ (?=--)/);
+  const lines = [first!];
+  for (const option of rest) {
+    const longer = `${lines.at(-1)} ${option}`;
+    if (longer.length > maxExampleWidth) lines.push(`    ${option}`);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.join(" \\\n");
 }

@@ -6,7 +6,7 @@ import { commandWithArgument } from "./command.ts";
 export function completionCommand(program: Command): Command {
   return commandWithArgument({
     name: "completion",
-    description: "print what makes a shell complete commands and options with Tab",
+    description: "print a script that completes commands and options in a shell",
     argument: ["<shell>", "bash, zsh or fish"],
     options: {},
     essentials: [],

@@ -18,12 +18,12 @@ const options = {
   encoder: encoderOption,
   ...openingOptions,
   format: option("--format <format>", oneOf(["safetensors", "onnx"]), {
-    help: "of the weights: safetensors for Python, onnx for ONNX Runtime and transformers.js; of a CLIP both towers",
+    help: "safetensors for Python, onnx for ONNX Runtime and transformers.js; a CLIP is written with both towers",
     topic: "results",
     required: true,
   }),
   float16: flag("--float16", {
-    help: "weights in float16: safetensors of half the size; of ONNX a copy beside each file, as transformers.js loads it with dtype fp16",
+    help: "safetensors: write the weights in float16; onnx: add a float16 copy of each file, for dtype fp16 in transformers.js",
     topic: "results",
   }),
   out: option("--out <folder>", text, {
@@ -39,7 +39,7 @@ type ConvertFlags = Flags<typeof options>;
 export function convertCommand() {
   return command({
     name: "convert",
-    description: "write an encoder in another format, and compare what both give before it counts as done",
+    description: "write an encoder in another format and check that both give the same outputs",
     options,
     essentials: ["encoder", "format", "out", "float16", "imageSize"],
     examples: [

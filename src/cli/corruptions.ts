@@ -53,7 +53,7 @@ const options = {
     default: "common",
   }),
   severities: option("--severities <list>", parseSeverities, {
-    help: "from 1 to 5",
+    help: "severities from 1 to 5",
     topic: "data",
     default: severities.join(","),
   }),

@@ -36,7 +36,7 @@ const options = {
 export function doctorCommand() {
   return command({
     name: "doctor",
-    description: "say what this machine offers: devices, threads, versions, memory",
+    description: "show what this machine offers: devices, threads, versions, memory",
     options,
     essentials: ["json"],
     examples: ["doctor", "doctor --json"],

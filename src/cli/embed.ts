@@ -58,7 +58,7 @@ type EmbedFlags = Flags<typeof options>;
 export function embedCommand() {
   return commandWithArgument({
     name: "embed",
-    description: "embed images or texts into a file, and find the nearest in such a file",
+    description: "embed images or texts into a file, or find their nearest in such a file",
     argument: [
       "[data]",
       "a folder of images, with those in all folders below; an image file; or other data as in lore evaluate",

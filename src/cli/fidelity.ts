@@ -45,11 +45,11 @@ const options = {
     topic: "objective",
   }),
   marginExponent: option("--margin-exponent <p>", parseNumber, {
-    help: "p (default: the run's, else 2)",
+    help: "the exponent p in --rho (default: the run's, else 2)",
     topic: "objective",
   }),
   attack: option("--attack <name>", oneOf(["none", ...embeddingAttackNames]), {
-    help: "moves embeddings away from the original's",
+    help: "attack that moves embeddings away from the original's",
     topic: "attack",
     default: "none",
   }),

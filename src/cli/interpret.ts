@@ -27,11 +27,11 @@ const options = {
   data: labelledDataOption,
   classes: classesOption,
   templates: option("--templates <prompts>", text, {
-    help: "templates of the alignment: a set (imagenet, cifar10, ...), a file, or one (default: 150 that ship with lore)",
+    help: "prompts for the alignment: a set (imagenet, cifar10, ...), a file, or one (default: 150 that ship with lore)",
     topic: "data",
   }),
   texts: option("--texts <file>", text, {
-    help: "one per line: where an image's nearest texts are looked for (default: the classes)",
+    help: "file of texts, one per line, among which an image's nearest are found (default: the classes)",
     topic: "data",
   }),
   towards: list("--towards <text...>", {
@@ -53,7 +53,7 @@ type InterpretFlags = Flags<typeof options>;
 export function interpretCommand() {
   return command({
     name: "interpret",
-    description: "look at what encoders see: alignment with texts, saliency, flips, images made towards a text",
+    description: "show what encoders see: alignment with texts, saliency, flips, images made towards a text",
     options,
     essentials: ["encoder", "data", "towards", "images", "out"],
     examples: [

@@ -2,11 +2,12 @@ import { Command } from "commander";
 import { expect, test } from "vitest";
 import { innerAttack } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
-import { type ObjectiveFlags, objectiveOf, withObjectiveFlags } from "./objective.ts";
+import { type ObjectiveFlags, objectiveOf, objectiveOptions } from "./objective.ts";
+import { withOptions } from "./option.ts";
 
 /** The objective that these arguments of `lore train` ask for. */
 function asked(...args: readonly string[]) {
-  const command = withObjectiveFlags(new Command("train")).exitOverride();
+  const command = withOptions(new Command("train"), objectiveOptions).exitOverride();
   command.parse(["node", "lore", "--method", "fare", "--epsilon", "4/255", ...args]);
   const objective = objectiveOf(command.opts<ObjectiveFlags>());
   if (typeof objective === "function") throw new Error("FARE needs no classifier.");

@@ -44,12 +44,12 @@ export const objectiveOptions = {
     topic: "objective",
   }),
   temperature: option("--temperature <t>", parseNumber, {
-    help: "of relational and contrastive distances",
+    help: "temperature of relational and contrastive distances",
     topic: "objective",
     default: "0.1",
   }),
   bank: option("--bank <n>", parseCount, {
-    help: "original embeddings that those distances compare with",
+    help: "number of original embeddings that those distances compare with",
     topic: "objective",
     default: "256",
   }),
@@ -62,7 +62,7 @@ export const objectiveOptions = {
     topic: "data",
   }),
   constraint: option("--constraint <divergence>", oneOf(["none", "embedding", "classes"]), {
-    help: "what holds clean images for robust and tecoa: a distance of embeddings; for tecoa also KL between class distributions (default: none)",
+    help: "robust, tecoa: limit on the change of clean images, by the distance of embeddings; for tecoa also by KL between class distributions (default: none)",
     topic: "objective",
   }),
   rho: option("--rho <rho>", parseNumber, {
@@ -71,7 +71,7 @@ export const objectiveOptions = {
     default: "0.1",
   }),
   marginExponent: option("--margin-exponent <p>", parseNumber, {
-    help: "margin is ||phi0(x)||^p; of classes, the entropy",
+    help: "the margin is ||phi0(x)||^p; with --constraint classes, the entropy",
     topic: "objective",
     default: "2",
   }),
@@ -80,11 +80,11 @@ export const objectiveOptions = {
     topic: "objective",
   }),
   hold: option("--hold <share>", parseFraction, {
-    help: "robust: hold clean images while training, so that this share of the original's behaviour is kept",
+    help: "robust: limit the change of clean images while training, so that this share of the original's behaviour is kept",
     topic: "objective",
   }),
   dual: option("--dual <kind>", oneOf<Dual["kind"]>(["network", "scalar", "controller", "constant"]), {
-    help: "what gives lambda",
+    help: "source of lambda",
     topic: "objective",
     default: "network",
   }),
@@ -126,7 +126,7 @@ export const objectiveOptions = {
     default: "0",
   }),
   attackPrecision: option("--attack-precision <type>", oneOf(["float32", "int8"]), {
-    help: "of the inner PGD's products by weights; int8, on CPU, is for wide encoders and processors with VNNI or AMX",
+    help: "element type of the inner PGD's products with weights; int8, on CPU, is for wide encoders and processors with VNNI or AMX",
     topic: "attack",
     default: "float32",
   }),

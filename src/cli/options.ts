@@ -22,7 +22,7 @@ export const computeOptions = {
     default: "auto",
   }),
   precision: option("--precision <type>", oneOf(["float32", "float16"]), {
-    help: "of matrix products and convolutions; float16 is for GPUs, all else is float32",
+    help: "element type of matrix products and convolutions; float16 is for GPUs, all else stays float32",
     topic: "compute",
     default: "float32",
   }),

@@ -30,7 +30,7 @@ const options = {
     topic: "data",
   }),
   neighbours: option("--neighbours <k,...>", parseCounts, {
-    help: "numbers of neighbours",
+    help: "numbers of nearest neighbours, comma-separated",
     topic: "results",
     default: "1,5,20",
   }),
@@ -46,7 +46,7 @@ type ProbeFlags = Flags<typeof options>;
 export function probeCommand() {
   return command({
     name: "probe",
-    description: "fit a linear probe and nearest neighbours on frozen embeddings, and measure both on other images",
+    description: "fit a linear probe and nearest neighbours on frozen embeddings and measure both on other images",
     options,
     essentials: ["encoder", "train", "data", "saveHead", "out"],
     examples: [

@@ -14,7 +14,7 @@ const options = {
 export function reportCommand() {
   return commandWithArgument({
     name: "report",
-    description: "show training runs and measurements on one HTML page, which needs no network",
+    description: "show training runs and measurements on one HTML page that needs no network",
     argument: [
       "<folder...>",
       "run folders of lore train, folders that other commands were given as --out, or any folder above them",

@@ -11,7 +11,7 @@ import { duration } from "./progress.ts";
 
 const options = {
   jobs: option("--jobs <n>", parseCount, {
-    help: "runs at a time, each on its share of the cores",
+    help: "tasks at a time, each on its share of the cores",
     topic: "compute",
     default: "1",
   }),
@@ -21,7 +21,7 @@ const options = {
 export function sweepCommand() {
   return commandWithArgument({
     name: "sweep",
-    description: "many runs and measurements from one description; what is done is kept, the same command goes on",
+    description: "run many trainings and measurements from one description; the same command resumes them",
     argument: ["<file>", "YAML or JSON: out, train, runs, measure; docs/RESULTS.md has examples"],
     options,
     essentials: ["jobs", "json"],
@@ -33,7 +33,7 @@ export function sweepCommand() {
 async function run(file: string, { jobs, json }: Flags<typeof options>): Promise<void> {
   const tasks = planOf(readSweep(file));
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
-  const stop = stopOnInterrupt(() => say("Stopping; what runs is told to save. The same command goes on."));
+  const stop = stopOnInterrupt(() => say("Stopping; running tasks are told to save. The same command resumes."));
   let over = 0;
   const failures = await runSweep(tasks, {
     command: [process.execPath, ...process.execArgv, process.argv[1]!],
