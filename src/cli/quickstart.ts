@@ -2,16 +2,18 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pgd } from "../attacks/index.ts";
 import { type ImageSource, synthetic } from "../data/index.ts";
+import { defined } from "../defined.ts";
 import { formatEpsilon } from "../epsilon.ts";
 import { UsageError } from "../errors.ts";
 import { writeAtomically } from "../files.ts";
-import { attackedExamples, evaluate } from "../measure/accuracy/index.ts";
+import { attackedExamples, evaluate, type Outcomes, paired } from "../measure/accuracy/index.ts";
 import { type Encoder, loadEncoder } from "../models/index.ts";
 import { fare, lore, type Objective, robust } from "../objectives/index.ts";
 import {
   type QuickstartFacts,
   type QuickstartRow,
   quickstartCells,
+  quickstartHeadline,
   quickstartReport,
   textTable,
 } from "../report/index.ts";
@@ -33,6 +35,7 @@ const trainingImages = 8192;
 const heldOutImages = 256;
 const testImages = 300;
 const unseenImages = 100;
+const pictured = [0, 1, 2, 3, 4, 5, 6, 7];
 const margin = { kind: "relative", rho: 0.1, exponent: 2 } as const;
 const dual = { kind: "network", hidden: 512, initial: 2, learningRate: 5e-4 } as const;
 
@@ -89,18 +92,25 @@ async function run(flags: Flags<typeof options>): Promise<void> {
   const unseen = synthetic({ ...pairs, count: unseenImages, split: "heldout" });
   const attacks = [epsilon / 2, epsilon].map((size) => pgd({ epsilon: size, steps: 20 }));
 
-  const measureOn = (source: ImageSource, name: string, encoder: Encoder): Promise<Evaluation> =>
+  const measureOn = (
+    source: ImageSource,
+    name: string,
+    encoder: Encoder,
+    onOutcomes?: (outcomes: Outcomes) => void,
+  ): Promise<Evaluation> =>
     evaluate(encoder, source, {
       ...compute,
+      ...defined({ onOutcomes }),
       attacks,
       seed,
       onProgress: ({ phase, done, total }) => progress.update(`measuring ${name}: ${phase}`, done, total),
     });
+  const outcomes: Outcomes[] = [];
   const measure = async (name: string, encoder: Encoder): Promise<QuickstartRow> => ({
     name,
-    test: await measureOn(test, name, encoder),
+    test: await measureOn(test, name, encoder, (found) => outcomes.push(found)),
     unseen: await measureOn(unseen, name, encoder),
-    examples: await attackedExamples(encoder, test, pgd({ epsilon }), [0, 1, 2, 3, 4, 5, 6, 7], { ...compute, seed }),
+    examples: await attackedExamples(encoder, test, pgd({ epsilon: epsilon / 2 }), pictured, { ...compute, seed }),
   });
 
   const rows = [await measure("original", original)];
@@ -123,7 +133,9 @@ async function run(flags: Flags<typeof options>): Promise<void> {
   }
   progress.end();
 
-  const facts = { epsilon, trainingImages: flags.images, settings: { methods } };
+  const gain = paired("original", outcomes[0]!, outcomes.at(-1)!, testImages);
+  const headline = quickstartHeadline(rows, gain);
+  const facts = { epsilon, pictured: epsilon / 2, headline, trainingImages: flags.images, settings: { methods } };
   const files = await writeReport(flags.out, rows, facts);
   const seconds = (performance.now() - started) / 1000;
   if (flags.json) {
@@ -133,7 +145,7 @@ async function run(flags: Flags<typeof options>): Promise<void> {
   }
   const { header, cells } = quickstartCells(rows);
   process.stdout.write(
-    `${textTable(header, cells)}\n\n${testImages} generated test images, and ${unseenImages} of colours and shapes that the encoder never saw together; zero-shot\n` +
+    `${headline.join("\n")}\n\n${textTable(header, cells)}\n\n${testImages} generated test images, and ${unseenImages} of colours and shapes that the encoder never saw together; zero-shot\n` +
       `among 64 such pairs; PGD l-inf, 20 steps. Fine-tuned without labels at ${formatEpsilon(epsilon)}, with the same computation: the recipe\n` +
       `of lore train on ${flags.images} images, the others on fewer. ${duration(seconds)} in all.\n` +
       `Picture: ${files.picture}\nReport:  ${files.report}\n`,

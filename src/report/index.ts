@@ -11,6 +11,12 @@ export { amplifiedDifference, galleryPng, imagePng } from "./gallery.ts";
 export { interpretabilityTables } from "./interpretability.ts";
 export { saliencyPicture, synthesisPicture } from "./interpretability-pictures.ts";
 export { probesTable } from "./probes.ts";
-export { type QuickstartFacts, type QuickstartRow, quickstartCells, quickstartReport } from "./quickstart.ts";
+export {
+  type QuickstartFacts,
+  type QuickstartRow,
+  quickstartCells,
+  quickstartHeadline,
+  quickstartReport,
+} from "./quickstart.ts";
 export { overImages, percent, textTable } from "./table.ts";
 export { type ReportOptions, report } from "./write.ts";

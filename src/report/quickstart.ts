@@ -1,11 +1,12 @@
 import { formatEpsilon } from "../epsilon.ts";
 import type { AttackedExample } from "../measure/accuracy/index.ts";
-import type { Evaluation } from "../results/index.ts";
+import type { Evaluation, PairedEvaluation } from "../results/index.ts";
+import { pairedInterval } from "../statistics.ts";
 import { evaluationCells } from "./evaluation.ts";
 import { amplifiedDifference, galleryPng } from "./gallery.ts";
 import { embeddedPng, htmlPage, htmlTable, paragraph, preformatted, section } from "./page.ts";
 
-/** What quickstart found out about one encoder. */
+/** Figures of one encoder in quickstart. */
 export interface QuickstartRow {
   readonly name: string;
   readonly test: Evaluation;
@@ -15,9 +16,36 @@ export interface QuickstartRow {
 }
 
 export interface QuickstartFacts {
+  /** Size that encoders are trained at. */
   readonly epsilon: number;
+  /** Size of the attack in the picture. */
+  readonly pictured: number;
+  /** Lines to begin with; see `quickstartHeadline`. */
+  readonly headline: readonly string[];
   readonly trainingImages: number;
   readonly settings: object;
+}
+
+/**
+ * The gain and the price of the recipe in three lines, differences with 95 % intervals of the same images.
+ *
+ * @param rows the original first, the recipe last
+ * @param gain the recipe beside the original, on the test images
+ */
+export function quickstartHeadline(rows: readonly QuickstartRow[], gain: PairedEvaluation): readonly string[] {
+  const [original, recipe] = [rows[0]!, rows.at(-1)!];
+  const percent = (share: number): string => (100 * share).toFixed(1);
+  const signed = (share: number, digits = 1): string => `${share < 0 ? "" : "+"}${(100 * share).toFixed(digits)}`;
+  const attacked = original.test.attacks.map(({ epsilon, accuracy }, i) => {
+    const { difference, gained, lost } = gain.attacks[i]!;
+    const { low, high } = pairedInterval(gained, lost, original.test.images);
+    const change = `${percent(accuracy)} -> ${percent(recipe.test.attacks[i]!.accuracy)} %`;
+    return `attacked at ${formatEpsilon(epsilon)}: ${change} (${signed(difference)} [${signed(low, 0)} to ${signed(high, 0)}])`;
+  });
+  return [
+    ...attacked.map((line, i) => (i === 0 ? `The recipe, ${line}` : `            ${line}`)),
+    `The price:  clean ${percent(original.test.clean)} -> ${percent(recipe.test.clean)} %; on pairs it never saw ${percent(original.unseen.clean)} -> ${percent(recipe.unseen.clean)} %.`,
+  ];
 }
 
 /** One row an encoder: clean and attacked accuracy, on test images and on unseen pairs. */
@@ -36,7 +64,7 @@ export function quickstartCells(rows: readonly QuickstartRow[]): {
 /** The page and the picture in it. The first row is the original encoder. */
 export async function quickstartReport(
   rows: readonly QuickstartRow[],
-  { epsilon, trainingImages, settings }: QuickstartFacts,
+  { epsilon, pictured, headline, trainingImages, settings }: QuickstartFacts,
 ): Promise<{ readonly png: Uint8Array; readonly html: string }> {
   const original = rows[0]!;
   const png = await galleryPng({
@@ -44,20 +72,20 @@ export async function quickstartReport(
     rows: [
       original.examples.map(({ clean }) => clean),
       original.examples.map(({ perturbed }) => perturbed),
-      original.examples.map(({ clean, perturbed }) => amplifiedDifference(perturbed, clean, epsilon)),
+      original.examples.map(({ clean, perturbed }) => amplifiedDifference(perturbed, clean, pictured)),
     ],
   });
   const { header, cells } = quickstartCells(rows);
-  const names = original.examples.map(({ label, predictedClean }, i) => [
-    label,
-    predictedClean,
-    ...rows.map(({ examples }) => examples[i]!.predictedPerturbed),
-  ]);
+  const names = original.examples.map(({ label, predictedClean }, i) => {
+    const checked = (name: string): string => `${name === label ? "\u2713" : "\u2717"} ${name}`;
+    return [label, checked(predictedClean), ...rows.map(({ examples }) => checked(examples[i]!.predictedPerturbed))];
+  });
   const size = formatEpsilon(epsilon);
   const html = htmlPage("lore-vision quickstart", [
     paragraph(
       "A small CLIP is attacked, then its image tower is fine-tuned without labels by FARE, by LORE and by lore train's recipe, and attacked again. All images are generated.",
     ),
+    preformatted(headline.join("\n")),
     section(
       "Zero-shot accuracy",
       htmlTable(header, cells),
@@ -67,13 +95,13 @@ export async function quickstartReport(
       ),
     ),
     section(
-      `Eight images, attacked at ${size}`,
+      `Eight images, attacked at ${formatEpsilon(pictured)}`,
       embeddedPng(
         png,
         "Eight test images in columns: as they are, as the attack on the original encoder changed them, and the difference",
       ),
       paragraph(
-        "From top to bottom: the image, the image perturbed against the original encoder, the difference (mid-grey is none, black and white are epsilon).",
+        "Each encoder is attacked on its own. From top to bottom: the image, the image perturbed against the original encoder, the difference (mid-grey is none, black and white are epsilon).",
       ),
       htmlTable(["shown", "original, clean", ...rows.map(({ name }) => `${name}, attacked`)], names),
     ),
