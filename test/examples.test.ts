@@ -106,8 +106,10 @@ function pages(): readonly Example[] {
   });
 }
 
-/** Images that an attack breaks at once: where one withstands, AutoAttack goes on for a minute. */
-const fragile = [0, 1, 2, 4, 6, 7, 8];
+/** Generated images to be photographs; the first ones are the pets. */
+const photos = [2, 6, 0, 1, 4, 7, 8];
+/** Those that an attack breaks at its first step: where one withstands, AutoAttack goes on for a minute. */
+const pets = 2;
 
 /**
  * The folder that examples run in: photographs, pets in one folder a class, and a CLIP under the hub's name, where
@@ -117,16 +119,20 @@ async function stage(folder: string): Promise<void> {
   const clip = join(folder, "openai", "clip-vit-base-patch32");
   mkdirSync(dirname(clip), { recursive: true });
   symlinkSync(join(repository, "assets", "clip-shapes"), clip);
+
   const size = 32;
   const shapes = synthetic({ count: 9, split: "test", seed: 3, label: "colour-shape" });
-  for await (const { pixels, labels, count } of openBatches(shapes, { size, batch: fragile.length, order: fragile })) {
+  const names = shapes.classes!.map(({ name }) => name);
+  // Folders without images are classes where a file names them: among few classes, images withstand.
+  for (const place of ["photos", ...names.map((name) => join("pets", name))])
+    mkdirSync(join(folder, place), { recursive: true });
+  writeFileSync(join(folder, "pets", "classes.json"), JSON.stringify(Object.fromEntries(names.map((n) => [n, n]))));
+
+  for await (const { pixels, labels, count } of openBatches(shapes, { size, batch: photos.length, order: photos })) {
     for (let i = 0; i < count; i++) {
       const png = await imagePng(pixels.subarray(i * 3 * size ** 2, (i + 1) * 3 * size ** 2), size);
-      const pet = join(folder, "pets", shapes.classes![labels[i]!]!.name);
-      for (const place of [join(folder, "photos"), pet]) {
-        mkdirSync(place, { recursive: true });
-        writeFileSync(join(place, `${i}.png`), png);
-      }
+      writeFileSync(join(folder, "photos", `${i}.png`), png);
+      if (i < pets) writeFileSync(join(folder, "pets", names[labels[i]!]!, `${i}.png`), png);
     }
   }
 }
