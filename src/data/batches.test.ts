@@ -187,7 +187,7 @@ describe("a program that reads batches ends by itself", () => {
 
   it("built to JavaScript, without the TypeScript loader", () => {
     const built = join(root, "built");
-    const compiler = join(repository, "node_modules/typescript/bin/tsc");
+    const compiler = join(repository, "node_modules/@typescript/native/bin/tsc");
     const settings = join(root, "tsconfig.json");
     writeFileSync(
       settings,

@@ -35,12 +35,12 @@ export interface QuickstartFacts {
 export function quickstartHeadline(rows: readonly QuickstartRow[], gain: PairedEvaluation): readonly string[] {
   const [original, recipe] = [rows[0]!, rows.at(-1)!];
   const percent = (share: number): string => (100 * share).toFixed(1);
-  const signed = (share: number, digits = 1): string => `${share < 0 ? "" : "+"}${(100 * share).toFixed(digits)}`;
+  const signed = (share: number): string => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)}`;
   const attacked = original.test.attacks.map(({ epsilon, accuracy }, i) => {
     const { difference, gained, lost } = gain.attacks[i]!;
     const { low, high } = pairedInterval(gained, lost, original.test.images);
     const change = `${percent(accuracy)} -> ${percent(recipe.test.attacks[i]!.accuracy)} %`;
-    return `attacked at ${formatEpsilon(epsilon)}: ${change} (${signed(difference)} [${signed(low, 0)} to ${signed(high, 0)}])`;
+    return `attacked at ${formatEpsilon(epsilon)}: ${change} (${signed(difference)} [${signed(low)} to ${signed(high)}])`;
   });
   return [
     ...attacked.map((line, i) => (i === 0 ? `The recipe, ${line}` : `            ${line}`)),
@@ -55,8 +55,10 @@ export function quickstartCells(rows: readonly QuickstartRow[]): {
 } {
   const test = evaluationCells(rows.map((row) => ({ ...row.test, encoder: row.name })));
   const unseen = evaluationCells(rows.map((row) => row.unseen));
+  // One attack only: its name stands below the table, which fits 80 columns without it.
+  const columns = test.header.map((column) => column.replace(/^pgd /, ""));
   return {
-    header: [...test.header, ...unseen.header.slice(1).map((column) => `unseen ${column}`)],
+    header: [...columns, ...columns.slice(1).map((column) => `unseen ${column}`)],
     cells: test.rows.map((cells, i) => [...cells, ...unseen.rows[i]!.slice(1)]),
   };
 }
