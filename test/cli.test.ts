@@ -265,7 +265,7 @@ describe("lore train", () => {
   test("Ctrl-C finishes the step, saves, says how to resume; resumed, it is the run that was not interrupted", async () => {
     // Enough steps that the signal arrives before the end: progress is written as soon as the first is done.
     const long = ["--data", "synthetic:256", "--batch", "4", "--steps-per-batch", "1"];
-    const stopped = await interrupted(train("stopped", ...long), /robust  \d/);
+    const stopped = await interrupted(train("stopped", ...long), /robust {2}\d/);
     expect(stopped.stderr).toMatch(/Stopping after this batch/);
     expect(stopped.code, stopped.stderr).toBe(1);
     expect(stopped.stdout).toMatch(/Stopped after \d+ batches?\. Continue with: lore train --resume .*stopped/);

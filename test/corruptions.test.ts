@@ -70,7 +70,7 @@ test("the same numbers whatever the batch, interrupted or not; what is known is 
   const args = ["--encoder", shapes, "--out", at("stopped")];
   // Far more than is done by the time the signal comes.
   const many = ["--corruptions", ["contrast", "fog", "saturate", ...allCorruptions].join(",")];
-  const stopped = await interrupted(["corruptions", ...data, ...many, ...args], /corruptions  \d/);
+  const stopped = await interrupted(["corruptions", ...data, ...many, ...args], /corruptions {2}\d/);
   expect(stopped.code, stopped.stderr).toBe(130);
   expect(stopped.stderr).toMatch(/keeps \d+ accuracies\. Go on with the same command\./);
   expect(await measured(...args, "--batch", "5")).toEqual(whole);

@@ -126,7 +126,7 @@ test("Ctrl-C ends it with 130; nothing is written", async () => {
   const shapes = ["embed", "--encoder", "assets/clip-shapes", ...compute];
   const { code, stdout, stderr } = await interrupted(
     [...shapes, "synthetic:20000", "--out", at("stopped.npy")],
-    /embedding  \d/,
+    /embedding {2}\d/,
   );
   expect(code, stderr).toBe(130);
   expect(stdout).toBe("");

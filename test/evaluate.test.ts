@@ -277,7 +277,7 @@ describe("--out", () => {
 describe("Ctrl-C", () => {
   // The first attack is done when the signal is sent, the second takes a while.
   const args = ["--attack", "apgd", "--steps", "40", "--epsilon", "1/255,0.9/255", "--data", "synthetic:12"];
-  const first = /apgd-ce 1\/255  \d/;
+  const first = /apgd-ce 1\/255 {2}\d/;
 
   test("keeps what was measured, says how to go on, exits with 130; gone on with, the numbers are the same", async () => {
     const out = at("stopped");

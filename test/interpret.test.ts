@@ -108,7 +108,7 @@ test("Ctrl-C ends it with 130; what was found of an encoder is kept, and gives t
   ];
   const { code, stdout, stderr } = await interrupted(
     [...args, "--out", at("stopped")],
-    /(images|prompts), clip-shapes  \d/,
+    /(images|prompts), clip-shapes {2}\d/,
   );
   expect(code, stderr).toBe(130);
   expect(stdout).toBe("");

@@ -58,7 +58,7 @@ test("a head that does not fit is refused", async () => {
 
 test("Ctrl-C ends it with 130; the same command goes on with the embeddings made so far", async () => {
   const many = ["--data", "synthetic:3000:test", ...args.slice(1)];
-  const { code, stdout, stderr } = await interrupted(["probe", ...many], /test images  \d/);
+  const { code, stdout, stderr } = await interrupted(["probe", ...many], /test images {2}\d/);
   expect(code, stderr).toBe(130);
   expect(stdout).toBe("");
   expect(stderr).toMatch(/Stopped\. Embeddings made so far are kept/);
