@@ -267,7 +267,7 @@ describe("lore train", () => {
     const long = ["--data", "synthetic:256", "--batch", "4", "--steps-per-batch", "1"];
     const stopped = await interrupted(train("stopped", ...long), /robust {2}\d/);
     expect(stopped.stderr).toMatch(/Stopping after this batch/);
-    expect(stopped.code, stopped.stderr).toBe(1);
+    expect(stopped.code, stopped.stderr).toBe(130);
     expect(stopped.stdout).toMatch(/Stopped after \d+ batches?\. Continue with: lore train --resume .*stopped/);
     const lines = (run: string) =>
       readFileSync(at(`${run}/metrics.jsonl`), "utf8")

@@ -216,7 +216,7 @@ async function run(flags: TrainFlags, resumed?: string): Promise<void> {
   const seconds = (performance.now() - started) / 1000;
   if (finished && flags.float16Copy) await copyInFloat16(flags, encoder.imageSize);
   report(flags, { finished, steps, seconds, last, blend, verdict, settings });
-  if (!finished) process.exitCode = 1;
+  if (!finished) process.exitCode = 130;
 }
 
 async function copyInFloat16({ out }: TrainFlags, imageSize: number): Promise<void> {

@@ -33,7 +33,7 @@ export async function downloadEncoder(spec: string, options: DownloadOptions = {
     return await obtainSnapshot(repository, encoderNeed(repository.id), options);
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
-    throw new UsageError(`Encoder ${spec}: ${cause.message}`, { cause });
+    throw new UsageError(`Encoder ${spec}: no such folder here. As a hub id: ${cause.message}`, { cause });
   }
 }
 
