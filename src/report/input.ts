@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { readJson } from "../files.ts";
 import { type BlendFront, type Finding, holdsFinding, type Picture, readFinding } from "../results/index.ts";
-import type { StepMetrics } from "../training/index.ts";
+import type { RecordedRecognition, StepMetrics } from "../training/index.ts";
 import { readRun } from "../training/index.ts";
 import { counted } from "../words.ts";
 
@@ -14,6 +14,8 @@ export interface TrainingRun {
   readonly description: unknown;
   /** A line a step. */
   readonly metrics: readonly StepMetrics[];
+  /** How images kept aside were recognised, look by look; empty where none were. */
+  readonly recognition: readonly RecordedRecognition[];
   /** Share of the way from the original to the trained weights that was kept; absent where all of it was. */
   readonly blend?: number;
 }
@@ -117,21 +119,26 @@ function nothingFound(folders: readonly string[]): UsageError {
 }
 
 function readTraining(folder: string, onWarning: (message: string) => void): TrainingRun {
-  const path = join(folder, "metrics.jsonl");
   const description = readRun(folder);
   if (!isObject(description)) throw new UsageError(`${join(folder, "run.json")} does not describe a run.`);
+  const metrics = readLines<StepMetrics>(join(folder, "metrics.jsonl"), onWarning);
+  const recognition = readLines<RecordedRecognition>(join(folder, "recognition.jsonl"), onWarning);
+  const blend = hasBlend(folder) ? (readJson(join(folder, "blend.json")) as { readonly weight?: unknown }).weight : 1;
+  return { folder, description, metrics, recognition, ...(typeof blend === "number" && blend < 1 && { blend }) };
+}
+
+/** A file with a line of JSON each; empty where there is none. */
+function readLines<Line>(path: string, onWarning: (message: string) => void): readonly Line[] {
   const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-  const metrics = lines.flatMap((line, i): readonly StepMetrics[] => {
+  return lines.flatMap((line, i): readonly Line[] => {
     if (line === "") return [];
     try {
-      return [JSON.parse(line) as StepMetrics];
+      return [JSON.parse(line) as Line];
     } catch {
       onWarning(`${path}, line ${i + 1}, is no JSON. It is left out; lore train --resume writes it again.`);
       return [];
     }
   });
-  const blend = hasBlend(folder) ? (readJson(join(folder, "blend.json")) as { readonly weight?: unknown }).weight : 1;
-  return { folder, description, metrics, ...(typeof blend === "number" && blend < 1 && { blend }) };
 }
 
 /** Empty where only fidelity was measured, which says nothing of accuracy. */

@@ -7,16 +7,22 @@ import type { Contents } from "../results/index.ts";
 import { encoders, sampleDescription, sampleFinding, sampleKinds, sampleMetrics } from "../testing/sample-findings.ts";
 import { shortNumber } from "./charts/training.ts";
 import { encodersIn } from "./encoders.ts";
-import { type ReportInput, readReportInput, type StoredFinding } from "./input.ts";
+import { type ReportInput, readReportInput, type StoredFinding, type TrainingRun } from "./input.ts";
 import { reportPage } from "./report.ts";
 
 const [original] = encoders;
+const recognition: TrainingRun["recognition"] = [
+  { when: "before", step: 0, images: 64, clean: 1, attacked: 0.03125, byImage: { clean: "", attacked: "" } },
+  { when: "after", step: 9, images: 64, clean: 1, attacked: 0.1875, byImage: { clean: "", attacked: "" } },
+];
+
 const run = (folder: string, steps: number, rho?: number, encoder: string = original) => ({
   ...{
     folder,
     description: { ...sampleDescription(rho), flags: { encoder, seed: 0, epochs: rho === undefined ? 1 : 3 } },
   },
   metrics: sampleMetrics(steps, rho !== undefined),
+  recognition,
 });
 const nothing: ReportInput = { runs: [], findings: [], fronts: [], measuredRuns: [], origins: new Map() };
 const input: ReportInput = {
@@ -220,9 +226,11 @@ describe("numbers in the page are those of the findings", () => {
   it("training: where runs ended, lambda over batches, no learning rate", () => {
     const rows = below("Details");
     const { lambdaMean } = sampleMetrics(1000, true).at(-1)!;
-    expect(rows.some((row) => row.startsWith("fare\tFARE, K 1\t1000\t32000\t-\t"))).toBe(true);
+    expect(rows.some((row) => row.startsWith("fare\tFARE, K 1\t3 → 19 % of 64\t1000\t32000\t-\t"))).toBe(true);
     expect(
-      rows.some((row) => row.startsWith(`lore\tLORE, rho 0.1, K 5\t1000\t32000\t${shortNumber(lambdaMean!)}\t`)),
+      rows.some((row) =>
+        row.startsWith(`lore\tLORE, rho 0.1, K 5\t3 → 19 % of 64\t1000\t32000\t${shortNumber(lambdaMean!)}\t`),
+      ),
     ).toBe(true);
     const mean = sampleMetrics(1000, true).slice(500 - 33, 500);
     const lambda = mean.reduce((sum, one) => sum + one.lambdaMean!, 0) / 33;
@@ -392,7 +400,7 @@ describe("folders", () => {
     writeFileSync(join(folder, "finding.json"), JSON.stringify(sampleFinding("probes")));
     for (const given of [folder, join(base, "deep")]) {
       const { runs, findings, warnings } = read(given);
-      expect(runs).toEqual([{ folder, description: sampleDescription(), metrics: [] }]);
+      expect(runs).toEqual([{ folder, description: sampleDescription(), metrics: [], recognition: [] }]);
       expect(findings).toEqual([{ folder, finding: sampleFinding("probes") }]);
       expect(warnings).toEqual([]);
     }

@@ -1,4 +1,4 @@
-import type { StepMetrics } from "../../training/index.ts";
+import type { RecordedRecognition, StepMetrics } from "../../training/index.ts";
 import { legend } from "../charts/svg.ts";
 import { shortNumber, type TrainingChart, type TrainingCurve, trainingFigure } from "../charts/training.ts";
 import { membersOf } from "../encoders.ts";
@@ -42,13 +42,19 @@ export function trainingFolds(view: ReportView): readonly string[] {
     const curves = runs
       .filter(({ run }) => run.metrics.length > 0)
       .map(({ encoder, run: { metrics, description } }) => ({ encoder, metrics, unit: unitOf(description) }));
-    const rows = runs.map(({ encoder, run }) => [encoder.short, encoder.method, ...ended(run.metrics)]);
+    const rows = runs.map(({ encoder, run }) => [
+      encoder.short,
+      encoder.method,
+      recognized(run.recognition),
+      ...ended(run.metrics),
+    ]);
     return [
       ...(view.encoders.bases.length > 1 ? [subheading(base.original.short)] : []),
       htmlTable(
         [
           "run",
           "method",
+          "recognised under attack",
           "batches",
           "images",
           "lambda",
@@ -77,7 +83,7 @@ export function trainingFolds(view: ReportView): readonly string[] {
       "Training",
       "how the runs went, batch by batch",
       note(
-        "The table is of each run's last batch; distances are means over the batch, squared l2 of embeddings or, under a class constraint, KL in nats. " +
+        "Recognised under attack: of the images kept aside, before and after training; see lore train's verdict. The rest of the table is of each run's last batch; distances are means over the batch, squared l2 of embeddings or, under a class constraint, KL in nats. " +
           "A thick line is the mean over the last thirtieth of the run, the faint one each batch, the dotted one the limit.",
       ),
       ...panels,
@@ -112,6 +118,13 @@ function figures(curves: readonly RunCurve[], { isDistance, ...chart }: RunChart
       )
     : [draw(curves, {})];
   return drawn.filter((figure) => figure !== "");
+}
+
+/** `0 -> 19 % of 64`; a dash where the run has not ended, or kept too few images aside. */
+function recognized(looks: readonly RecordedRecognition[]): string {
+  const [before, after] = ["before", "after"].map((when) => looks.find((look) => look.when === when));
+  if (!before || !after) return "-";
+  return `${(100 * before.attacked).toFixed(0)} \u2192 ${(100 * after.attacked).toFixed(0)} % of ${after.images}`;
 }
 
 function ended(metrics: readonly StepMetrics[]): readonly string[] {
