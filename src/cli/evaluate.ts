@@ -88,7 +88,7 @@ export function evaluateCommand() {
     options,
     essentials: ["encoder", "data", "attack", "epsilon", "limit"],
     examples: [
-      "evaluate --encoder openai/clip-vit-base-patch32 --data pets --attack pgd --epsilon 1/255,2/255",
+      "evaluate runs/lore pets --attack pgd --epsilon 2/255 --limit 500",
       "evaluate --encoder original robust --data pets --attack autoattack --limit 200 --out results/pets",
     ],
     run: measuring("evaluation", prepare),

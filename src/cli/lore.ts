@@ -14,6 +14,7 @@ import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { fidelityCommand } from "./fidelity.ts";
 import { interpretCommand } from "./interpret.ts";
+import { takesPositional, withPositional } from "./positional.ts";
 import { probeCommand } from "./probe.ts";
 import { quickstartCommand } from "./quickstart.ts";
 import { reportCommand } from "./report.ts";
@@ -29,7 +30,7 @@ import { trainCommand } from "./train.ts";
 export async function lore(args: readonly string[]): Promise<number> {
   const program = loreProgram();
   try {
-    await program.parseAsync(["node", "lore", ...expandSettings(args)]);
+    await program.parseAsync(["node", "lore", ...expandSettings(withPositional(args, program.commands))]);
     return 0;
   } catch (error) {
     return exitCodeOf(error);
@@ -59,6 +60,7 @@ function loreProgram(): Command {
   for (const [heading, commands] of Object.entries(commandGroups))
     for (const command of commands) program.addCommand(command().helpGroup(heading));
   program.addCommand(completionCommand(program).helpGroup("This machine:"));
+  for (const command of program.commands) if (takesPositional(command)) command.usage("[encoder...] [data] [options]");
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }
