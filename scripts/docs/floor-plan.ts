@@ -16,7 +16,7 @@ interface Floor {
 export const floors: readonly Floor[] = [
   { name: "doors", rooms: ["index", "attacks", "data", "measure", "models", "autodiff", "web", "cli/"] },
   { name: "answers", rooms: ["measure/", "profiling/", "sweep/", "report/", "results/"] },
-  { name: "work", rooms: ["training/", "blending/", "inference/"] },
+  { name: "work", rooms: ["training/", "blending/", "embeddings/", "inference/"] },
   { name: "method", rooms: ["objectives/", "attacks/"], browser: ["attacks/"] },
   { name: "things", rooms: ["models/", "data/", "corruptions/", "hub/"] },
   { name: "engine", rooms: ["runtime/"] },
