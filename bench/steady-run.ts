@@ -26,8 +26,10 @@ export async function measureSteady({ steps, threads }: SteadyOptions): Promise<
   const folder = mkdtempSync(join(tmpdir(), "lore-steady-"));
   const residentBytes: number[] = [];
   try {
-    await finetune(benchEncoder(model, 0), await openSource(`synthetic:${steps * batch}`, { seed: 0 }), objective, {
-      ...{ batch, epochs: 1, threads, run: join(folder, "run") },
+    // Images beyond the limit are those that training keeps aside.
+    const images = await openSource(`synthetic:${(steps + 8) * batch}`, { seed: 0 });
+    await finetune(benchEncoder(model, 0), images, objective, {
+      ...{ batch, epochs: 1, limit: steps * batch, threads, run: join(folder, "run") },
       onStep: () => residentBytes.push(process.memoryUsage.rss()),
     });
   } finally {
