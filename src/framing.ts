@@ -3,7 +3,7 @@ export const filters = ["nearest", "lanczos", "bilinear", "bicubic", "box", "ham
 
 export type Filter = (typeof filters)[number];
 
-/** What becomes of an image before its centre is cut out. */
+/** Resizing of an image before its centre is cropped. */
 export type Resize =
   | { readonly kind: "none" }
   /** The shorter edge becomes `edge` pixels; the longer one keeps its proportion, rounded down. */

@@ -4,12 +4,13 @@ export interface Interval {
   readonly high: number;
 }
 
-/** Of the standard normal distribution: 95 % of it lies within. */
+/** Bound of the central 95 % of the standard normal distribution. */
 const z95 = 1.959963984540054;
 
 /**
- * The 95 % interval of a share that was counted (Wilson 1927): which true shares would give such a count. It stays within
- * [0, 1] and is sound for few images and for shares near 0 and 1, where the share plus or minus its standard error is not.
+ * 95 % interval of a counted share (Wilson 1927): the true shares that are consistent with the count. It stays within
+ * [0, 1]. It also holds for few images and for shares near 0 and 1, where the share plus or minus its standard error
+ * does not.
  *
  * @param share counted, in [0, 1]
  * @param count images, at least 1

@@ -59,7 +59,7 @@ export function readJson(path: string): unknown {
 }
 
 /**
- * What a file of YAML, or of JSON, which is YAML too, holds.
+ * Reads a file of YAML. JSON is YAML too.
  *
  * @param what it is, for messages: "Suite FILE"
  * @throws UsageError when it is neither

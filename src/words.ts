@@ -3,10 +3,10 @@
  */
 
 /** The first few, and how many more there are: `a, b, c and 4 more`. */
-export function some(names: Iterable<string>, most = 3): string {
+export function some(names: Iterable<string>, max = 3): string {
   const all = [...names];
-  const first = all.slice(0, most).join(", ");
-  return all.length > most ? `${first} and ${all.length - most} more` : first;
+  const first = all.slice(0, max).join(", ");
+  return all.length > max ? `${first} and ${all.length - max} more` : first;
 }
 
 /** `1 class`, `2 classes`. */
@@ -15,6 +15,6 @@ export function counted(count: number, one: string, many = `${one}s`): string {
 }
 
 /** A text of any length as a message can hold it. */
-export function shortened(text: string, most = 40): string {
-  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
+export function shortened(text: string, max = 40): string {
+  return text.length > max ? `${text.slice(0, max - 3)}...` : text;
 }

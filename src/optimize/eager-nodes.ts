@@ -74,7 +74,7 @@ const bytesOf = (values: readonly Value[]): number => values.reduce((sum, value)
 function comeBefore(nodes: readonly Node[], reader: Node, input: Node): boolean {
   const first = Math.min(...nodes.map(({ id }) => id));
   const earlier = new Set([...nodesBefore(reader)].filter((node) => node !== input));
-  // What was made before all of them does not lead to any.
+  // A node created before all of them leads to none of them.
   for (const node of earlier) for (const before of nodesBefore(node)) if (before.id >= first) earlier.add(before);
   return nodes.every((node) => earlier.has(node));
 }

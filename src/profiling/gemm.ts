@@ -27,8 +27,8 @@ export function totalFlops(counts: readonly ProductCount[]): number {
 
 /** Counted calls a shape. */
 const repeats = 5;
-/** Operations a call at least, so that the fixed cost of a call (some 0.05 ms) does not pass for arithmetic. */
-const leastFlops = 1e8;
+/** Minimum operations per call, so that its fixed cost (some 0.05 ms) does not count as arithmetic. */
+const minFlops = 1e8;
 const maxCopies = 16;
 
 /**
@@ -50,7 +50,7 @@ export async function gemmRate(
 }
 
 async function secondsOfProduct(product: Product, options: CompileOptions): Promise<number> {
-  const copies = Math.min(maxCopies, Math.ceil(leastFlops / flops(product)));
+  const copies = Math.min(maxCopies, Math.ceil(minFlops / flops(product)));
   const g = new Graph();
   // Each copy has operands of its own: equal applications would be one node.
   const outputs = Array.from({ length: copies }, (_, i) => [`y${i}`, lastOf(matMul(g, product, `${i}`))] as const);

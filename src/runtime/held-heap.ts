@@ -50,14 +50,14 @@ export class HeldHeap {
 
   private constructor() {}
 
-  /** From now on twice as much stays as the process has had at most. To be called again now and then, as that grows. */
+  /** Holds twice the process's peak memory from now on. Call it again from time to time, as the peak grows. */
   hold(): void {
-    const most = peakMemoryBytes();
-    if (most <= this.#heldBytes) return;
+    const peakBytes = peakMemoryBytes();
+    if (peakBytes <= this.#heldBytes) return;
     // If it fails, the next try is when memory has doubled.
-    this.#heldBytes = 2 * most;
-    // What is free within the heap is taken first; what the process uses of it is less than `most`.
-    const blocks = addresses(3 * most, largestHeapBlock);
+    this.#heldBytes = 2 * peakBytes;
+    // Free pieces within the heap are taken first. The process uses less of it than `peakBytes`.
+    const blocks = addresses(3 * peakBytes, largestHeapBlock);
     if (blocks.length === 0) return;
     const before = this.#end;
     this.#end = blocks.pop();

@@ -9,7 +9,7 @@ import { type Condition, conditionName, underCondition } from "./conditions.ts";
 import type { CorruptionCounts } from "./counts.ts";
 import { repeatedBatches } from "./repeated-batches.ts";
 
-/** An encoder with its counts and warnings. */
+/** An encoder with its counts. */
 export interface Subject {
   readonly encoder: Encoder;
   readonly counts: CorruptionCounts;

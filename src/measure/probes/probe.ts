@@ -48,8 +48,8 @@ export async function probe(
   const telling = collecting(options);
   const classes = matchClasses(train, test);
   let skipped = 0;
-  const embed = async (source: ImageSource, most: number | undefined, phase: string): Promise<Labelled> => {
-    const order = chooseImages(source, { limit: most, seed, ...telling });
+  const embed = async (source: ImageSource, limit: number | undefined, phase: string): Promise<Labelled> => {
+    const order = chooseImages(source, { limit, seed, ...telling });
     const unlabelled = order.find((i) => source.items[i]!.label === undefined);
     if (unlabelled !== undefined)
       throw new UsageError(`${source.name}: ${source.items[unlabelled]!.id} has no label. Give labelled images alone.`);

@@ -20,7 +20,7 @@ export function recomputed<const Named extends Outputs>(
 function bySegment({ forward, read }: Passes): Plan {
   const parts = segments(forward, read);
   const kept = new Set(parts.flatMap(({ boundary }) => boundary));
-  // What the last segment computed is read at once, and the first has no boundary.
+  // Results of the last segment are read at once, and the first segment has no boundary.
   const groups = parts
     .slice(1, -1)
     .map(({ nodes }) => nodes.flatMap(({ outputs }) => outputs.filter((value) => !kept.has(value))));

@@ -10,11 +10,11 @@ const cheap: ReadonlySet<string> = new Set(
 );
 
 /**
- * Less memory for hardly any time: the outputs once more, with a backward pass that computes again what element-wise operators
- * or a norm make of one other value that it keeps anyway (selective recomputation, Korthikanti et al. 2022). Of GELU's
- * input and output it then keeps the input, of a norm's the input.
+ * Saves memory for hardly any time: rebuilds the outputs with a backward pass that recomputes results of element-wise
+ * operators or a norm from one other value that is kept anyway (selective recomputation, Korthikanti et al. 2022). For
+ * GELU and for norms, it keeps the input only.
  *
- * What is made of several values stays: a residual stream would otherwise be computed again from its first token on.
+ * Results of several values are kept: a residual stream would otherwise be recomputed from its first block on.
  *
  * @param outputs values that depend on the loss's derivatives
  * @param loss what was differentiated; everything it depends on is the forward pass
