@@ -5,7 +5,7 @@ import { UsageError } from "./errors.ts";
  * their places, which begin with the version of the format.
  */
 
-/** The format's own limit; what is larger is the file itself. */
+/** The format's own limit; anything larger is the file itself. */
 export const largestLfsPointer = 1024;
 
 const versions = ["https://git-lfs.github.com/spec/v1", "https://hawser.github.com/spec/v1", "http://git-media.io/v/2"];

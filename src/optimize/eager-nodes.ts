@@ -5,9 +5,9 @@ import { byteSize, isView, stored } from "./storage.ts";
 const maxNodes = 64;
 
 /**
- * Moves what takes at most half the memory of the values it is computed from to right before its one reader. ONNX Runtime then
- * runs it before the reader's other inputs (`executionOrder`) and can free those values: GELU's derivative is computed in the
- * forward pass, and two values of its size need not be kept until the backward pass.
+ * Moves a result to right before its only reader, if it takes at most half the memory of its sources. ONNX Runtime then
+ * computes it before the reader's other inputs (`executionOrder`) and can free the sources. For example, GELU's
+ * derivative is computed in the forward pass, and two values of its size need not be kept until the backward pass.
  *
  * @param file nodes in topological order
  * @returns the same array where nothing moves
@@ -40,7 +40,7 @@ function earlyNodesOf(reader: Node, readers: Readers): ReadonlySet<Node> | undef
     const exclusive = exclusiveNodes(candidate, readers);
     if (!exclusive) return [];
     const sources = sourcesOf(exclusive);
-    // The cheaper question first.
+    // The cheaper check first.
     if (bytesOf(sources) < 2 * bytesOf(candidate.outputs)) return [];
     const others = sources
       .flatMap((value) => readersThroughViews(nodeOf(value)!, readers))

@@ -4,7 +4,7 @@ import { rewritten } from "./rewrite.ts";
 
 /** Magnitudes of uint8 around 128. */
 const levels = 127;
-/** Keeps zeros from being divided by zero; what is smaller counts as little. */
+/** Lower bound of magnitudes, so that zeros are not divided by zero. */
 const minMagnitude = 2 ** -100;
 
 /** Name of an input of `Int8Products.weights`: the largest magnitude of a weight in int8, float32 of rank 0, at most 127. */

@@ -5,7 +5,7 @@ import { executionOrder, fileOrder } from "./order.ts";
 import { byteSize } from "./storage.ts";
 
 /**
- * The most bytes that a program's values take at any time, when ONNX Runtime runs it on CPU; see `peakOf`.
+ * Peak bytes of a program's values when ONNX Runtime runs it on CPU; see `peakOf`.
  *
  * @param preallocated outputs have memory of their own, too
  */

@@ -20,7 +20,7 @@ export interface KernelTime {
   readonly flops: number;
 }
 
-/** Where one run of a program spends its time; sorted, the dearest first. */
+/** Time of one run of a program, by kind of node; the slowest first. */
 export interface Profile {
   readonly operators: readonly KernelTime[];
   /** The same time by operator and shapes. */

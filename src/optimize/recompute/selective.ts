@@ -32,15 +32,15 @@ function bySource({ forward, read }: Passes): Plan {
   for (const value of read) {
     const source = sources.get(value);
     if (!source || stored(source) === stored(value)) continue;
-    // The source too is read anew: what the backward pass makes of it alone would else be made of both.
+    // The source is also read anew: otherwise the backward pass's own results from it would use both versions.
     groups.set(source, [...(groups.get(source) ?? [source]), value]);
   }
   return { kept: new Set(groups.keys()), groups: [...groups.values()] };
 }
 
 /**
- * For every value that cheap operators make of a single one which the backward pass reads and which is not itself made so:
- * that one.
+ * Source of every value that cheap operators compute from a single value. The source is read by the backward pass and is
+ * not recomputed itself.
  */
 function sourcesOf(forward: readonly Node[], read: ReadonlySet<Value>): ReadonlyMap<Value, Value> {
   const sources = new Map<Value, Value>();
