@@ -1,6 +1,6 @@
 /**
- * What float16 products cost in accuracy: an encoder's embeddings, gradients, accuracy under PGD and a short training by
- * LORE, in float16 beside float32. On CPU operands and results are rounded as a GPU rounds them, sums are not.
+ * Measures the accuracy lost to float16 products: an encoder's embeddings, gradients, accuracy under PGD and a short
+ * training by LORE, in float16 and in float32. On CPU, operands and results are rounded as on a GPU; sums are not.
  *
  *     npx tsx bench/float16.ts --encoder deit-tiny/model.safetensors --data tiny-imagenet-50
  */

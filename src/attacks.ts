@@ -1,5 +1,5 @@
 /**
- * Attacks, with their settings: what `evaluate`, `attackEmbeddings` and `measureFidelity` are told to run.
+ * Attacks and their settings, for `evaluate`, `attackEmbeddings` and `measureFidelity`.
  *
  * @module attacks
  */

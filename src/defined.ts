@@ -8,7 +8,7 @@ export type Defined<T> = Simplify<
 type Simplify<T> = { readonly [K in keyof T]: T[K] };
 
 /**
- * Drops the fields that are undefined, so that what reads the rest applies its own defaults:
+ * Drops the fields that are undefined, so that readers of the rest apply their own defaults:
  * `defined({ limit, batch: 16 })` is `{ batch: 16 }` where `limit` is undefined.
  */
 export function defined<const T extends object>(fields: T): Defined<T> {

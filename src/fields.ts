@@ -1,12 +1,12 @@
 import { UsageError } from "./errors.ts";
 
-/** Fields of a mapping in a file, checked as they are read; problems say where they are. */
+/** Fields of a mapping in a file, checked as they are read. Errors name the place. */
 export class Fields {
   readonly #fields: Readonly<Record<string, unknown>>;
   /** "Suite FILE, set NAME" */
   readonly place: string;
 
-  /** @throws UsageError when it is no mapping, or has fields besides the known ones */
+  /** @throws UsageError when it is not a mapping, or has unknown fields */
   constructor(value: unknown, place: string, known: readonly string[]) {
     if (typeof value !== "object" || value === null || Array.isArray(value))
       throw new UsageError(`${place}: a mapping of fields is needed (${known.join(", ")}), not ${written(value)}.`);
@@ -17,7 +17,7 @@ export class Fields {
       throw new UsageError(`${place}: there is no field "${unknown}"; there are ${known.join(", ")}.`);
   }
 
-  /** What a field holds; undefined also for an empty one. */
+  /** Value of a field; undefined for an empty one too. */
   value(name: string): unknown {
     return this.#fields[name] ?? undefined;
   }
@@ -30,10 +30,10 @@ export class Fields {
     return this.#of(name, (value) => typeof value === "boolean", "true or false");
   }
 
-  /** A number from `least`. */
-  whole(name: string, least: number): number | undefined {
-    const fits = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= least;
-    return this.#of(name, fits, `a whole number, at least ${least}`);
+  /** An integer of at least `min`. */
+  whole(name: string, min: number): number | undefined {
+    const fits = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= min;
+    return this.#of(name, fits, `a whole number, at least ${min}`);
   }
 
   number(name: string): number | undefined {
@@ -50,7 +50,7 @@ export class Fields {
     return this.#of(name, (value) => isText(value) || isTexts(value), "a text or a list of texts");
   }
 
-  /** A list of anything but nothing. */
+  /** A non-empty list. */
   list(name: string): readonly unknown[] | undefined {
     const fits = (value: unknown): value is readonly unknown[] => Array.isArray(value) && value.length > 0;
     return this.#of(name, fits, "a list of at least one");
@@ -67,7 +67,7 @@ export class Fields {
     return new UsageError(`${this.place}, ${name}: ${what}`, { cause });
   }
 
-  /** What reading a field comes to; its problems become problems with the field. */
+  /** Result of reading a field. A `UsageError` becomes a problem with the field. */
   reading<T>(name: string, read: () => T): T {
     try {
       return read();

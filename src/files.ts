@@ -17,7 +17,7 @@ import { largestLfsPointer, refuseLfsPointer } from "./lfs.ts";
 
 export { readJson } from "./text.ts";
 
-/** What a file is made of; a list is written piece by piece, so that no buffer needs to hold all of it. */
+/** Content of a file. A list is written piece by piece, so that no buffer needs to hold all of it. */
 export type FileContent = Uint8Array | string | readonly Uint8Array[];
 
 /** A file to be written: its path within a folder, and what is in it. */
@@ -27,10 +27,10 @@ export function jsonFile(path: string, content: object): SavedFile {
   return [path, `${JSON.stringify(content, undefined, 2)}\n`];
 }
 
-/** One call of the system moves less than 2 GiB. */
-const mostAtOnce = 2 ** 30;
+/** Bytes per system call, which moves less than 2 GiB. */
+const maxCallBytes = 2 ** 30;
 
-/** Writes a file so that its name never stands for half of it: into a temporary file beside it, then renamed. */
+/** Writes a file atomically: into a temporary file beside it, then renamed. */
 export function writeAtomically(path: string, content: FileContent): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -66,7 +66,7 @@ function writePieces(path: string, pieces: readonly Uint8Array[]): void {
   try {
     for (const piece of pieces) {
       for (let done = 0; done < piece.length; ) {
-        done += writeSync(file, piece, done, Math.min(piece.length - done, mostAtOnce));
+        done += writeSync(file, piece, done, Math.min(piece.length - done, maxCallBytes));
       }
     }
     fsyncSync(file);
@@ -98,7 +98,7 @@ export function withFile<T>(path: string, use: (file: RandomAccessFile) => T): T
     const read = (begin: number, end: number): Uint8Array => {
       const bytes = new Uint8Array(end - begin);
       for (let done = 0; done < bytes.length; ) {
-        const length = Math.min(bytes.length - done, mostAtOnce);
+        const length = Math.min(bytes.length - done, maxCallBytes);
         const got = attempt(() => readSync(file, bytes, done, length, begin + done));
         if (got === 0) throw failed(`it became shorter than ${end} bytes while it was read`);
         done += got;

@@ -3,7 +3,7 @@ export const filters = ["nearest", "lanczos", "bilinear", "bicubic", "box", "ham
 
 export type Filter = (typeof filters)[number];
 
-/** What becomes of an image before its centre is cut out. */
+/** Resizing of an image before its centre is cropped. */
 export type Resize =
   | { readonly kind: "none" }
   /** The shorter edge becomes `edge` pixels; the longer one keeps its proportion, rounded down. */
@@ -18,7 +18,7 @@ export type Resize =
  */
 export type Crop = "down" | "even" | "none";
 
-/** How an image of any size becomes the square that an encoder takes. An image smaller than the square gets black margins. */
+/** Framing of an image of any size as an encoder's square input. An image smaller than the square gets black margins. */
 export interface Framing {
   /** Side of the square in pixels. */
   readonly size: number;
@@ -26,17 +26,17 @@ export interface Framing {
   readonly crop: Crop;
 }
 
-/** torchvision's `Resize(size, bicubic)` and `CenterCrop(size)`: what is done where nothing else is said. */
+/** Default framing: torchvision's `Resize(size, bicubic)` and `CenterCrop(size)`. */
 export function usualFraming(size: number): Framing {
   return { size, resize: { kind: "shortest", edge: size, filter: "bicubic" }, crop: "even" };
 }
 
-/** Images are taken as they are; those of another size are errors. */
+/** Framing that leaves images unchanged; those of another size are errors. */
 export function asTheyAre(size: number): Framing {
   return { size, resize: { kind: "none" }, crop: "none" };
 }
 
-/** How images become squares of one size, for those who read them. */
+/** Form in which images are read: squares of one size. */
 export type ImageForm =
   /** As an encoder takes them: its own `framing`. */
   | { readonly framing: Framing }
@@ -49,9 +49,9 @@ export function framingOf(form: ImageForm): Framing {
 }
 
 /**
- * Where the square begins in the resized image; negative where that is smaller.
+ * Offset of the square in the resized image; negative if the image is smaller.
  *
- * @param margin what the resized image has more than the square
+ * @param margin size of the resized image minus size of the square
  */
 export function cropOffset(margin: number, crop: Exclude<Crop, "none">): number {
   const half = Math.floor(margin / 2);
@@ -60,7 +60,7 @@ export function cropOffset(margin: number, crop: Exclude<Crop, "none">): number 
   return margin < 0 || half % 2 !== 0 ? half + 1 : half;
 }
 
-/** The same framing for another size of square: what images are resized to scales in proportion, rounded down. */
+/** The same framing for another size of square. The resized size scales in proportion, rounded down. */
 export function framingAt(framing: Framing, size: number): Framing {
   if (framing.size === size) return framing;
   const scaled = (pixels: number): number => Math.max(1, Math.floor((pixels * size) / framing.size));
@@ -78,7 +78,7 @@ function scaledResize(resize: Resize, scaled: (pixels: number) => number): Resiz
   }
 }
 
-/** Whether two framings make the same of every image, but for which of two middle pixels a centre begins with. */
+/** Whether two framings give the same result for every image, up to the rounding of an odd margin. */
 export function sameFraming(one: Framing, other: Framing): boolean {
   return describeFraming(one) === describeFraming(other);
 }

@@ -1,4 +1,4 @@
-/** The elements by what a function says of them, in the order in which each group begins. */
+/** Elements grouped by a key, groups in order of their first elements. */
 export function groupsBy<T, Key>(list: readonly T[], keyOf: (element: T) => Key): ReadonlyMap<Key, readonly T[]> {
   const groups = new Map<Key, T[]>();
   for (const element of list) {

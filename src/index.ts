@@ -1,6 +1,6 @@
 /**
- * Make a vision encoder robust, attack it, measure it: the verbs, and the types of what they take and give. Settings and
- * parts are behind doors of their own: `lore-vision/attacks`, `/data`, `/measure`, `/models`, `/autodiff` and `/web`.
+ * Make a vision encoder robust, attack it, measure it: the main functions and their types. Settings and parts have their
+ * own entry points: `lore-vision/attacks`, `/data`, `/measure`, `/models`, `/autodiff` and `/web`.
  *
  * @module index
  */

@@ -5,18 +5,18 @@ import { UsageError } from "./errors.ts";
  * their places, which begin with the version of the format.
  */
 
-/** The format's own limit; what is larger is the file itself. */
+/** The format's own limit; anything larger is the file itself. */
 export const largestLfsPointer = 1024;
 
 const versions = ["https://git-lfs.github.com/spec/v1", "https://hawser.github.com/spec/v1", "http://git-media.io/v/2"];
 
 /**
- * What to say of a file that is a Git LFS pointer instead of the file itself; undefined where it is none.
+ * Message about a Git LFS pointer in place of the file itself; undefined for other files.
  *
  * @param bytes the whole file, or its beginning
  */
 export function lfsPointer(bytes: Uint8Array): string | undefined {
-  // Most files are told apart by their first byte.
+  // The first byte rules out most files.
   if (bytes[0] !== "v".charCodeAt(0)) return undefined;
   const start = new TextDecoder("latin1").decode(bytes.subarray(0, largestLfsPointer));
   if (!versions.some((version) => start.startsWith(`version ${version}`))) return undefined;

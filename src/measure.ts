@@ -1,6 +1,6 @@
 /**
- * Measurements, one by one: accuracy, attacks on embeddings, corruptions, fidelity, probes, interpretability, suites of
- * data sets, trade-offs; and what they come to, as data.
+ * Measurements: accuracy, attacks on embeddings, corruptions, fidelity, probes, interpretability, suites of data sets,
+ * trade-offs; and their results as data.
  *
  * @module measure
  */

@@ -1,5 +1,5 @@
 /**
- * Encoders: loading, saving, heads, zero-shot classifiers, and the objectives that they are trained by in every detail.
+ * Encoders: loading, saving, heads, zero-shot classifiers, and detailed training objectives.
  *
  * @module models
  */

@@ -23,7 +23,7 @@ export interface Safetensors {
   readonly metadata: Map<string, string>;
 }
 
-/** What is done beyond reading. */
+/** Conversions on reading. */
 export interface SafetensorsOptions {
   /** Widen float16 tensors to float32. */
   readonly widenHalf?: boolean;

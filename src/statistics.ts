@@ -4,12 +4,13 @@ export interface Interval {
   readonly high: number;
 }
 
-/** Of the standard normal distribution: 95 % of it lies within. */
+/** Bound of the central 95 % of the standard normal distribution. */
 const z95 = 1.959963984540054;
 
 /**
- * The 95 % interval of a share that was counted (Wilson 1927): which true shares would give such a count. It stays within
- * [0, 1] and is sound for few images and for shares near 0 and 1, where the share plus or minus its standard error is not.
+ * 95 % interval of a counted share (Wilson 1927): the true shares that are consistent with the count. It stays within
+ * [0, 1]. It also holds for few images and for shares near 0 and 1, where the share plus or minus its standard error
+ * does not.
  *
  * @param share counted, in [0, 1]
  * @param count images, at least 1
@@ -22,8 +23,8 @@ export function wilson(share: number, count: number): Interval {
 }
 
 /**
- * McNemar's exact test of two encoders on the same images: how probable it is that chance alone splits the images which
- * only one of them classifies rightly as unevenly as it did, or more (two-sided binomial with p = 1/2).
+ * McNemar's exact test of two encoders on the same images (two-sided binomial with p = 1/2). It considers the images that
+ * only one encoder classifies correctly, and gives the probability of a split at least this uneven by chance alone.
  *
  * @param onlyFirst images that only the first is right on
  * @param onlySecond images that only the second is right on
@@ -43,8 +44,8 @@ export function mcnemar(onlyFirst: number, onlySecond: number): number {
 }
 
 /**
- * The 95 % interval of the difference of two shares that were counted on different images, or on the same where it is not
- * known which (Newcombe 1998, method 10: Wilson's intervals squared and added). On the same images it is wider than need be.
+ * 95 % interval of the difference of two shares counted on different images, or on the same ones if the pairing is
+ * unknown (Newcombe 1998, method 10: Wilson's intervals squared and added). On the same images it is wider than needed.
  */
 export function newcombe(
   first: { readonly share: number; readonly count: number },
@@ -59,8 +60,8 @@ export function newcombe(
 }
 
 /**
- * The 95 % interval of the difference of two shares on the same images (Bonett and Price 2012: Wald's with one image added
- * to each kind of disagreement). It holds for few images, where Wald's own is too narrow.
+ * 95 % interval of the difference of two shares on the same images (Bonett and Price 2012: Wald's with one image added
+ * to each kind of disagreement). It also holds for few images, where Wald's own is too narrow.
  *
  * @param gained images that only the second is right on
  * @param lost images that only the first is right on

@@ -8,21 +8,21 @@ import { refuseLfsPointer } from "./lfs.ts";
  * order mark in front of some, and PowerShell writes UTF-16; both would otherwise end up in the first name.
  */
 
-/** The encoding that a byte order mark in front of the text tells; UTF-8 without one. */
+/** Encoding given by a leading byte order mark; UTF-8 without one. */
 function encodingOf([first, second]: Uint8Array): "utf-8" | "utf-16le" | "utf-16be" {
   if (first === 0xff && second === 0xfe) return "utf-16le";
   return first === 0xfe && second === 0xff ? "utf-16be" : "utf-8";
 }
 
-/** Text in UTF-8, or in UTF-16 behind a byte order mark, without the mark. What is no text becomes U+FFFD. */
+/** Decodes UTF-8, or UTF-16 with a byte order mark, and drops the mark. Invalid bytes become U+FFFD. */
 export function decodeText(bytes: Uint8Array): string {
   return new TextDecoder(encodingOf(bytes)).decode(bytes);
 }
 
 /**
- * A text file as `decodeText` reads it.
+ * Reads a text file by `decodeText`.
  *
- * @throws UsageError when it cannot be read, or is in another encoding, which would change names without a word
+ * @throws UsageError when it cannot be read, or is in another encoding, which would change names silently
  */
 export function readText(path: string): string {
   let bytes: Uint8Array;
@@ -39,13 +39,13 @@ export function readText(path: string): string {
   }
 }
 
-/** Lines, however they end: those of Windows and of old Macs as well. */
+/** Splits text into lines, with any line ending, including Windows's and old Macs'. */
 export function linesOf(text: string): string[] {
   return text.split(/\r\n|\r|\n/);
 }
 
 /**
- * Parses a JSON file. The content is `unknown`: whoever reads it checks it.
+ * Parses a JSON file. The content is `unknown`: the caller checks it.
  *
  * @throws UsageError when it cannot be read or is no JSON
  */
@@ -59,7 +59,7 @@ export function readJson(path: string): unknown {
 }
 
 /**
- * What a file of YAML, or of JSON, which is YAML too, holds.
+ * Reads a file of YAML. JSON is YAML too.
  *
  * @param what it is, for messages: "Suite FILE"
  * @throws UsageError when it is neither

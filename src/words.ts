@@ -1,12 +1,12 @@
 /*
- * Words that messages are made of.
+ * Wording of messages.
  */
 
-/** The first few, and how many more there are: `a, b, c and 4 more`. */
-export function some(names: Iterable<string>, most = 3): string {
+/** The first few names, and the number of the others: `a, b, c and 4 more`. */
+export function some(names: Iterable<string>, max = 3): string {
   const all = [...names];
-  const first = all.slice(0, most).join(", ");
-  return all.length > most ? `${first} and ${all.length - most} more` : first;
+  const first = all.slice(0, max).join(", ");
+  return all.length > max ? `${first} and ${all.length - max} more` : first;
 }
 
 /** `1 class`, `2 classes`. */
@@ -14,7 +14,7 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** A text of any length as a message can hold it. */
-export function shortened(text: string, most = 40): string {
-  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
+/** A text shortened to fit a message. */
+export function shortened(text: string, max = 40): string {
+  return text.length > max ? `${text.slice(0, max - 3)}...` : text;
 }

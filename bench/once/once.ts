@@ -2,8 +2,8 @@ import { LoreError } from "../../src/errors.ts";
 import { keepYoungGenerationSmall } from "../../src/runtime/young-generation.ts";
 
 /**
- * What a script that `compileOnce` made does: measures with the options given as JSON, and prints the result as JSON; in a process
- * that is set up as the command line's.
+ * Entry point of a script made by `compileOnce`. Measures with the options given as JSON, and prints the result as JSON.
+ * The process is set up like the command line's.
  */
 export async function once<Options>(measure: (options: Options) => Promise<unknown>): Promise<void> {
   keepYoungGenerationSmall();

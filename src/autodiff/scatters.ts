@@ -51,7 +51,7 @@ function pullbacks(step: Step, access: Access): readonly ((() => Value) | null)[
       return [() => g.mul(share(), hits()), null, () => g.mul(read(share()), updateHits())];
     }
     default:
-      // What is written over has no influence.
+      // Overwritten elements have no influence.
       return [() => write(dy, g.zeros(dy.dtype, x[2]!.shape), "none"), null, () => read(dy)];
   }
 }

@@ -219,13 +219,13 @@ export function ungather(g: Graph, x: Value, indices: Value, dy: Value, axis: nu
 function gatherTranspose(g: Graph, dy: Value, source: readonly number[], size: number, axis: number): Value {
   const readers = range(size).map(() => [] as number[]);
   for (const [i, row] of source.entries()) readers[row]!.push(i);
-  const most = Math.max(...readers.map((rows) => rows.length));
+  const maxReads = Math.max(...readers.map((rows) => rows.length));
   const zeroRow = dy.shape[axis]!;
   const padded = g.pad(
     dy,
     range(2 * dy.rank).map((i) => (i === axis + dy.rank ? 1 : 0)),
   );
-  const rounds = range(Math.max(most, 1)).map((round) =>
+  const rounds = range(Math.max(maxReads, 1)).map((round) =>
     g.gather(padded, g.indices(readers.map((rows) => rows[round] ?? zeroRow)), axis),
   );
   return rounds.reduce(g.add);

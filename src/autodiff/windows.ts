@@ -74,7 +74,7 @@ export function averagePoolImage({ g, x: [x], dy, a }: Step): Value {
   const planes = g.reshape(shares, [x!.shape[0]! * x!.shape[1]!, 1, ...dy.shape.slice(2)]);
   const ones = g.expand(g.scalar(1, dy.dtype), [1, 1, ...kernel]);
   const spread = g.apply("ConvTranspose", [planes, ones], { strides, dilations })[0]!;
-  // What windows cover begins with the padding; behind the last window lie elements that none of them has.
+  // Windows cover the padding first. No window covers the elements after the last one.
   const cut = size.map((length, axis) => pads[axis]! + length - spread.shape[axis + 2]!);
   const all = g.pad(spread, [0, 0, ...pads.slice(0, size.length).map((pad) => -pad), 0, 0, ...cut]);
   return g.reshape(all, x!.shape);

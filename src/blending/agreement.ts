@@ -1,13 +1,12 @@
 import { nearestOthers, overlap } from "../inference/index.ts";
 
 /**
- * How far one set of embeddings agrees with the original's of the same images, without labels. Each number is 1 where they
- * agree entirely.
+ * Agreement of embeddings with the original's of the same images, without labels. Each number is 1 for full agreement.
  */
 export interface Agreement {
   /** Mean of exp(-KL(p(z0) || p(z))), p an image's distribution over the others' original embeddings at temperature 0.1. */
   readonly relations: number;
-  /** Mean share of an image's 10 nearest others in the original's embeddings, by cosine, that it finds there with z. */
+  /** Mean share of an image's 10 nearest others among the original embeddings, by cosine, that z finds there too. */
   readonly neighbours: number;
   /** Mean cosine of z - mu and z0 - mu, mu the mean original embedding. */
   readonly cosine: number;
@@ -16,9 +15,9 @@ export interface Agreement {
 }
 
 /**
- * The share of the original's clean behaviour that is kept: how far relations agree, against how far they do when the
- * original sees the same images shifted by a sixteenth of their width. What a small shift changes was never behaviour to
- * rely on, so 1 means that no more is lost than that; an encoder's own sensitivity sets the scale.
+ * Share of the original's clean behaviour that is kept: the agreement of relations, relative to the original's own
+ * agreement on the same images shifted by a sixteenth of their width. Behaviour that a small shift changes was never
+ * reliable, so 1 means that no more than that is lost. The encoder's own sensitivity sets the scale.
  *
  * @param shifted agreement of the original with itself on shifted images
  * @returns 0 to 1

@@ -2,7 +2,7 @@ import { UsageError } from "../errors.ts";
 import type { Encoder, Parameters } from "../models/index.ts";
 
 /**
- * The encoder between two: original + weight (robust - original), weight by weight (Wortsman et al. 2022, WiSE-FT).
+ * Interpolates two encoders: original + weight (robust - original) for every parameter (Wortsman et al. 2022, WiSE-FT).
  *
  * @param weight 0 is the original, 1 the robust encoder
  * @throws UsageError when the weight is outside [0, 1] or the encoders' tensors differ in name or shape

@@ -13,12 +13,12 @@ export interface Split {
 
 /** Enough to tell shares a few points apart. */
 const usualImages = 256;
-/** Of a source that is used whole, the share that is held out instead of trained on. */
+/** Share held out instead of trained on, if the whole source is used. */
 const largestShare = 0.1;
 
 /**
- * The source's first `limit` images in their balanced order, and the `wanted` ones behind them; where there are fewer, a tenth of
- * all is held out of training.
+ * Splits the source into its first `limit` images in balanced order and the `wanted` ones after them. If there are
+ * fewer, a tenth of all is held out of training.
  *
  * @param wanted images to hold out. Default 256
  */
@@ -34,14 +34,14 @@ export interface HeldOutOptions extends CompileOptions {
   readonly batch: number;
 }
 
-/** What other weights keep of the original. */
+/** How much of the original's behaviour other weights keep. */
 export interface Fidelity {
   /** The share of the original's clean behaviour that is kept; see `behaviourKept`. */
   readonly kept: number;
   readonly agreement: Agreement;
 }
 
-/** Clean images that no training saw, and what the original makes of them: tells how much of it other weights keep. */
+/** Clean images unseen in training, with the original's embeddings. Measures how much of them other weights keep. */
 export class HeldOutImages {
   readonly count: number;
   readonly #encoder: Encoder;
@@ -71,7 +71,7 @@ export class HeldOutImages {
     { batch, ...options }: HeldOutOptions,
   ): Promise<HeldOutImages> {
     const { imageSize: size } = original;
-    // In 8 bits, which is what files hold: a quarter of the memory.
+    // In 8 bits, as in the files: a quarter of the memory.
     const pixels = new Uint8Array(indices.length * 3 * size ** 2);
     let filled = 0;
     for await (const read of openBatches(source, { order: indices, framing: original.framing, batch })) {
@@ -105,7 +105,7 @@ export class HeldOutImages {
   /**
    * Embeddings of all images under the weights, [count, embeddingSize].
    *
-   * @param shift pixels that images are moved to the left by, their right edge repeated
+   * @param shift number of pixels by which images are shifted to the left, with the right edge repeated
    */
   async #embed(parameters: Parameters, shift = 0): Promise<Float32Array> {
     const { embeddingSize, imageSize } = this.#encoder;

@@ -8,15 +8,15 @@ export interface BlendPoint extends Fidelity {
   readonly weight: number;
 }
 
-/** What decides how far a blend goes from the original. */
+/** Limits on how far a blend goes from the original. */
 export interface BlendRule {
-  /** No further than this weight. */
+  /** Largest weight. */
   readonly largest: number;
-  /** No further than keeps this share of the original's behaviour, in [0, 1]. */
+  /** Smallest share of the original's behaviour to keep, in [0, 1]. */
   readonly keep: number;
 }
 
-/** The blend that a rule chose, and those that were looked at on the way, by weight. */
+/** The blend chosen by a rule, and those tried on the way, by weight. */
 export interface ChosenBlend extends BlendPoint, BlendRule {
   readonly points: readonly BlendPoint[];
 }
@@ -25,8 +25,8 @@ export interface ChosenBlend extends BlendPoint, BlendRule {
 const halvings = 7;
 
 /**
- * The largest weight that the rule allows, by what blends keep of the original's behaviour on held-out images: the share
- * falls as the weight rises.
+ * Finds the largest weight that the rule allows, from the share of the original's behaviour that blends keep on held-out
+ * images. The share falls as the weight rises.
  */
 export async function largestBlend(
   images: HeldOutImages,

@@ -26,7 +26,7 @@ export class ProgressLine {
     const left = done > before ? `${duration(((now - at) / 1000) * ((total - done) / (done - before)))} left` : "";
     const filled = Math.round(20 * share);
     const bar = "#".repeat(filled) + ".".repeat(20 - filled);
-    // What matters most comes first: a narrow terminal cuts off the end.
+    // The most important part comes first: a narrow terminal cuts off the end.
     const text = [label, `${done}/${total}`, left, `[${bar}]`, detail].filter((part) => part !== "").join("  ");
     const width = process.stderr.columns ?? 120;
     process.stderr.write(this.#terminal ? `\r\u001b[2K${text.slice(0, width - 1)}` : `${text}\n`);

@@ -2,7 +2,7 @@ import { formatEpsilon } from "../epsilon.ts";
 import type { RecordedRecognition, Verdict } from "../training/index.ts";
 import { duration } from "./progress.ts";
 
-/** What is told beside a verdict. */
+/** Facts shown beside a verdict. */
 export interface VerdictContext {
   readonly run: string;
   readonly encoder: string;

@@ -8,13 +8,13 @@ const digestLength = 32;
 const suffix = ".embeddings";
 
 export interface CacheLimits {
-  /** Bytes of one encoder's file; the images that were asked for longest ago go first. Default 256 MiB. */
+  /** Limit of one encoder's file in bytes; least recently used images are dropped first. Default 256 MiB. */
   readonly fileBytes?: number;
-  /** Bytes of the folder; the files that were used longest ago go first. Default 2 GiB. */
+  /** Limit of the folder in bytes; least recently used files are dropped first. Default 2 GiB. */
   readonly folderBytes?: number;
 }
 
-/** Where embeddings are kept unless a caller says otherwise. */
+/** Default folder of the embedding cache. */
 export function defaultEmbeddingCache(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lore-vision", "embeddings");
 }
@@ -25,20 +25,20 @@ export function pixelsDigest(pixels: Float32Array): string {
 }
 
 /**
- * Embeddings of one encoder by the digests of the images' pixels. On disk: the SHA-256 of what follows, then one record
- * an image, 32 bytes of digest and the embedding (float32, of the machine's byte order). Written as a whole and renamed,
- * so that writers at the same time cost each other entries at worst. A file that is damaged counts as empty.
+ * Embeddings of one encoder, by the digests of the images' pixels. The file holds the SHA-256 of the rest, then one
+ * record per image: 32 bytes of digest and the embedding (float32, in the machine's byte order). It is written whole
+ * and renamed, so concurrent writers lose entries at worst. A damaged file counts as empty.
  */
 export class EmbeddingCache {
   readonly #folder: string;
   readonly #file: string;
   readonly #size: number;
   readonly #limits: Required<CacheLimits>;
-  /** In the order of use, the latest last. */
+  /** In order of use, the most recent last. */
   readonly #known: Map<string, Float32Array>;
   #changed = false;
 
-  /** @param key changes with everything but the pixels that the embeddings depend on; a file name */
+  /** @param key a file name that changes with everything the embeddings depend on except the pixels */
   constructor(folder: string, key: string, embeddingSize: number, limits: CacheLimits = {}) {
     this.#folder = folder;
     this.#file = join(folder, `${key}${suffix}`);
@@ -66,14 +66,14 @@ export class EmbeddingCache {
     this.#changed = true;
   }
 
-  /** Writes what is new, with what others wrote meanwhile. What cannot be written is no error: it costs time, no result. */
+  /** Writes new entries, merged with those that others wrote meanwhile. A failed write is no error: it only costs time. */
   save(): void {
     try {
       if (this.#changed) {
         const all = new Map([...readRecords(this.#file, this.#size)].filter(([digest]) => !this.#known.has(digest)));
         for (const [digest, embedding] of this.#known) all.set(digest, embedding);
-        const most = Math.floor((this.#limits.fileBytes - digestLength) / (digestLength + 4 * this.#size));
-        writeAtomically(this.#file, encodeRecords([...all].slice(Math.max(0, all.size - most)), this.#size));
+        const max = Math.floor((this.#limits.fileBytes - digestLength) / (digestLength + 4 * this.#size));
+        writeAtomically(this.#file, encodeRecords([...all].slice(Math.max(0, all.size - max)), this.#size));
         this.#changed = false;
         this.#trimFolder();
       } else if (this.size > 0) utimesSync(this.#file, new Date(), new Date());

@@ -3,7 +3,7 @@ import type { TextTower } from "../models/index.ts";
 import { counted, shortened, some } from "../words.ts";
 import { fillTemplates } from "./templates.ts";
 
-/** An accuracy over one class is 1 whatever the encoder does. */
+/** Warns of a single class: its accuracy is 1 whatever the encoder does. */
 export function tellSingleClass({ name, classes = [] }: ImageSource, telling: Telling): void {
   if (classes.length !== 1) return;
   tellFault(
@@ -12,7 +12,7 @@ export function tellSingleClass({ name, classes = [] }: ImageSource, telling: Te
   );
 }
 
-/** Classes that have one row of a head between them: each image of the later ones is taken for the first. */
+/** Warns of classes that share a row of the head: images of the later ones are all predicted as the first. */
 export function tellSharedRows(classes: readonly ImageClass[], rows: readonly number[], telling: Telling): void {
   const pairs = sharing(classes, rows).map(([one, other, row]) => `${one.folder} and ${other.folder} have row ${row}`);
   if (pairs.length === 0) return;
@@ -24,8 +24,8 @@ export function tellSharedRows(classes: readonly ImageClass[], rows: readonly nu
 }
 
 /**
- * Classes that one prompt stands for, also those that differ in capitals or behind the last token that is read: no image of
- * the later ones counts as right. And names that say nothing of what is to be seen.
+ * Warns of classes that share a prompt, including those that differ only in case or beyond the last token that is read:
+ * no image of the later ones counts as right. Also warns of names that describe nothing visible.
  *
  * @param template one of those that the names go into
  */
@@ -54,7 +54,7 @@ export function tellSharedNames(source: ImageSource, text: TextTower, template: 
   );
 }
 
-/** Texts that are cut off: what stands behind has no influence. */
+/** Warns of truncated texts: the rest of such a text has no influence. */
 export function tellCutTexts(encoder: string, text: TextTower, texts: readonly string[], telling: Telling): void {
   const cut = texts.filter((one) => mayBeCut(one, text) && tokens(one, text) > text.contextLength);
   const [first] = cut;
@@ -67,7 +67,7 @@ export function tellCutTexts(encoder: string, text: TextTower, texts: readonly s
   );
 }
 
-/** A token stands for a byte at least, and two mark beginning and end: most texts need not be counted. */
+/** A token stands for at least one byte, and two mark beginning and end: most texts need not be tokenised. */
 function mayBeCut(one: string, { contextLength }: TextTower): boolean {
   return Buffer.byteLength(one.normalize("NFC").toLowerCase()) + 2 > contextLength;
 }
@@ -76,7 +76,7 @@ function tokens(one: string, { tokenizer }: TextTower): number {
   return tokenizer.encode(one, Number.POSITIVE_INFINITY).length;
 }
 
-/** Each class that has the same key as an earlier one, behind that one. */
+/** Each class with the same key as an earlier one, after that one. */
 function sharing<Key>(
   classes: readonly ImageClass[],
   keys: readonly Key[],

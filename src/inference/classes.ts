@@ -15,7 +15,7 @@ import { tellSharedNames, tellSharedRows, tellSingleClass } from "./class-faults
 import { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";
 
 /**
- * Which rows of the head stand for a source's classes, in the order of its labels; tells of rows that classes share.
+ * Rows of the head for a source's classes, in the order of its labels. Warns of rows that classes share.
  *
  * @throws UsageError when the source has no labels, or nothing says which head row a class is
  */
@@ -67,9 +67,9 @@ export interface ClassifierOptions extends ZeroShotOptions {
 }
 
 /**
- * What tells a source's classes apart, one row a class in the order of its labels: the encoder's fixed head; or, where
- * it has none or templates are given, its text tower's zero-shot classifier over the class names. Tells of classes that
- * it cannot tell apart.
+ * Classifier of a source's classes, one row per class in the order of its labels. It is the encoder's fixed head. If
+ * there is none, or templates are given, it is the text tower's zero-shot classifier over the class names. Warns of
+ * classes that it cannot tell apart.
  *
  * @param options.defaultTemplates of the zero-shot classifier where no templates are given
  * @throws UsageError when the source has no labels, or the encoder neither a head that fits them nor a text tower
@@ -88,7 +88,7 @@ export async function chooseClassifier(
   return zeroShotClassifier(encoder, names, prompts, options);
 }
 
-/** How an encoder tells a source's classes apart. */
+/** Classifier of images into a source's classes. */
 export interface ImageClassifier {
   readonly classes: number;
   /** Whether logits are cosines with class embeddings. */
@@ -97,7 +97,7 @@ export interface ImageClassifier {
   readonly logits: (pixels: Value) => Value;
 }
 
-/** What stands in for templates where neither the call nor the source has any. */
+/** Template used when neither the call nor the source has any. */
 export const plainTemplate = "a photo of a {}.";
 
 /**

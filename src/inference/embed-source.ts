@@ -23,9 +23,9 @@ export interface EmbedSourceOptions extends CompileOptions, Telling {
   readonly batch?: number;
   /** Folder that keeps embeddings from one run to the next. Default: `lore-vision/embeddings` in the user's cache. */
   readonly cache?: string;
-  /** A file that is no image is an error instead of being left out, and so is what the source leaves out. Default false. */
+  /** Throw for files that are not images, and for anything the source leaves out, instead of skipping them. Default false. */
   readonly strict?: boolean;
-  /** Ends the work, which rejects with the signal's reason; what was embedded until then stays in the cache. */
+  /** Aborts the work, which rejects with the signal's reason. Embeddings computed until then stay in the cache. */
   readonly signal?: AbortSignal;
   /** `done` and `total` count images. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
@@ -46,9 +46,9 @@ export interface SourceEmbeddings {
 }
 
 /**
- * Embeddings of a source's images. They are kept on disk by everything that they depend on, the encoder and each image's
- * pixels among it, so that images embedded before are only read, and a changed file is embedded anew; what comes from
- * the cache is what would be computed, to the last bit.
+ * Embeddings of a source's images. They are cached on disk under everything that they depend on, including the encoder
+ * and each image's pixels. Images embedded before are only read; a changed file is embedded anew. Cached embeddings
+ * equal computed ones to the last bit.
  *
  * @throws UsageError when an index of the order is none of the source's, no image can be read, or under `strict` one; when
  * an embedding is not finite
@@ -102,7 +102,7 @@ async function throughCache(
   const unknown = found.flatMap((embedding, i) => (embedding ? [] : [i]));
   const result = new Float32Array(count * size);
   for (const [i, embedding] of found.entries()) if (embedding) result.set(embedding, i * size);
-  // What earlier versions kept was not checked.
+  // Embeddings cached by earlier versions were not checked.
   checkFinite(result, count, { encoder: name, what: "embedding", nameOf: (i) => ids[i]! });
   if (unknown.length === 0) return result;
   const wanted = new Float32Array(unknown.length * length);
@@ -119,7 +119,7 @@ async function throughCache(
   return result;
 }
 
-/** What embeddings depend on besides pixels: how they are rounded follows the program, too. */
+/** Cache key: everything that embeddings depend on besides pixels. Rounding depends on the program, too. */
 function keyOf(encoder: Encoder, { device, precision, threads, batch = usualBatch }: EmbedSourceOptions): string {
   const { node: _, ...software } = versions();
   const settings = [encoderDigest(encoder), device ?? "cpu", precision ?? "float32", threads ?? 0, batch, software];

@@ -3,12 +3,12 @@ import { checkFinite, checkNonZero } from "../models/index.ts";
 import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
 
 /**
- * Images a program takes at a time unless told otherwise: what small encoders compute between two products then still
- * fits the caches of a CPU, and large ones fill its cores with less.
+ * Default number of images a program takes at a time. The intermediate results of small encoders then still fit the
+ * caches of a CPU. Large encoders fill its cores with fewer images.
  */
 export const usualBatch = 16;
 
-/** What is told of an output's rows. */
+/** Name of an output's rows, for messages. */
 const kinds: Readonly<Record<string, string>> = { embeddings: "embedding", logits: "logits", values: "similarity" };
 
 export interface ForwardOptions extends CompileOptions {
@@ -49,9 +49,9 @@ export class Forward<Name extends string> {
 
   /**
    * @param pixels [count, 3, S, S] in [0, 1]
-   * @param nameOf what the images are called in messages
-   * @returns each output's rows for all images, in arrays of their own
-   * @throws UsageError naming the encoder and the image when a number is not finite, or a row is zero that must not be
+   * @param nameOf an image's name in messages
+   * @returns each output's rows for all images, in new arrays
+   * @throws UsageError naming the encoder and the image when a number is not finite, or a row of `nonZero` is zero
    */
   async run(pixels: Float32Array, nameOf?: (image: number) => string): Promise<Readonly<Record<Name, Float32Array>>> {
     const size = 3 * this.imageSize ** 2;

@@ -19,7 +19,7 @@ export function nearestOthers(
   });
 }
 
-/** Mean share of the one's neighbours that are among the other's too. */
+/** Mean share of neighbours in `one` that are also in `other`. */
 export function overlap(one: readonly (readonly number[])[], other: readonly (readonly number[])[]): number {
   const shares = one.map((list, i) => list.filter((index) => other[i]!.includes(index)).length / list.length);
   return shares.reduce((sum, share) => sum + share, 0) / shares.length;

@@ -4,7 +4,7 @@ import { Forward } from "./forward.ts";
 import { rowOf } from "./rows.ts";
 import type { Victim } from "./victim.ts";
 
-/** What an encoder makes of images. */
+/** An encoder's predictions for a set of images. */
 export interface Predictions {
   /** Per image: the class of the largest logit. */
   readonly classes: readonly number[];
@@ -46,8 +46,8 @@ export class Predictor {
 
   /**
    * @param pixels [count, 3, S, S] in [0, 1], any count
-   * @param nameOf what the images are called in messages
-   * @throws UsageError when what the encoder gives is not finite; see `Forward.run`
+   * @param nameOf an image's name in messages
+   * @throws UsageError when the encoder's output is not finite; see `Forward.run`
    */
   async predict(
     pixels: Float32Array,

@@ -3,12 +3,12 @@ import { UsageError } from "../errors.ts";
 import { linesOf, readText } from "../text.ts";
 import { type TemplateSet, templateSets } from "./template-sets.ts";
 
-/** What stands for a class's name in a template. */
+/** Placeholder for a class's name in a template. */
 export const place = "{}";
 
 /**
- * The prompt templates that a word on the command line stands for: the name of a set (`imagenet`, `cifar10`, ...), one
- * template (`"a photo of a {}"`), or a file of them: one a line, or a JSON array. `{c}` in a file is the same as `{}`.
+ * Prompt templates named on the command line. `spec` is the name of a set (`imagenet`, `cifar10`, ...), one template
+ * (`"a photo of a {}"`), or a file with one template a line or a JSON array. In a file, `{c}` means the same as `{}`.
  *
  * @throws UsageError when it is none of these, or a template has no place for the name
  */

@@ -3,7 +3,7 @@ import type { Value } from "../graph/index.ts";
 import { type Encoder, frozenWeights } from "../models/index.ts";
 import { type ClassifierOptions, imageClassifier } from "./classes.ts";
 
-/** What attacks are made on. */
+/** Target of an attack. */
 export interface Victim {
   /** The encoder's. */
   readonly name: string;
@@ -27,7 +27,7 @@ export interface ClassifyingVictim extends Victim {
 }
 
 /**
- * The encoder with what tells the source's classes apart; see `imageClassifier`.
+ * The encoder with its classifier of the source's classes; see `imageClassifier`.
  *
  * @throws UsageError when the source has no labels, or the encoder neither a head that fits them nor a text tower
  */

@@ -17,9 +17,9 @@ export interface ZeroShotOptions extends EmbedTextOptions, Telling {
 }
 
 /**
- * CLIP's zero-shot classifier (Radford et al. 2021; CLIP_benchmark's protocol): a class's embedding is the mean over
- * templates of its prompts' embeddings, each of length 1, brought to length 1 again. Kept on disk under a name that
- * changes with the text tower, the tokeniser, the class names and the templates. Tells of texts that are cut off.
+ * CLIP's zero-shot classifier (Radford et al. 2021; CLIP_benchmark's protocol). A class's embedding is the normalised
+ * mean of its prompts' normalised embeddings. It is cached on disk under a name that changes with the text tower, the
+ * tokeniser, the class names and the templates. Warns of truncated texts.
  *
  * @param classNames one a class, in the order of the labels
  * @param templates with `{}` for the class's name
@@ -95,7 +95,7 @@ function defaultCache(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lore-vision", "zero-shot");
 }
 
-/** undefined also for a damaged file: it is made again. */
+/** Undefined for a damaged file too, which is then written anew. */
 function readCached(file: string, shape: readonly number[]): Float32Array | undefined {
   if (!existsSync(file)) return undefined;
   try {
@@ -107,7 +107,7 @@ function readCached(file: string, shape: readonly number[]): Float32Array | unde
   }
 }
 
-/** A cache that cannot be written costs time, no result. */
+/** Writes the file. A cache that cannot be written only costs time. */
 function keep(file: string, bytes: Uint8Array): void {
   try {
     writeAtomically(file, bytes);

@@ -13,12 +13,12 @@ interface Buffer {
 }
 
 /**
- * The most bytes that the values of nodes take at any time, run in this order by ONNX Runtime on CPU. Inputs and constants have
- * memory of their own.
+ * Peak bytes of the nodes' values when ONNX Runtime runs them in this order on CPU. Inputs and constants have their own
+ * memory.
  *
- * A value is needed from the node that makes it to the last that reads it, one of the ends to the end. But ONNX Runtime decides
- * beforehand which values share a buffer, those of one type and shape one after the other, and then holds each buffer from
- * the first of them to the last, also while it lies idle.
+ * A value is needed from the node that makes it to the last that reads it; the `ends` are needed to the end. But ONNX
+ * Runtime decides beforehand which values of one type and shape share a buffer. It holds each buffer from the first of
+ * them to the last, even while it is idle.
  *
  * @param preallocated ends have memory of their own, too
  */

@@ -5,9 +5,9 @@ import { byteSize, isView, stored } from "./storage.ts";
 const maxNodes = 64;
 
 /**
- * Moves what takes at most half the memory of the values it is computed from to right before its one reader. ONNX Runtime then
- * runs it before the reader's other inputs (`executionOrder`) and can free those values: GELU's derivative is computed in the
- * forward pass, and two values of its size need not be kept until the backward pass.
+ * Moves a result to right before its only reader, if it takes at most half the memory of its sources. ONNX Runtime then
+ * computes it before the reader's other inputs (`executionOrder`) and can free the sources. For example, GELU's
+ * derivative is computed in the forward pass, and two values of its size need not be kept until the backward pass.
  *
  * @param file nodes in topological order
  * @returns the same array where nothing moves
@@ -40,7 +40,7 @@ function earlyNodesOf(reader: Node, readers: Readers): ReadonlySet<Node> | undef
     const exclusive = exclusiveNodes(candidate, readers);
     if (!exclusive) return [];
     const sources = sourcesOf(exclusive);
-    // The cheaper question first.
+    // The cheaper check first.
     if (bytesOf(sources) < 2 * bytesOf(candidate.outputs)) return [];
     const others = sources
       .flatMap((value) => readersThroughViews(nodeOf(value)!, readers))
@@ -74,7 +74,7 @@ const bytesOf = (values: readonly Value[]): number => values.reduce((sum, value)
 function comeBefore(nodes: readonly Node[], reader: Node, input: Node): boolean {
   const first = Math.min(...nodes.map(({ id }) => id));
   const earlier = new Set([...nodesBefore(reader)].filter((node) => node !== input));
-  // What was made before all of them does not lead to any.
+  // A node created before all of them leads to none of them.
   for (const node of earlier) for (const before of nodesBefore(node)) if (before.id >= first) earlier.add(before);
   return nodes.every((node) => earlier.has(node));
 }

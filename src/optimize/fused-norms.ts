@@ -3,8 +3,8 @@ import { numbersOf } from "../onnx/index.ts";
 import { rewritten } from "./rewrite.ts";
 
 /**
- * Layer normalisation over the last axis that a file writes out, as those before opset 17 do, as the operator: its derivative
- * is written with fewer passes over the rows.
+ * Replaces layer normalisation over the last axis, written out in files before opset 17, by the operator. Its derivative
+ * takes fewer passes over the rows.
  */
 export function withFusedNorms(values: readonly Value[]): readonly Value[] {
   return rewritten(values, ({ op }, [a, b]) => {

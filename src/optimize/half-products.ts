@@ -2,7 +2,7 @@ import type { Node, Value } from "../graph/index.ts";
 import { product } from "../graph/index.ts";
 import { rewritten } from "./rewrite.ts";
 
-/** Keeps a tensor of zeros from being divided by zero; what is smaller counts as little. */
+/** Lower bound of magnitudes, so that a tensor of zeros is not divided by zero. */
 const minMagnitude = 2 ** -60;
 
 /** The largest finite float16: so many terms of at most 1 cannot overflow. */

@@ -4,7 +4,7 @@ import { rewritten } from "./rewrite.ts";
 
 /** Magnitudes of uint8 around 128. */
 const levels = 127;
-/** Keeps zeros from being divided by zero; what is smaller counts as little. */
+/** Lower bound of magnitudes, so that zeros are not divided by zero. */
 const minMagnitude = 2 ** -100;
 
 /** Name of an input of `Int8Products.weights`: the largest magnitude of a weight in int8, float32 of rank 0, at most 127. */
@@ -75,8 +75,8 @@ function int8Product({ attributes }: Node, a: Value, { numbers, scale }: Int8Wei
   const { graph: g } = a;
   const { alpha = 1, beta = 1 } = attributes as { readonly alpha?: number; readonly beta?: number };
   // Two reductions and no array of magnitudes.
-  const [most, least] = [g.reduceMax, g.reduceMin].map((of) => of(a, { axes: [-1], keepDims: true }));
-  const largest = g.max(most!, g.neg(least!), minMagnitude);
+  const [max, min] = [g.reduceMax, g.reduceMin].map((of) => of(a, { axes: [-1], keepDims: true }));
+  const largest = g.max(max!, g.neg(min!), minMagnitude);
   const zero = g.constant({ dtype: "uint8", shape: [], data: Uint8Array.of(128) });
   const rounded = quantized(g.mul(a, g.reciprocal(largest)), 1 / levels, zero);
   const sums = g.cast(g.apply("MatMulInteger", [rounded, numbers, zero])[0]!, "float32");

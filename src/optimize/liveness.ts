@@ -5,7 +5,7 @@ import { executionOrder, fileOrder } from "./order.ts";
 import { byteSize } from "./storage.ts";
 
 /**
- * The most bytes that a program's values take at any time, when ONNX Runtime runs it on CPU; see `peakOf`.
+ * Peak bytes of a program's values when ONNX Runtime runs it on CPU; see `peakOf`.
  *
  * @param preallocated outputs have memory of their own, too
  */
@@ -16,5 +16,5 @@ export function peakBytes(outputs: readonly Value[], preallocated: boolean): num
 /** Bytes of the largest value that a program computes. */
 export function largestBytes(outputs: readonly Value[]): number {
   const values = reachable(outputs).nodes.flatMap((node) => node.outputs);
-  return values.reduce((most, value) => Math.max(most, byteSize(value)), 0);
+  return values.reduce((max, value) => Math.max(max, byteSize(value)), 0);
 }

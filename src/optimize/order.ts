@@ -4,13 +4,13 @@ import { peakOf } from "./buffers.ts";
 import { withEarlyNodes } from "./eager-nodes.ts";
 
 /**
- * The order in which a model lists its nodes, so that ONNX Runtime runs each as late as it can, or some early where less is
- * kept then (`withEarlyNodes`): results that nobody in the graph reads come last, those first that wait longest for what
- * others read, too.
+ * Order in which a model lists its nodes, so that ONNX Runtime runs each as late as possible, or some early if that keeps
+ * less (`withEarlyNodes`). Results that no node reads come last. Among them, those that wait longest for shared values
+ * come first.
  *
  * ONNX Runtime goes through a graph depth first from such results, the last in the file first (see `executionOrder`). In
- * plain order the gradient of the first layer would so come first, and every other layer's activations and cotangents
- * wait for their turn until the end.
+ * plain order, the gradient of the first layer would come first, and every other layer's activations and cotangents
+ * would wait until the end.
  *
  * @param nodes in topological order
  */

@@ -17,13 +17,13 @@ import { withTurnedProducts } from "./turned-products.ts";
 import { withoutUnreadRows } from "./unread-rows.ts";
 
 /*
- * Every graph pass, by the stage at which it runs. A pass gives values equal to the given ones (up to rounding) that cost
- * less, in the same graph. What it leaves unused is not compiled.
+ * Every graph pass, by the stage at which it runs. A pass returns cheaper values, equal to the given ones up to rounding,
+ * in the same graph. Unused nodes are not compiled.
  */
 
 /** A pass over values, whatever they are. */
 interface Pass {
-  /** Where the pass is on; everywhere, if left out. */
+  /** Devices on which the pass runs. Default: all. */
   readonly devices?: readonly Device[];
   /** Condition beside the device. */
   readonly when?: (target: Target) => boolean;
@@ -41,7 +41,7 @@ const fileImport = {
   fusedSwish: { gain: "two passes over memory fewer, three where alpha is not 1", run: withFusedSwish },
 } as const satisfies Record<string, Pass>;
 
-/** A model before it is differentiated: what these save, derivatives save too. */
+/** Passes over a model before it is differentiated: derivatives then benefit too. */
 const beforeDifferentiation = {
   unreadRows: {
     gain: "7 % of the operations of a transformer of 12 blocks, 14 % of 6",
@@ -56,7 +56,7 @@ const beforeDifferentiation = {
   unreadRowsOfPieces: { gain: "with unreadRows", run: withoutUnreadRows },
 } as const satisfies Record<string, Pass>;
 
-/** All that one program computes, derivatives included, for the device that runs it. */
+/** Passes over a whole program, derivatives included, for the device that runs it. */
 const wholeProgram = {
   sharedErf: { gain: "not measured: one error function an activation instead of two", run: withSharedErf },
   swishProducts: {
@@ -133,7 +133,7 @@ export function optimizedProgram(
 }
 
 export interface StepTarget {
-  /** Whether backward passes compute activations again wherever that saves memory. */
+  /** Whether backward passes recompute activations wherever that saves memory. */
   readonly recompute: boolean;
 }
 
@@ -189,8 +189,8 @@ export function optimizedAttack(outputs: Outputs, loss: Value, target: StepTarge
 }
 
 /**
- * An attack's step with products by weights in int8, where a user asks for them; CPU only. ViT-B/32 with K = 1 takes 0.60
- * to 0.68 of PyTorch's time; what the attack finds is rounded.
+ * An attack's step with products by weights in int8, on request; CPU only. ViT-B/32 with K = 1 takes 0.60 to 0.68 of
+ * PyTorch's time. The attack's result is rounded.
  *
  * @param parameters names of the inputs that are weights
  */

@@ -4,7 +4,7 @@ import { ints, reachable } from "../graph/index.ts";
 /** Replacement of a node's outputs, given its inputs as they now are; undefined leaves the node as it is. */
 export type Rewrite = (node: Node, inputs: readonly Value[]) => readonly Value[] | undefined;
 
-/** The values once more, in the same graph, each node replaced as the rule says. */
+/** Rebuilds the values in the same graph, with each node replaced by the rule. */
 export function rewritten(values: readonly Value[], rule: Rewrite): readonly Value[] {
   const made = new Map<Value, Value>();
   const now = (value: Value): Value => made.get(value) ?? value;
@@ -17,7 +17,7 @@ export function rewritten(values: readonly Value[], rule: Rewrite): readonly Val
   return values.map(now);
 }
 
-/** As `Graph.apply`, but that a reshape of a reshape becomes one (see `Graph.reshape`). */
+/** Same as `Graph.apply`, except that a reshape of a reshape becomes one (see `Graph.reshape`). */
 export function applied(op: string, inputs: readonly Value[], attributes: Attributes): readonly Value[] {
   const { graph } = inputs[0]!;
   const plain = op === "Reshape" && !attributes.allowzero;

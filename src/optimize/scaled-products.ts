@@ -5,8 +5,8 @@ import { rewritten } from "./rewrite.ts";
 import { numberOf, scaled } from "./scalars.ts";
 
 /**
- * Numbers that a matrix product's operands or result are multiplied by as the product's own alpha and beta, which cost
- * nothing; a multiplication by itself is a pass over memory. On their way there numbers move through what is linear.
+ * Moves scalar factors of a matrix product's operands or result into the product's alpha and beta, which are free. A
+ * separate multiplication is a pass over memory. Factors move through linear operators on their way.
  */
 export function withScaledProducts(values: readonly Value[]): readonly Value[] {
   const readers = countReaders(values);

@@ -88,7 +88,7 @@ describe("withoutUnreadRows", () => {
     const [narrow] = withoutUnreadRows([plain]);
 
     const [images, tokens, width] = [3, 5, 16];
-    // Of the other tokens: the projection (width^2), the perceptron (8 width^2), scores and mixing (2 tokens width).
+    // Skipped for the other tokens: the projection (width^2), the perceptron (8 width^2), scores and mixing (2 tokens width).
     const spared = 2 * images * (tokens - 1) * (9 * width ** 2 + 2 * tokens * width);
     expect(productFlops([plain]) - productFlops([narrow!])).toBe(spared);
 

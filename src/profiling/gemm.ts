@@ -5,7 +5,7 @@ import { elementCount } from "../tensor/index.ts";
 import { noise } from "./noise.ts";
 import { secondsOf } from "./timing.ts";
 
-/** A product's shape, and how often it occurs in the work that is measured. */
+/** A product's shape, and its count in the measured work. */
 export interface ProductCount {
   readonly product: Product;
   readonly count: number;
@@ -27,8 +27,8 @@ export function totalFlops(counts: readonly ProductCount[]): number {
 
 /** Counted calls a shape. */
 const repeats = 5;
-/** Operations a call at least, so that the fixed cost of a call (some 0.05 ms) does not pass for arithmetic. */
-const leastFlops = 1e8;
+/** Minimum operations per call, so that its fixed cost (some 0.05 ms) does not count as arithmetic. */
+const minFlops = 1e8;
 const maxCopies = 16;
 
 /**
@@ -50,9 +50,9 @@ export async function gemmRate(
 }
 
 async function secondsOfProduct(product: Product, options: CompileOptions): Promise<number> {
-  const copies = Math.min(maxCopies, Math.ceil(leastFlops / flops(product)));
+  const copies = Math.min(maxCopies, Math.ceil(minFlops / flops(product)));
   const g = new Graph();
-  // Each copy has operands of its own: equal applications would be one node.
+  // Each copy has its own operands: equal applications would be one node.
   const outputs = Array.from({ length: copies }, (_, i) => [`y${i}`, lastOf(matMul(g, product, `${i}`))] as const);
   const program = await compile(Object.fromEntries(outputs), options);
   const random = randomStream("operands");

@@ -20,7 +20,7 @@ export interface KernelTime {
   readonly flops: number;
 }
 
-/** Where one run of a program spends its time; sorted, the dearest first. */
+/** Time of one run of a program, by kind of node; the slowest first. */
 export interface Profile {
   readonly operators: readonly KernelTime[];
   /** The same time by operator and shapes. */
@@ -28,8 +28,8 @@ export interface Profile {
 }
 
 /**
- * What ONNX Runtime's profiler says of a program on CPU, on random inputs; means over `repeats` runs after one to warm up.
- * Measuring costs some microseconds a node, so that shares are more to be trusted than sums.
+ * Profile of a program by ONNX Runtime's profiler on CPU, on random inputs: means over `repeats` runs after one warm-up.
+ * Profiling costs some microseconds per node, so shares are more reliable than sums.
  */
 export async function profile(
   outputs: Readonly<Record<string, Value>>,

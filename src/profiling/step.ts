@@ -52,7 +52,7 @@ export interface BenchOptions extends CompileOptions {
 /** One phase of a step, over the whole batch. */
 export interface PhaseTime {
   readonly phase: "reference" | "int8Weights" | "ascent" | "primal";
-  /** How often a step goes through it. */
+  /** Runs per step. */
   readonly runs: number;
   readonly seconds: Spread;
   /** Operations of its matrix products. */
@@ -87,7 +87,7 @@ const epsilon = 2 / 255;
 const learningRate = 1e-5;
 const weightDecay = 1e-4;
 
-/** Times training steps on random images: what `TrainingStep.run` does with one batch. */
+/** Times training steps on random images: `TrainingStep.run` on one batch. */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
   const { model, imageSize, method, stepsPerBatch, attackPrecision, repeats, seed, onProgress = () => {} } = options;
   const common = {
@@ -128,7 +128,7 @@ async function timeSteps(
 ): Promise<{ readonly seconds: Spread; readonly pageFaults: number }> {
   const { batch, repeats, seed, cachedOriginal = false } = options;
   const images = Array.from({ length: batch }, (_, i) => i);
-  // The step to warm up fills the cache.
+  // The warm-up step fills the cache.
   const cache = cachedOriginal && { images, referenceCache: {} };
   const step = await TrainingStep.create(encoder, objective, { ...options, weightDecay, ...cache });
   const pixels = noise(batch * 3 * encoder.imageSize ** 2, randomStream(seed, "pixels").uniform);

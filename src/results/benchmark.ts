@@ -4,20 +4,20 @@ import type { AttackResult } from "./evaluation.ts";
 export interface SuiteSet {
   /** `cifar10`, `imagenet-r` ... */
   readonly name: string;
-  /** As tables have it: "CIFAR-10". */
+  /** Title in tables: "CIFAR-10". */
   readonly title: string;
   /** Whether it counts in the zero-shot average; ImageNet, which encoders are trained on, does not. */
   readonly averaged: boolean;
 }
 
-/** What an encoder made of one data set. */
+/** Results of an encoder on one data set. */
 export interface SetResult {
   readonly set: string;
   readonly images: number;
   /** Images that could not be read; absent in measurements of earlier versions. */
   readonly skipped?: number;
   readonly classes: number;
-  /** Share of images classified rightly, from 0 to 1. */
+  /** Share of correctly classified images, from 0 to 1. */
   readonly clean: number;
   readonly attacks: readonly AttackResult[];
   readonly warnings: readonly string[];
@@ -25,7 +25,7 @@ export interface SetResult {
 
 export interface BenchmarkRow {
   readonly encoder: string;
-  /** One a data set, those that were measured. */
+  /** One per measured data set. */
   readonly results: readonly SetResult[];
 }
 
@@ -42,7 +42,7 @@ export interface PublishedAccuracies {
   readonly epsilon: number;
   /** Set name to accuracy from 0 to 1; empty where only an average was published. */
   readonly bySet: Readonly<Record<string, number>>;
-  /** As printed, from 0 to 1; only where it is over just the sets that the suite averages over. */
+  /** Average as printed, from 0 to 1; present only if it is over exactly the sets that the suite averages over. */
   readonly average?: number;
 }
 
@@ -61,6 +61,6 @@ export interface Benchmark {
   readonly epsilons: readonly number[];
   readonly rows: readonly BenchmarkRow[];
   readonly published: readonly PublishedRow[];
-  /** What was left out, and why. */
+  /** Sets left out, and the reasons. */
   readonly missing: readonly MissingResult[];
 }

@@ -27,13 +27,13 @@ export interface Corruptions {
   /** Images that could not be read; absent in measurements of earlier versions. */
   readonly skipped?: number;
   readonly classes: number;
-  /** Whose parameters: "CIFAR-10-C (32 pixels)" ... */
+  /** Source of the parameters: "CIFAR-10-C (32 pixels)" ... */
   readonly parameters: string;
-  /** What the rows' accuracies are at, from 1 to 5. */
+  /** Severities of the rows' accuracies, from 1 to 5. */
   readonly severities: readonly number[];
   /** Corruptions beyond the fifteen that count in the mean. */
   readonly extra: readonly string[];
   readonly encoders: readonly CorruptedEncoder[];
-  /** What speaks against comparing these numbers with others. */
+  /** Reasons not to compare these numbers with others. */
   readonly warnings: readonly string[];
 }

@@ -16,11 +16,11 @@ export interface AttackResult {
   /** "none" for Gaussian noise, which has no ball. */
   readonly norm: Norm | "none";
   readonly epsilon: number;
-  /** Share of all images, from 0 to 1, that are classified rightly clean and under the attack. */
+  /** Share of all images, from 0 to 1, that are classified correctly clean and under the attack. */
   readonly accuracy: number;
-  /** Of this call; what an earlier one had measured took none. */
+  /** Duration within this call; results of earlier calls took none. */
   readonly seconds: number;
-  /** Where several attacks ran one after the other: what each left. */
+  /** Accuracy after each attack, where several ran one after the other. */
   readonly stages?: readonly Stage[];
 }
 
@@ -28,10 +28,10 @@ export interface AttackResult {
 export interface PairedDifference {
   /** This encoder's accuracy less the other's, from -1 to 1. */
   readonly difference: number;
-  /** Images that this encoder alone is right on, and those that the other alone is. */
+  /** Images that only this encoder classifies correctly, and images that only the other does. */
   readonly gained: number;
   readonly lost: number;
-  /** McNemar's: how probable chance alone makes so uneven a split. */
+  /** McNemar's p-value: probability of a split at least this uneven by chance alone. */
   readonly p: number;
 }
 
@@ -50,16 +50,16 @@ export interface Evaluation {
   /** Images that could not be read. */
   readonly skipped: number;
   readonly classes: number;
-  /** Share of images classified rightly, from 0 to 1. */
+  /** Share of correctly classified images, from 0 to 1. */
   readonly clean: number;
   readonly attacks: readonly AttackResult[];
-  /** Beside another encoder on the same images. */
+  /** Comparison with another encoder on the same images. */
   readonly paired?: PairedEvaluation;
-  /** What speaks against trusting these numbers. */
+  /** Reasons not to trust these numbers. */
   readonly warnings: readonly string[];
 }
 
-/** An image before and after an attack, and what an encoder takes both for. */
+/** An image before and after an attack, and an encoder's predictions for both. */
 export interface PicturedExample {
   readonly encoder: string;
   /** The image's name in its source. */
@@ -72,13 +72,13 @@ export interface PicturedExample {
   readonly predictedPerturbed: string;
   /** Side by side: the image, the perturbed image, and their difference, the largest change black or white. */
   readonly picture: Picture;
-  /** How many times larger the difference is drawn than it is; absent in measurements of earlier versions. */
+  /** Factor by which the drawn difference is amplified; absent in measurements of earlier versions. */
   readonly amplification?: number;
 }
 
 export interface Evaluations {
   readonly evaluations: readonly Evaluation[];
-  /** How the attacks were made, in words. */
+  /** Settings of the attacks, in words. */
   readonly settings: readonly string[];
   readonly examples: readonly PicturedExample[];
 }

@@ -4,11 +4,11 @@ export interface Spread {
   readonly median: number;
   readonly low: number;
   readonly high: number;
-  /** Which quantiles `low` and `high` are, for example 0.05 and 0.95. */
+  /** Levels of the quantiles `low` and `high`, for example 0.05 and 0.95. */
   readonly quantiles: readonly [number, number];
 }
 
-/** How far an encoder's embeddings are from the original's. */
+/** Distance of an encoder's embeddings from the original's. */
 export interface Drift {
   /** Squared l2 distance. */
   readonly distance: Spread;
@@ -45,6 +45,6 @@ export interface Fidelity {
   readonly attack?: string;
   /** The original first, where it was attacked. */
   readonly encoders: readonly FidelityOf[];
-  /** What speaks against trusting these numbers; absent in measurements of earlier versions. */
+  /** Reasons not to trust these numbers; absent in measurements of earlier versions. */
   readonly warnings?: readonly string[];
 }

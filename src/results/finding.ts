@@ -5,7 +5,7 @@ import type { Fidelity } from "./fidelity.ts";
 import type { Interpretability } from "./interpretability.ts";
 import type { Probes } from "./probes.ts";
 
-/** What each kind of measurement comes to. */
+/** Contents of each kind of measurement. */
 export interface Contents {
   readonly evaluation: Evaluations;
   readonly benchmark: Benchmark;
@@ -17,7 +17,7 @@ export interface Contents {
 
 export type FindingKind = keyof Contents;
 
-/** Where and with what something was measured. */
+/** Machine and software of a measurement. */
 export interface Environment {
   /** Package name to version; `node` among them. */
   readonly versions: Readonly<Record<string, string>>;
@@ -27,10 +27,10 @@ export interface Environment {
   readonly memoryBytes: number;
 }
 
-/** What a measuring command leaves behind: enough to show it, and to do it again. Plain JSON. */
+/** Record of a measuring command: enough to show it, and to repeat it. Plain JSON. */
 export interface FindingOf<Kind extends FindingKind> {
   readonly kind: Kind;
-  /** What was typed behind `lore`. */
+  /** Arguments typed after `lore`. */
   readonly command: readonly string[];
   /** When it ended, ISO 8601. */
   readonly date: string;
@@ -46,6 +46,6 @@ export type Finding = { readonly [Kind in FindingKind]: FindingOf<Kind> }[Findin
 export interface Picture {
   /** PNG, relative to the finding's folder. */
   readonly file: string;
-  /** What it shows, for those who do not see it. */
+  /** Alternative text of the picture. */
   readonly description: string;
 }

@@ -8,7 +8,7 @@ import type { Contents, Environment, Finding, FindingKind, FindingOf } from "./f
 
 const fileName = "finding.json";
 
-/** The lists that each kind of measurement holds; what lacks one was not written by this project, or is damaged. */
+/** Lists that each kind of measurement holds. A file that lacks one is damaged, or was not written by this project. */
 const lists: { readonly [Kind in FindingKind]: readonly (keyof Contents[Kind])[] } = {
   evaluation: ["evaluations", "settings", "examples"],
   benchmark: ["sets", "epsilons", "rows", "published", "missing"],
@@ -19,9 +19,9 @@ const lists: { readonly [Kind in FindingKind]: readonly (keyof Contents[Kind])[]
 };
 
 /**
- * Keeps a measurement for `lore report`, in the place of an earlier one.
+ * Saves a measurement for `lore report`, replacing an earlier one.
  *
- * @param command what was typed behind `lore`
+ * @param command arguments typed after `lore`
  * @param started by `performance.now()`
  * @throws LoreError when the folder cannot be written
  */
@@ -46,7 +46,7 @@ export function holdsFinding(folder: string): boolean {
   return existsSync(join(folder, fileName));
 }
 
-/** @throws UsageError when the folder holds none that can be read */
+/** @throws UsageError when the folder holds no readable measurement */
 export function readFinding(folder: string): Finding {
   const path = join(folder, fileName);
   if (!existsSync(path)) throw new UsageError(`${folder} holds no measurement: ${fileName} is missing.`);

@@ -8,22 +8,22 @@ export interface NearestTexts {
   readonly texts: readonly { readonly text: string; readonly cosine: number }[];
 }
 
-/** An image made by gradient ascent, and how alike it is to what it was made towards. */
+/** An image made by gradient ascent, and its similarity to its target. */
 export interface Synthesis {
   /** A text, or a class of a fixed head. */
   readonly towards: string;
-  /** Cosine with the text, or the class's logit: of the grey image that it began with, and of what became of it. */
+  /** Cosine with the text, or the class's logit: of the grey start image, and of the final one. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface InterpretabilityOf {
   readonly encoder: string;
-  /** What similarities are: cosines with texts, or logits of a fixed head. */
+  /** Kind of similarity: cosines with texts, or logits of a fixed head. */
   readonly similarity: "cosine" | "logit";
   /** Cosine of clean images with the texts of their own class, over images and templates; absent without a text tower. */
   readonly alignment?: Spread;
-  /** The same, templates apart. */
+  /** The same for each template. */
   readonly alignmentByTemplate?: readonly { readonly template: string; readonly cosine: number }[];
   /**
    * Sharpness of saliency maps, over images: Gini coefficient of |input gradient| summed over channels, from 0 (even) to 1
@@ -40,7 +40,7 @@ export interface InterpretabilityOf {
     readonly upTo: number;
     readonly resolution: number;
   };
-  /** Of a few images; empty without a text tower. */
+  /** Nearest texts of a few images; empty without a text tower. */
   readonly nearest: readonly NearestTexts[];
   readonly synthesis: readonly Synthesis[];
 }
@@ -51,11 +51,11 @@ export interface Interpretability {
   /** Images that could not be read; absent in measurements of earlier versions. */
   readonly skipped?: number;
   readonly classes: number;
-  /** How many templates the alignment is over; 0 where no encoder has a text tower. */
+  /** Templates of the alignment; 0 where no encoder has a text tower. */
   readonly templates: number;
   readonly encoders: readonly InterpretabilityOf[];
   /** Saliency maps and images synthesised by gradient ascent, a column an encoder. */
   readonly pictures: readonly Picture[];
-  /** What speaks against trusting these numbers; absent in measurements of earlier versions. */
+  /** Reasons not to trust these numbers; absent in measurements of earlier versions. */
   readonly warnings?: readonly string[];
 }

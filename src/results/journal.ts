@@ -6,8 +6,8 @@ import { jsonFile, readJson, writeAtomically } from "../files.ts";
 const settingsFile = "settings.json";
 
 /**
- * Opens the folder of a measurement under way, which holds `settings.json` and a file with a line of JSON a result, and
- * gives the results that it has. Lines are appended as results come.
+ * Opens the folder of a measurement in progress, and returns its earlier results. The folder holds `settings.json` and a
+ * file with one line of JSON per result. Lines are appended as results come in.
  *
  * @param settings everything that the numbers depend on, as JSON
  * @throws UsageError when the folder holds results of other settings, or cannot be written
@@ -26,7 +26,7 @@ export function openKept<Line>(
   }
 }
 
-/** Settings that nobody typed. */
+/** Explanations, for messages, of settings that are not options. */
 const meanings: Readonly<Record<string, string>> = {
   encoder: "the encoder has another name or other weights",
   surrogate: "the surrogate has another name or other weights",
@@ -38,7 +38,7 @@ function explained(names: readonly string[]): string {
   return said.length === 0 ? "" : ` That is, ${said.join(", and ")}.`;
 }
 
-/** Writes the settings; where there are some, they must be the same. */
+/** Writes the settings. If the folder has some already, they must be the same. */
 function keepSettings(path: string, settings: Readonly<Record<string, unknown>>): void {
   if (!existsSync(path)) {
     writeAtomically(...jsonFile(path, settings));
@@ -55,7 +55,7 @@ function keepSettings(path: string, settings: Readonly<Record<string, unknown>>)
     );
 }
 
-/** A last line that was cut off as it was written is removed from the file. */
+/** Reads the lines. A truncated last line is removed from the file. */
 function readLines<Line>(path: string): readonly Line[] {
   if (!existsSync(path)) return [];
   const text = readFileSync(path, "utf8");

@@ -18,10 +18,10 @@ export interface Probes {
   readonly test: string;
   readonly trainImages: number;
   readonly testImages: number;
-  /** Images of both that could not be read; absent in measurements of earlier versions. */
+  /** Images of both sources that could not be read; absent in measurements of earlier versions. */
   readonly skipped?: number;
   readonly classes: number;
   readonly encoders: readonly ProbedEncoder[];
-  /** What speaks against trusting these numbers; absent in measurements of earlier versions. */
+  /** Reasons not to trust these numbers; absent in measurements of earlier versions. */
   readonly warnings?: readonly string[];
 }

@@ -4,7 +4,7 @@ import type { Program } from "./program.ts";
 export interface Programs {
   /** Rows that the largest program holds. */
   readonly largest: number;
-  /** Batch sizes that together hold `count` rows, at most the largest, at little cost. */
+  /** Batch sizes, up to the largest, that together hold `count` rows at little cost. */
   sizes(count: number): readonly number[];
   /** The program of one of these sizes. */
   at(size: number): Promise<Program>;
@@ -15,8 +15,8 @@ const ratio = 4;
 const full = 0.75;
 
 /**
- * Programs at the largest batch size, at a quarter of it, at a quarter of that ... each compiled when it is first needed:
- * few rows left over then do not cost a whole batch, and memory holds few copies of the weights.
+ * Programs at the largest batch size, at a quarter of it, at a quarter of that ... Each is compiled when first needed. A
+ * few leftover rows then do not cost a whole batch, and memory holds few copies of the weights.
  *
  * @param build compiles the program of one batch size
  */
@@ -53,7 +53,7 @@ export class ProgramLadder implements Programs {
   async dispose(): Promise<void> {
     const built = await Promise.allSettled(this.#programs.values());
     this.#programs.clear();
-    // One that could not be compiled has said so where it was asked for.
+    // A failed compilation was reported to its caller already.
     for (const program of built) if (program.status === "fulfilled") await program.value.dispose();
   }
 }

@@ -5,7 +5,7 @@ import { RuntimeError } from "./errors.ts";
 import { compile } from "./node.ts";
 import type { CompileOptions } from "./program.ts";
 
-/** One of ONNX Runtime's execution providers. Those that are not bundled need libraries from elsewhere. */
+/** An execution provider of ONNX Runtime. Providers that are not bundled need external libraries. */
 export interface Provider {
   readonly name: string;
   readonly bundled: boolean;
@@ -17,9 +17,10 @@ export function providers(): readonly Provider[] {
 }
 
 /**
- * Computes a small product on the device, in this precision. A broken driver can end the process: try in a child process.
+ * Computes a small product on the device, in this precision. A broken driver can crash the process: call it in a child
+ * process.
  *
- * @throws RuntimeError when the device is not there, or computes something else
+ * @throws RuntimeError when the device is missing, or its result is wrong
  */
 export async function tryDevice(device: Device, precision: CompileOptions["precision"] = "float32"): Promise<void> {
   const size = 16;
@@ -43,11 +44,11 @@ export async function tryDevice(device: Device, precision: CompileOptions["preci
 }
 
 /**
- * Whether the device multiplies large matrices faster than the CPU. Small ones are tried first, so that a driver in
- * software, a thousand times slower, is found out within a second or two.
+ * Whether the device multiplies large matrices faster than the CPU. Small ones are tried first, so that a software
+ * driver, a thousand times slower, is detected within a second or two.
  */
 export async function fasterThanCpu(device: Device): Promise<boolean> {
-  // A GPU needs about a millisecond to be asked anything, in which a CPU may multiply several small matrices.
+  // A call to a GPU takes about a millisecond, in which a CPU may multiply several small matrices.
   const small = { size: 256, products: 2 };
   const large = { size: 1024, products: 8 };
   if ((await productSeconds(device, small)) > 20 * (await productSeconds("cpu", small)) + 0.02) return false;

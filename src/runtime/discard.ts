@@ -1,11 +1,11 @@
 import type { TypedArray } from "../tensor/index.ts";
 
-/** A port whose other end is closed: what is sent there is gone, at once from the event loop's next turn on. */
+/** A port whose other end is closed. Buffers sent there are freed on the event loop's next turn. */
 const nowhere = portToNowhere();
 
 /**
- * Gives the arrays' memory back at once. The garbage collector does not know how much of it there is: what nobody holds any
- * more would stay for a run or two of the program that made it. The arrays are empty afterwards.
+ * Frees the arrays' memory at once. The garbage collector does not know its size, so unreferenced arrays would stay for a
+ * run or two of the program that made them. The arrays are empty afterwards.
  */
 export function discard(arrays: Iterable<TypedArray>): void {
   nowhere.postMessage(undefined, [...new Set([...arrays].map(({ buffer }) => buffer as ArrayBuffer))]);

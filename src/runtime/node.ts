@@ -14,12 +14,12 @@ const binding: Binding = {
 };
 
 /** Smaller arrays are left to the garbage collector. */
-const leastDiscarded = 2 ** 16;
+const minDiscardedBytes = 2 ** 16;
 
-/** The arrays that onnxruntime-node made of results, beside those that it was told to put them into. */
+/** Arrays that onnxruntime-node allocated for results, besides those that it was given to write into. */
 function copiesIn(returned: Tensors, results: Tensors): readonly TypedArray[] {
   const told = new Set(arraysOf(results).map(({ buffer }) => buffer));
-  return arraysOf(returned).filter(({ buffer, byteLength }) => byteLength >= leastDiscarded && !told.has(buffer));
+  return arraysOf(returned).filter(({ buffer, byteLength }) => byteLength >= minDiscardedBytes && !told.has(buffer));
 }
 
 function arraysOf(tensors: Tensors): readonly TypedArray[] {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Bytes of memory that this process has had at most. On Linux not by `resourceUsage`, which counts those of the process that
- * started it, too.
+ * Peak memory of this process in bytes. On Linux it does not use `resourceUsage`, which includes the peak of the parent
+ * process.
  */
 export function peakMemoryBytes(): number {
   if (process.platform !== "linux") return 1024 * process.resourceUsage().maxRSS;

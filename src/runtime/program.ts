@@ -11,15 +11,15 @@ import { RuntimeError } from "./errors.ts";
 
 export interface CompileOptions extends Target {
   /**
-   * @internal Leave the memory of a run on CPU to others when it is over: for several programs that run one after the other.
-   * Whoever asks for it keeps it in the process by a `HeldHeap`, else every run takes it from the system again, page by page. A
-   * program with values too large for that (`fitsHeap`) keeps it all the same. Default: keep it.
+   * @internal Release a run's memory on CPU after it, for several programs that run one after the other. The caller holds
+   * it in the process by a `HeldHeap`; otherwise every run faults it in again. A program with values too large for that
+   * (`fitsHeap`) keeps its memory anyway. Default: keep it.
    */
   readonly releaseMemory?: boolean;
   /**
-   * @internal Leave the cores to others when a run is over: ONNX Runtime's threads otherwise wait for the next run busily, for
-   * 30 ms, beside the threads of whichever program runs by then. They take some 0.1 ms to wake, so that short runs of one
-   * program are better off without. Default: keep them.
+   * @internal Release the cores after a run. Otherwise ONNX Runtime's threads busy-wait for 30 ms for the next run, beside
+   * the threads of another running program. Waking them takes some 0.1 ms, so short runs of a single program are better
+   * off without. Default: keep them.
    */
   readonly releaseCores?: boolean;
 }
@@ -65,7 +65,7 @@ export class Program<Name extends string = string> {
   }
 
   /**
-   * @param feeds one array an input, by name; names that the program does not know are ignored, so that one record of
+   * @param feeds one array per input, by name; names that the program does not know are ignored, so that one record of
    *   parameters can serve several programs
    * @param into arrays that take the place of the program's own in this run, for all outputs; they may be inputs, since
    *   results are written at the end
@@ -81,8 +81,8 @@ export class Program<Name extends string = string> {
   }
 
   /**
-   * As `run`, into arrays of the caller's own. Large results then take half the memory: onnxruntime-node copies what it
-   * returns, whether it was told where to put it or not. `discard` them when they are done with.
+   * Same as `run`, with new arrays for the results. Large results then take half the memory, since onnxruntime-node copies
+   * its results even when it is given arrays for them. `discard` the arrays after use.
    */
   async runFresh(feeds: Readonly<Record<string, TypedArray>>): Promise<Readonly<Record<Name, TypedArray>>> {
     const results = await this.#open().run(this.#tensors(feeds));
@@ -157,7 +157,7 @@ const cudaLibraries =
   "CUDA needs Linux x64, CUDA 12, cuDNN 9, and libraries of ONNX Runtime that its package fetches with " +
   "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js";
 
-/** How to get the libraries that a device failed for want of, if that is why; they are too large for npm's registry. */
+/** Advice on libraries missing for a device, if that caused the failure. They are too large for npm's registry. */
 export function missingLibraries(device: Device, reason: string): string | undefined {
   return device === "cuda" && /failed to load/i.test(reason) ? cudaLibraries : undefined;
 }
@@ -193,13 +193,13 @@ export async function openSession(
   return { session, inputs: model.graph.inputs as readonly Port[] };
 }
 
-/** Blocks up to this many bytes come out of a heap that is held (`HeldHeap`, which is not for browsers, as this file is). */
+/** Largest block in bytes from a held heap. It is here, not with `HeldHeap`, because this file also runs in browsers. */
 export const largestHeapBlock = 31 * 2 ** 20;
 
 /**
- * Whether malloc can keep what a program gives back: its largest value is no larger than what comes out of the heap.
+ * Whether malloc can keep a program's freed memory: its largest value must fit a block of the heap.
  *
- * @param compiled all that the program computes, our passes done
+ * @param compiled all values that the program computes, after our passes
  */
 export function fitsHeap(compiled: readonly Value[]): boolean {
   return largestBytes(compiled) <= largestHeapBlock;
@@ -210,7 +210,7 @@ export function modelOf(outputs: Readonly<Record<string, Value>>, options: Compi
   return toOnnx(optimized(outputs, options), { order: fileOrder });
 }
 
-/** The outputs after all our passes: what `compile` hands on. */
+/** The outputs after all our passes, as `compile` hands them on. */
 export function optimized(outputs: Readonly<Record<string, Value>>, target: Target): Readonly<Record<string, Value>> {
   const values = optimizedProgram(Object.values(outputs), target);
   return Object.fromEntries(Object.keys(outputs).map((name, i) => [name, values[i]!]));

@@ -6,8 +6,8 @@ import { RuntimeError } from "./errors.ts";
 import { type CompileOptions, openSession, type Port, tensorOf } from "./program.ts";
 
 /**
- * A tensor where a program left it: in the device's memory if the program was told to keep it there and the device's
- * binding can, else in host memory. Memory of the device is free again only after `dispose`.
+ * A program's result. It is in the device's memory if the program keeps it there and the binding supports that, else in
+ * host memory. The device's memory is freed only by `dispose`.
  */
 export class DeviceTensor {
   readonly dtype: DType;
@@ -27,7 +27,7 @@ export class DeviceTensor {
   }
 
   /**
-   * The elements of one in host memory.
+   * Elements of a tensor in host memory.
    *
    * @throws RuntimeError when it is in the device's; `download` brings it back
    */
@@ -137,7 +137,7 @@ export class Transfer {
     return this.#named(await this.#up.run(arrays));
   }
 
-  /** Arrays of their own, whatever becomes of the tensors. */
+  /** Downloads tensors into new arrays, independent of the tensors. */
   async download(tensors: ReadonlyMap<string, DeviceTensor>): Promise<ReadonlyMap<string, Float32Array>> {
     const copies = this.#named(await this.#down.run(Object.fromEntries(tensors)));
     return new Map([...copies].map(([name, tensor]) => [name, tensor.data as Float32Array]));
@@ -153,7 +153,7 @@ export class Transfer {
   }
 }
 
-/** Tensors travel as inputs and outputs of a graph that copies them: the binding's own download ends the process. */
+/** Transfers tensors through a graph that copies its inputs: the binding's own download crashes the process. */
 export function transferFor(binding: Binding) {
   const compileOnDevice = deviceCompilerFor(binding);
   return async function createTransfer(

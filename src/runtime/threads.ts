@@ -4,17 +4,17 @@ import { join } from "node:path";
 import type { CompileOptions } from "./program.ts";
 
 /**
- * How many threads an operator gets unless told otherwise: one a core. Where ONNX Runtime does not know the processor it
- * takes half of what Linux counts, as if each core ran two threads; where that is not so, half of the machine would idle.
- * Elsewhere than on Linux it knows better than we do.
+ * Default number of threads per operator: one per core. If ONNX Runtime does not know the processor, it takes half of
+ * Linux's count, as if each core ran two threads; otherwise half of the machine would idle. On other systems its own
+ * default is better.
  */
 export function usualThreads(): Pick<CompileOptions, "threads"> {
   return threadsOf("/sys/devices/system/cpu", availableParallelism());
 }
 
 /**
- * @param folder what Linux says of its processors
- * @param available processors that this process may keep busy
+ * @param folder Linux's folder of processors
+ * @param available processors available to this process
  */
 export function threadsOf(folder: string, available: number): Pick<CompileOptions, "threads"> {
   try {

@@ -5,10 +5,10 @@ interface Evaluated {
   readonly attacks: readonly { readonly attack: string; readonly epsilon: number; readonly accuracy: number }[];
 }
 
-/** Accuracies by name: `clean`, `pgd 2/255`; behind the weight of a blend, or the encoder, where there are several. */
+/** Accuracies by name: `clean`, `pgd 2/255`. If there are several, the blend's weight or the encoder comes first. */
 export type Accuracies = ReadonlyMap<string, number>;
 
-/** The accuracies in what `lore evaluate` or `lore blend` printed under `--json`; none in other answers. */
+/** Accuracies in the `--json` output of `lore evaluate` or `lore blend`; none in other answers. */
 export function accuraciesIn(result: unknown): Accuracies {
   return new Map(entriesIn(result, ""));
 }

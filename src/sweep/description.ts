@@ -6,15 +6,15 @@ import { readYaml } from "../text.ts";
 /** Options of a `lore` command by their names without dashes; a list is several values of one option. */
 export type Options = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/** A run to train, once a seed. */
+/** A run to train, once per seed. */
 export interface SweepRun {
   readonly name: string;
   readonly seeds: readonly number[];
-  /** Of `lore train`; those of all runs included. */
+  /** Options of `lore train`, including those common to all runs. */
   readonly options: Options;
 }
 
-/** What is measured of every run. In its options `{run}` stands for the run's folder. */
+/** Measurement to make of every run. In its options `{run}` stands for the run's folder. */
 export interface SweepMeasurement {
   readonly name: string;
   readonly command: "evaluate" | "blend" | "corruptions" | "fidelity" | "benchmark" | "probe" | "interpret";
@@ -24,7 +24,7 @@ export interface SweepMeasurement {
 /** Many runs, and measurements of each of them. */
 export interface Sweep {
   readonly name: string;
-  /** Where runs and results go. */
+  /** Folder of runs and results. */
   readonly out: string;
   readonly runs: readonly SweepRun[];
   readonly measurements: readonly SweepMeasurement[];
@@ -43,7 +43,7 @@ const measuring: readonly SweepMeasurement["command"][] = [
 /**
  * Reads a sweep's description: YAML or JSON with `out`, `train` (options of all runs), `runs` (each with `name`, `seeds`,
  * `options`) and `measure` (each with `name`, `command`, `options`). Options are those of the commands, by their names
- * without dashes. Paths start where the command is called.
+ * without dashes. Paths are relative to the working directory.
  *
  * @throws UsageError that names file, entry and field
  */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { defined } from "../defined.ts";
 import type { Options, Sweep } from "./description.ts";
 
-/** One call of `lore`, whose answer is kept in a file. */
+/** One call of `lore`, whose answer is saved in a file. */
 export interface SweepTask {
   /** "recipe-0" or "recipe-0 front". */
   readonly name: string;
@@ -11,9 +11,9 @@ export interface SweepTask {
   readonly folder: string;
   /** Absent for the training itself. */
   readonly measurement?: string;
-  /** What stands behind `lore`. */
+  /** Arguments after `lore`. */
   readonly args: readonly string[];
-  /** The file that keeps the answer; a task whose file is there is done. */
+  /** File with the answer; a task is done once it exists. */
   readonly answer: string;
 }
 

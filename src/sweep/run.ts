@@ -7,18 +7,18 @@ import { jsonFile, readJson, writeAtomically } from "../files.ts";
 import { groupsBy } from "../groups.ts";
 import type { SweepTask } from "./plan.ts";
 
-/** What a task came to. */
+/** Result of a task. */
 export interface SweepAnswer {
   readonly command: readonly string[];
   /** When it ended, ISO 8601. */
   readonly date: string;
   readonly seconds: number;
-  /** What the command printed under `--json`. */
+  /** Output of the command under `--json`. */
   readonly result: unknown;
 }
 
 export interface SweepOptions {
-  /** What starts `lore` in a process of its own: a program and its first arguments. */
+  /** Command that starts `lore` in its own process: a program and its first arguments. */
   readonly command: readonly string[];
   /** Tasks at a time; each gets its share of the cores. Default 1. */
   readonly jobs?: number;
@@ -27,10 +27,10 @@ export interface SweepOptions {
 }
 
 /**
- * Works through a plan in processes of their own. A task whose answer is there is not done again, a run that was
- * interrupted goes on, and a task that fails takes its run's measurements along but no other run.
+ * Runs the tasks of a plan, each in its own process. A task that has an answer is skipped. An interrupted run continues.
+ * A failed training also skips its run's measurements, but no other run.
  *
- * @returns the tasks that failed, with what they said
+ * @returns the failed tasks with their error messages
  */
 export async function runSweep(
   tasks: readonly SweepTask[],
@@ -54,7 +54,7 @@ export async function runSweep(
   return failures;
 }
 
-/** @returns why it failed, or nothing */
+/** @returns the reason of the failure, if any */
 async function perform(
   task: SweepTask,
   threads: number,
@@ -103,7 +103,7 @@ function lore([program, ...args]: readonly string[], signal: AbortSignal | undef
         child[name].setEncoding("utf8").on("data", (piece: string) => {
           text[name] += piece;
         });
-      // The child saves what it has; it ends by itself.
+      // The child saves its state and ends by itself.
       signal?.addEventListener("abort", () => child.kill("SIGINT"), { once: true });
       child.on("error", (cause) => failed(new LoreError(`${program} cannot be started.`, { cause })));
       child.on("close", (code) => done({ code, ...text }));
@@ -111,7 +111,7 @@ function lore([program, ...args]: readonly string[], signal: AbortSignal | undef
   );
 }
 
-/** The answer that a task left. */
+/** A task's saved answer. */
 export function answerOf(task: SweepTask): SweepAnswer | undefined {
   return existsSync(task.answer) ? (readJson(task.answer) as SweepAnswer) : undefined;
 }

@@ -6,8 +6,8 @@ import { randomStream } from "../random.ts";
 import { elementCount, type TypedArray } from "../tensor/tensor.ts";
 
 /**
- * What the values are as they stand: neither our passes nor ONNX Runtime's over them, so that a pass can be held against what
- * it replaces. `compile` would do the pass to both.
+ * Evaluates the values without our passes or ONNX Runtime's, so that a pass can be compared with the graph that it
+ * replaces. `compile` would apply the pass to both.
  *
  * @param feeds of float32 inputs by name; those left out are random, the same for all graphs
  */

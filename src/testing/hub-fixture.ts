@@ -29,7 +29,7 @@ export const clip: ServedRepository = {
   lfs: ["model.safetensors", "pytorch_model.bin"],
 };
 
-/** What an encoder needs of `clip`. */
+/** Files of `clip` that an encoder needs. */
 export const clipFiles = ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"];
 
 export interface HubFixture {

@@ -26,7 +26,7 @@ export interface SeenRequest {
 interface ServedFile {
   readonly path: string;
   readonly bytes: Uint8Array;
-  /** What the hub names it by: git's object id, or the SHA-256 of a large file. */
+  /** The file's id on the hub: git's object id, or the SHA-256 of a large file. */
   readonly hash: string;
   readonly large: boolean;
 }

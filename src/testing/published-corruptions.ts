@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import type { Corruption, Severity } from "../corruptions/index.ts";
 
 /**
- * What the published code (github.com/hendrycks/robustness, commit 8190fe3: make_cifar_c.py, make_tinyimagenet_c.py,
- * make_imagenet_c.py) makes of `corruptiblePattern`: run with scipy, scikit-image, OpenCV 4.10, Pillow and ImageMagick as
- * Debian 13 has them, numpy's random numbers replaced, in order, by those that `corrupt` draws for seed 7 and image 0
+ * Result of the published code (github.com/hendrycks/robustness, commit 8190fe3: make_cifar_c.py, make_tinyimagenet_c.py,
+ * make_imagenet_c.py) on `corruptiblePattern`. It ran with scipy, scikit-image, OpenCV 4.10, Pillow and ImageMagick from
+ * Debian 13. numpy's random numbers were replaced, in order, by those that `corrupt` draws for seed 7 and image 0
  * (Poisson numbers by scipy's inverse distribution function of the same uniform numbers).
  */
 export interface PublishedCorruptions {

@@ -3,11 +3,11 @@ import type { Norm } from "../attacks/index.ts";
 import type { Value } from "../graph/index.ts";
 
 /**
- * What AutoAttack's authors' APGD (github.com/fra31/auto-attack, run with PyTorch 2.6 in float32) makes of a small
- * problem: one run of 100 steps from `parityStarts`, which goes on after a success. For l1 with its three radii, the noise
- * that it draws replaced by start - clean, and without two effects of float32 that show where there are only 48 pixels: a
- * pixel counted as moved from 1e-6 on, not from the last bit on, and rounding of the number of entries moved, a whole one
- * in exact arithmetic, could not add one more.
+ * Result of AutoAttack's own APGD (github.com/fra31/auto-attack, run with PyTorch 2.6 in float32) on a small problem: one
+ * run of 100 steps from `parityStarts`, which continues after a success. For l1 it uses three radii, and its random noise
+ * was replaced by start - clean. Two effects of float32 that matter with only 48 pixels were removed. A pixel counted as
+ * moved from 1e-6 on, not from the last bit on. The number of entries moved, an integer in exact arithmetic, could not
+ * be rounded up to one more.
  */
 export interface ApgdParityCase {
   readonly norm: Norm;

@@ -16,7 +16,7 @@ export interface LayoutCase {
   readonly weights: string;
   /** Settings beside it, by name. */
   readonly files: Readonly<Record<string, object>>;
-  /** What its files do not say. */
+  /** Facts that its files do not state. */
   readonly options?: LayoutOptions;
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly imageSize: number;

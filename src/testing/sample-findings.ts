@@ -161,7 +161,7 @@ export function sampleFinding<Kind extends FindingKind>(kind: Kind): Finding {
 
 export const sampleKinds = Object.keys(contents) as readonly FindingKind[];
 
-/** What `run.json` of a run says; without rho it has no constraint. */
+/** Content of a run's `run.json`; without rho it has no constraint. */
 export function sampleDescription(rho?: number): object {
   return {
     objective: {

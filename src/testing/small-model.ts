@@ -87,7 +87,7 @@ export const bool = tensor("bool", (values) => Uint8Array.from(values));
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
-/** What ONNX Runtime's own kernels make of a model, without its rewriting of graphs: numbers of each output. */
+/** Outputs of a model by ONNX Runtime's own kernels, without its graph optimisations. */
 export async function inOnnxRuntime(
   model: OnnxModel,
   feeds: Feeds,
@@ -107,7 +107,7 @@ export async function inOnnxRuntime(
   }
 }
 
-/** What a model computes after import. */
+/** Outputs of a model after import. */
 export async function imported(
   model: OnnxModel,
   feeds: Feeds,

@@ -5,14 +5,14 @@ import { type Encoder, trainableWeights } from "../models/index.ts";
 import type { Device } from "../runtime/index.ts";
 import { inInt8 } from "./training-graphs.ts";
 
-/** @throws UsageError when a run cannot have the inner attack, before anything is made for it */
+/** @throws UsageError when a run cannot use the inner attack, before anything is created */
 export function checkAttack(encoder: Encoder, attack: InnerAttack, device: Device | undefined): void {
   checkDevice(attack, device);
   if (device !== undefined && device !== "cpu") residentAttack(attack);
   if (isInt8(attack)) checkProducts(encoder);
 }
 
-/** @throws UsageError when the encoder has nothing that int8 is for */
+/** @throws UsageError when the encoder has no products that can run in int8 */
 function checkProducts(encoder: Encoder): void {
   const pixels = new Graph().input("pixels", "float32", [1, 3, encoder.imageSize, encoder.imageSize]);
   const inputs = trainableWeights(pixels.graph, encoder.parameters);
@@ -20,7 +20,7 @@ function checkProducts(encoder: Encoder): void {
   inInt8(encoder, { embedding });
 }
 
-/** @throws UsageError when the attack's arithmetic is the CPU's */
+/** @throws UsageError when the attack's arithmetic exists on CPU only */
 export function checkDevice(attack: InnerAttack, device: Device = "cpu"): void {
   if (device !== "cpu" && isInt8(attack)) throw new UsageError("The inner attack in int8 runs on CPU only.");
 }

@@ -4,7 +4,7 @@ import { readBytes, writeAtomically } from "../files.ts";
 import { decodeSafetensors, safetensorsPieces } from "../safetensors.ts";
 import type { Tensor } from "../tensor/index.ts";
 
-/** Where training stands between two batches. */
+/** Progress of training between two batches. */
 export interface Progress {
   /** Batches done. */
   readonly step: number;
@@ -14,7 +14,7 @@ export interface Progress {
   readonly epoch: number;
   /** Position in this epoch's order from which the next batch is read. */
   readonly cursor: number;
-  /** How often training has begun again, at a lower rate each time. Default 0. */
+  /** Number of restarts so far, each at a lower rate. Default 0. */
   readonly attempt?: number;
 }
 

@@ -1,13 +1,13 @@
 import type { StepMetrics } from "./metrics.ts";
 
-/** Batches in a row that must say the same. */
+/** Consecutive batches needed for a warning. */
 export const patience = 5;
-/** Shares of the original's spread: below, images can hardly be told apart; above, nothing is where it was. */
-const [least, most] = [0.02, 50];
+/** Bounds of the spread, relative to the original's. Below, images are hardly distinguishable; above, training diverges. */
+const [minSpread, maxSpread] = [0.02, 50];
 
 /**
- * Watches the spread of embeddings: where it vanishes, all images become one; where it grows without end, training
- * diverges though its loss stays finite. Returns a warning once, else undefined.
+ * Watches the spread of embeddings. If it vanishes, all images share one embedding. If it grows without bound, training
+ * diverges although the loss stays finite. Returns a warning once, else undefined.
  */
 export class CollapseWatch {
   #collapsed = 0;
@@ -16,8 +16,8 @@ export class CollapseWatch {
 
   observe({ step, spread }: StepMetrics): string | undefined {
     if (spread === undefined || this.#warned) return undefined;
-    this.#collapsed = spread < least ? this.#collapsed + 1 : 0;
-    this.#diverged = spread > most ? this.#diverged + 1 : 0;
+    this.#collapsed = spread < minSpread ? this.#collapsed + 1 : 0;
+    this.#diverged = spread > maxSpread ? this.#diverged + 1 : 0;
     if (this.#collapsed < patience && this.#diverged < patience) return undefined;
     this.#warned = true;
     const share = `${(100 * spread).toPrecision(2)} % of the original's`;

@@ -3,8 +3,8 @@ import type { StepMetrics } from "./metrics.ts";
 const window = 20;
 
 /**
- * Watches for a margin that the encoder cannot meet: nearly every image violates the constraint while lambda keeps
- * rising, so the multiplier grows without end and drowns the adversarial term. Returns a warning once, else undefined.
+ * Watches for a margin that the encoder cannot meet. Nearly every image then violates the constraint while lambda keeps
+ * rising, until it drowns the adversarial term. Returns a warning once, else undefined.
  */
 export class FeasibilityWatch {
   readonly #recent: StepMetrics[] = [];
@@ -30,7 +30,7 @@ export class FeasibilityWatch {
   }
 }
 
-/** Nothing where the threshold is 0: no multiple of it helps. */
+/** Suggests a larger margin. Empty if the threshold is 0, since no multiple of it helps. */
 function largerMargin(ratio: number): string {
   return Number.isFinite(ratio) ? `: a rho about ${ratio.toPrecision(2)} times as large would be met now` : "";
 }

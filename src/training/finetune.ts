@@ -31,7 +31,7 @@ import { TrainingStep } from "./step/training-step.ts";
 import { checkSupervision } from "./supervision.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** Where a run is kept. */
+/** Folder of a run, if any. */
 export type RunPlace =
   /** Nothing is written, and the run cannot be resumed. */
   | { readonly run?: never; readonly resume?: false }
@@ -47,53 +47,53 @@ export type FinetuneOptions = CommonOptions & BatchCut & RunPlace;
 
 interface CommonOptions extends Partial<Omit<TrainingSettings, "microBatch" | "memory">>, CompileOptions {
   /**
-   * How far the encoder that comes out lies from the original's weights to the trained ones: no further than a weight, and
-   * than keeps a share of the original's behaviour on images held out of training. Default: see `defaultBlend`.
+   * How far the resulting encoder lies between the original's weights and the trained ones: limited by a weight, and by
+   * the share of the original's behaviour to keep on held-out images. Default: see `defaultBlend`.
    */
   readonly blend?: Partial<BlendRule>;
-  /** Added to `run.json` beside the settings: the command, the encoder's and the data's names. */
+  /** Added to `run.json` beside the settings: the command, and the names of encoder and data. */
   readonly description?: object;
   /** Stops after the current batch, with a checkpoint. */
   readonly signal?: AbortSignal;
-  /** Throws where a warning would do, such as for an image that cannot be read. Default false. */
+  /** Throw instead of warning, for example for an image that cannot be read. Default false. */
   readonly strict?: boolean;
   readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
-  /** Told what was chosen for `memory`. */
+  /** Called with the plan chosen for `memory`. */
   readonly onPlan?: (plan: MemoryPlan) => void;
-  /** Told how images kept aside are recognised: before training, on the way, and after. */
+  /** Called with the recognition of held-out images: before, during and after training. */
   readonly onJudged?: (recorded: RecordedRecognition) => void;
   readonly onWarning?: (message: string) => void;
   readonly onSkip?: (skip: SkippedImage) => void;
 }
 
 export interface FinetuneResult {
-  /** The trained encoder, blended towards the original where a share of its behaviour was to be kept. */
+  /** The trained encoder, blended towards the original if a share of its behaviour was to be kept. */
   readonly encoder: Encoder;
   /** The encoder as training left it. */
   readonly trained: Encoder;
-  /** How the blend was chosen; absent when there was nothing to keep, or the run was stopped. */
+  /** The chosen blend; absent when there was nothing to keep, or the run was stopped. */
   readonly blend?: ChosenBlend;
   /** False when a signal stopped the run early. */
   readonly finished: boolean;
   readonly steps: number;
   /** With all defaults. */
   readonly settings: TrainingSettings;
-  /** Whether the encoder is more robust than the original; absent where too few images are kept aside, or the run was stopped. */
+  /** Whether the encoder is more robust than the original; absent with too few held-out images, or if the run was stopped. */
   readonly verdict?: Verdict;
 }
 
-/** Held-out images below which shares mean nothing. */
+/** Held-out images needed for meaningful shares. */
 const minHeldOut = 32;
 
-/** Times that a run whose embeddings collapse begins again. */
+/** Restarts of a run whose embeddings collapse. */
 const maxAttempts = 3;
 
 /**
- * Fine-tunes an encoder; labels are used by a supervised objective (TeCoA) only. The same encoder, data, objective,
- * settings and thread count give the same weights, whether the run is interrupted and resumed or not.
+ * Fine-tunes an encoder. Only a supervised objective (TeCoA) uses labels. The same encoder, data, objective, settings and
+ * thread count give the same weights, whether or not the run is interrupted and resumed.
  *
- * Where no learning rate is given and the recipe's embeddings collapse, training begins again at a third of the rate, up to
- * three times, and says so.
+ * If no learning rate is given and the recipe's embeddings collapse, training restarts at a third of the rate, up to
+ * three times, with a warning.
  *
  * @throws UsageError when the settings do not fit, the data lacks the labels that the objective needs, or the run
  *   folder is taken, or holds a run of other data, another encoder or other settings that is to be resumed
@@ -174,7 +174,7 @@ function planOf(encoder: Encoder, source: ImageSource, objective: Objective, opt
   return { encoder, source, objective, settings, batches, rule, subset, heldOut };
 }
 
-/** Images to judge by, where a blend asks for none: those that the limit leaves over, or a few of many. */
+/** Images to judge by if the blend needs none: those beyond the limit, or a few of many. */
 function keptAside(source: ImageSource, all: readonly number[], limit: number, seed: number) {
   const split = holdOut(source, limit, seed, recognitionImages);
   return split.heldOut.length < minRecognitionImages ? { trained: all, heldOut: [] } : split;
@@ -209,7 +209,7 @@ function openStep(
   });
 }
 
-/** Trains from where the run stands; where embeddings collapse at a rate that nobody asked for, from the start at a third of it. */
+/** Trains from the run's progress. If embeddings collapse at a default rate, restarts at a third of it. */
 async function attempts(
   step: TrainingStep,
   plan: Plan,
@@ -230,7 +230,7 @@ async function attempts(
     const endsAtCollapse = mayRestart && attempt < maxAttempts;
     const end = await trainLoop(step, progress, {
       ...{ ...plan, folder, signal, strict, onStep, onWarning, onSkip, endsAtCollapse },
-      // A run within a given memory has none for this.
+      // A run with a memory limit has none to spare for this.
       ...(judge && options.memory === undefined && { judge }),
     });
     if (end.reason !== "collapsed") return end;
@@ -262,7 +262,7 @@ async function chooseBlend(
   return undefined;
 }
 
-/** How a batch goes through the encoder: as told, as it fits into the memory, or as it is fastest. */
+/** Micro-batches: as given, as they fit into the memory, or the fastest. */
 function microBatches(
   encoder: Encoder,
   objective: Objective,

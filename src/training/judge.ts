@@ -4,7 +4,7 @@ import { type Recognition, RecognitionCheck, type RecognitionOptions } from "./r
 import type { RunFolder } from "./run-folder.ts";
 import { type RecognitionShares, sharesOf, type Verdict, verdictOf } from "./verdict.ts";
 
-/** When a run is judged: before training, on the way, or of the encoder that it saves. */
+/** Time of a judgement: before training, during it, or of the saved encoder. */
 export type JudgedAt = "before" | "during" | "after";
 
 /** A line of `recognition.jsonl`. */
@@ -17,10 +17,10 @@ export interface RecordedRecognition extends RecognitionShares {
   readonly byImage: { readonly clean: string; readonly attacked: string };
 }
 
-/** Times that a run is judged on the way, evenly spread. */
+/** Judgements during a run, evenly spread. */
 const looks = 3;
 
-/** Judges a run on images that it never trains on: before, on the way, and after. */
+/** Judges a run on held-out images: before, during and after training. */
 export class Judge {
   readonly #check: RecognitionCheck;
   readonly #folder: RunFolder | undefined;
@@ -38,9 +38,9 @@ export class Judge {
   }
 
   /**
-   * Looks at the original, where its folder does not say how that went.
+   * Judges the original, unless its folder has the result already.
    *
-   * @returns undefined where too few images are kept aside
+   * @returns undefined with too few held-out images
    */
   static async open(
     original: Encoder,
@@ -57,7 +57,7 @@ export class Judge {
     return judge;
   }
 
-  /** Whether a step is one after which the run is judged. */
+  /** Whether the run is judged after a step. */
   isDue(step: number, totalSteps: number): boolean {
     for (let look = 1; look <= looks; look++) {
       if (step === Math.round((look * totalSteps) / (looks + 1))) return step < totalSteps;
@@ -69,7 +69,7 @@ export class Judge {
     await this.#judge("during", step, parameters);
   }
 
-  /** @param parameters of the encoder that the run saves */
+  /** @param parameters weights of the encoder that the run saves */
   async after(step: number, parameters: Parameters): Promise<Verdict> {
     return verdictOf(this.#before!, await this.#judge("after", step, parameters));
   }

@@ -13,7 +13,7 @@ import { learningRateAt } from "./schedule.ts";
 import type { TrainingSettings } from "./settings.ts";
 import type { TrainingStep } from "./step/training-step.ts";
 
-/** Batches from one measurement of clean distances to the next, where the objective does not need them. */
+/** Batches between measurements of clean distances, if the objective does not need them. */
 const cleanEvery = 10;
 
 /** Minutes between checkpoints: a crash costs at most this much. */
@@ -29,23 +29,24 @@ export interface LoopOptions {
   readonly folder: RunFolder | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly strict?: boolean | undefined;
-  /** Whether a collapse ends the loop, for another to begin; else it is told. */
+  /** Whether a collapse ends the loop, for a restart; otherwise it is a warning. */
   readonly endsAtCollapse: boolean;
-  /** Looks at the run on the way. */
+  /** Judges the run during training. */
   readonly judge?: Judge | undefined;
   readonly onStep?: ((metrics: StepMetrics, totalSteps: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly onSkip?: ((skip: SkippedImage) => void) | undefined;
 }
 
-/** Where the loop stands when it ends, and why it does: all batches are done, a signal came, or embeddings collapsed. */
+/** Progress at the loop's end, and the reason of the end: all batches done, a signal, or collapsed embeddings. */
 export interface LoopEnd {
   readonly progress: Progress;
   readonly reason: "done" | "interrupted" | "collapsed";
 }
 
 /**
- * Trains on the batches that are left, with a line of metrics each and a checkpoint every few minutes and at the end.
+ * Trains on the batches that are left. Writes a line of metrics per batch, and a checkpoint every few minutes and at the
+ * end.
  *
  * @throws NonFiniteError when a loss, a gradient or a weight is not finite
  */
@@ -55,7 +56,7 @@ export async function trainLoop(step: TrainingStep, from: Progress, options: Loo
   const totalSteps = Math.ceil(subset.length / batch) * epochs;
   const rateOf = schedule(settings, objective.stepsPerBatch, totalSteps, from.attempt);
   const [feasibility, collapse] = [new FeasibilityWatch(), new CollapseWatch()];
-  // A run that goes on has seen what it saw before it stopped.
+  // A resumed run continues from what it had measured before it stopped.
   for (const metrics of from.step > 0 ? (folder?.recentMetrics(patience) ?? []) : []) collapse.observe(metrics);
   let progress = from;
   let saved = performance.now();
@@ -78,7 +79,7 @@ export async function trainLoop(step: TrainingStep, from: Progress, options: Loo
   let current = progress.step;
   try {
     for await (const { images, after } of remainingBatches(source, remaining, progress)) {
-      // Asked before a step, not after: a signal during the very last one interrupts nothing.
+      // Checked before a step, not after: a signal during the very last one interrupts nothing.
       if (signal?.aborted) {
         await save();
         return { progress, reason: "interrupted" };

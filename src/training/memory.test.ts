@@ -85,7 +85,7 @@ describe("planMemory", () => {
     expect(refused).toThrow(`takes ${text}.`);
     // An attack step on two images takes no more than an optimiser step on one.
     expect(plan(needed)).toMatchObject({ microBatch: 2, primalMicroBatch: 1, bytes: needed });
-    // What the text says is rounded up.
+    // The text rounds up.
     const enough = Number.parseFloat(text) * 2 ** 20;
     expect(plan(enough)).toMatchObject({ primalMicroBatch: 1, recompute: true });
     expect(plan(enough).bytes).toBeLessThanOrEqual(enough);

@@ -7,7 +7,7 @@ import { canHoldHeap, fitsHeap, optimized } from "../runtime/index.ts";
 import { type MicroBatches, usualMicroBatches } from "./micro-batch.ts";
 import { trainingGraphs } from "./training-graphs.ts";
 
-/** How a batch goes through the encoder. */
+/** Division of a batch, and whether activations are recomputed. */
 export interface BatchPlan extends MicroBatches {
   /** Images a step. */
   readonly batch: number;
@@ -15,7 +15,7 @@ export interface BatchPlan extends MicroBatches {
   readonly recompute: boolean;
 }
 
-/** A way to train within a budget, and the bytes that it is expected to take. */
+/** A plan to train within a budget, and the bytes that it is expected to take. */
 export interface MemoryPlan extends BatchPlan {
   readonly bytes: number;
 }
@@ -26,13 +26,13 @@ const processBytes = 220 * 2 ** 20;
 const weightCopies = 4;
 /** Arrays as long as a batch's images: read ahead, read, and each part's clean, perturbed and passed on to the attack. */
 const imageCopies = 6;
-/** Memory of ONNX Runtime's arena, or of the heap, over the bytes that live at the same time: pieces between them stay unused. */
+/** Ratio of ONNX Runtime's arena, or of the heap, to the bytes alive at the same time; gaps between them stay unused. */
 const arenaSlack = 1.15;
 const heapSlack = 1.4;
 
 /**
- * Bytes that training on CPU takes at most, all of the process: an estimate from the graphs' values and when each of them is
- * last read. docs/PERFORMANCE.md holds it against measurements.
+ * Estimates the peak memory of a process that trains on CPU, in bytes, from the graphs' values and when each is last
+ * read. docs/PERFORMANCE.md compares it with measurements.
  */
 export function trainingBytes(encoder: Encoder, objective: Objective, batches: BatchPlan): number {
   const { batch, microBatch, primalMicroBatch, recompute } = batches;
@@ -45,7 +45,7 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: B
   const others = [reference, ascent, int8Weights, lastLook, distance];
   const programs = [...others.map((outputs) => memoryOf(outputs, true)), memoryOf(primal, false)];
   const kept = programs.reduce((sum, { arena }) => sum + arena, 0);
-  // Programs that share the heap run one at a time, and leave nothing but what they return: the last the gradient and its copy.
+  // Programs that share the heap run one at a time and leave only their results: the last leaves the gradient and its copy.
   const shared = Math.max(...programs.map(({ heap }) => heap), 2 * weights);
   const int8Bytes = Object.values(int8Weights ?? {}).reduce((sum, value) => sum + byteSize(value), 0);
   const sumOfParts = batch > primalMicroBatch ? weights : 0;
@@ -60,7 +60,7 @@ export function trainingBytes(encoder: Encoder, objective: Objective, batches: B
   );
 }
 
-/** Bytes that a run of a program takes: of its own, or of the heap that all share. */
+/** Bytes that a run of a program takes, of its own memory or of the shared heap. */
 function memoryOf(
   outputs: Outputs | undefined,
   preallocated: boolean,
@@ -72,9 +72,9 @@ function memoryOf(
 }
 
 /**
- * The micro-batches with which training fits in `memory` bytes: the usual ones, or the largest below them, as the fewest parts
- * of about one size that the batch falls into; first smaller ones in the optimiser's steps, which take most. Activations are
- * computed again where that is asked for, or where a single image is too much without.
+ * Chooses micro-batches with which training fits in `memory` bytes: the default ones, or the largest below them. The
+ * batch is split into as few parts of about equal size as possible. The optimiser's steps, which take most memory, get
+ * smaller ones first. Activations are recomputed if requested, or if otherwise not even a single image fits.
  *
  * @throws UsageError when nothing fits, saying how much is needed
  */
@@ -97,13 +97,13 @@ export function planMemory(
   const again = smallest.recompute;
   const usual = usualMicroBatches(encoder, objective, batch);
   const sizes = [...new Set(Array.from({ length: batch }, (_, i) => Math.ceil(batch / (i + 1))))].reverse();
-  const upTo = (most: number, least = 1): readonly number[] => sizes.filter((size) => size >= least && size <= most);
+  const upTo = (max: number, min = 1): readonly number[] => sizes.filter((size) => size >= min && size <= max);
   const both = largestThat(fits, upTo(usual.primalMicroBatch), (size) => plan(size, size, again)) ?? smallest;
   const larger = upTo(usual.microBatch, both.microBatch + 1);
   return largestThat(fits, larger, (size) => plan(size, both.primalMicroBatch, again)) ?? both;
 }
 
-/** The plan of the largest size that fits: the last, as mostly, else one that is found by halving. */
+/** The plan of the largest size that fits. Tries the last first, which usually fits, then bisects. */
 function largestThat(
   fits: (plan: MemoryPlan) => boolean,
   sizes: readonly number[],
@@ -127,7 +127,7 @@ function halved(
   return halved(fits, sizes.slice(middle + 1), plan) ?? found;
 }
 
-/** `2.31 GiB`, `512 MiB`; rounded up, so that as much is enough. */
+/** Formats bytes as `2.31 GiB` or `512 MiB`; rounded up, so that this much is enough. */
 export function formatBytes(bytes: number): string {
   const [unit, size] = bytes >= 2 ** 30 ? ["GiB", 2 ** 30] : ["MiB", 2 ** 20];
   const digits = unit === "GiB" ? 100 : 1;

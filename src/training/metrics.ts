@@ -1,7 +1,7 @@
 /**
- * Measurements of one batch: means over the batch. Distances are in what the objective's constraint bounds, so that they and
- * the threshold compare: squared l2 in embedding space, also without a constraint; KL in nats between class distributions
- * under a class constraint.
+ * Measurements of one batch: means over its images. Distances use the measure of the objective's constraint, so that they
+ * compare with the threshold: KL in nats between class distributions under a class constraint, else squared l2 in
+ * embedding space.
  */
 export interface BatchResult {
   /** The loss that was minimised. */
@@ -13,9 +13,9 @@ export interface BatchResult {
    * batch's mean: near 0 where embeddings collapse. Absent for a batch of one image.
    */
   readonly spread?: number;
-  /** Loss on the perturbed images, where that is another distance, or a cross-entropy (TeCoA, in nats). */
+  /** Loss on the perturbed images, if that is another distance, or a cross-entropy (TeCoA, in nats). */
   readonly advLoss?: number;
-  /** d(phi(x), phi0(x)); without a constraint of every tenth batch, since it takes a forward pass that training does not. */
+  /** d(phi(x), phi0(x)). Without a constraint only for every tenth batch, since it takes an extra forward pass. */
   readonly cleanDistance?: number;
   /** Mean allowed clean distance; absent without a constraint. */
   readonly threshold?: number;
@@ -26,8 +26,8 @@ export interface BatchResult {
 }
 
 /**
- * One line of `metrics.jsonl`: one batch, measured at its first optimiser step, so on images the encoder has not just
- * been fitted to.
+ * One line of `metrics.jsonl`: one batch, measured at its first optimiser step, so on images that the encoder has not
+ * just been fitted to.
  */
 export interface StepMetrics extends Omit<BatchResult, "loss"> {
   /** Batches so far, from 1. */

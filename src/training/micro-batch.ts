@@ -5,9 +5,9 @@ import type { Device } from "../runtime/index.ts";
 
 /** Images that go through the encoder at a time. */
 export interface MicroBatches {
-  /** In attack steps, and where the original embeds. */
+  /** Images at a time in attack steps, and for the original's embeddings. */
   readonly microBatch: number;
-  /** In the optimiser's steps, whose program keeps most. */
+  /** Images at a time in the optimiser's steps, whose program needs most memory. */
   readonly primalMicroBatch: number;
 }
 
@@ -16,7 +16,7 @@ export function sameMicroBatches(images: number): MicroBatches {
   return { microBatch: images, primalMicroBatch: images };
 }
 
-/** As told, but no more than the batch; the usual ones where nothing is told. */
+/** The given micro-batches, limited to the batch, or the default ones. */
 export function chosenMicroBatches(
   encoder: Encoder,
   objective: Objective,
@@ -31,21 +31,20 @@ export function chosenMicroBatches(
 }
 
 /**
- * Rows that a matrix product's weight meets in one pass. With many fewer, bringing the weight into the cache is what takes
- * time; with more, activations between the products do not fit there. docs/PERFORMANCE.md has the measurement.
+ * Rows per weight in one pass of a matrix product. With many fewer, loading the weight into the cache dominates. With
+ * more, activations between the products do not fit into the cache. docs/PERFORMANCE.md has the measurement.
  */
 const rowsThatPay = 1800;
 
 /**
- * The same in an optimiser's step, whose program keeps what its backward pass reads of clean and perturbed images: twice as
- * many take twice that memory, for 0 to 10 % less time of its program.
+ * The same in an optimiser's step. Its program keeps activations of clean and perturbed images for the backward pass:
+ * twice as many rows take twice that memory, for 0 to 10 % less time.
  */
 const rowsKept = 1050;
 
 /**
- * Images that go through the encoder at a time unless told otherwise. On CPU about as many as make its products efficient,
- * in parts of one size that leave the fewest places of the last one empty: more take more memory and no less time. On a GPU
- * the batch.
+ * Default micro-batches. On CPU about as many images as make products efficient, in parts of one size with the least
+ * padding in the last; more images take more memory and no less time. On a GPU the whole batch.
  */
 export function usualMicroBatches(
   encoder: Encoder,
@@ -61,14 +60,14 @@ export function usualMicroBatches(
 }
 
 function evenPart(batch: number, limit: number): number {
-  const most = Math.max(1, Math.floor(limit));
-  const fewest = Math.ceil(batch / most);
+  const max = Math.max(1, Math.floor(limit));
+  const fewest = Math.ceil(batch / max);
   const sizes = Array.from({ length: fewest }, (_, more) => Math.ceil(batch / (fewest + more)));
   const empty = (size: number): number => Math.ceil(batch / size) * size - batch;
   return sizes.reduce((best, size) => (empty(size) < empty(best) ? size : best));
 }
 
-/** Rows that one image brings to a weight, the median over the operations: a vision transformer's number of tokens. */
+/** Rows per image of a product with a weight, the median over products: a vision transformer's number of tokens. */
 function rowsOf(encoder: Encoder): number {
   const g = new Graph();
   const pixels = g.input("pixels", "float32", [1, 3, encoder.imageSize, encoder.imageSize]);

@@ -16,7 +16,7 @@ export function sumOfSquares(x: Float32Array): number {
   return squares([x]);
 }
 
-/** Several states as one, the names of each behind a prefix. */
+/** Joins several states into one, with a prefix before the names of each. */
 export function joinStates(states: Readonly<Record<string, State>>): State {
   const entries = Object.entries(states).flatMap(([prefix, state]) =>
     [...state].map(([name, tensor]) => [`${prefix}.${name}`, tensor] as const),
@@ -24,7 +24,7 @@ export function joinStates(states: Readonly<Record<string, State>>): State {
   return new Map(entries);
 }
 
-/** The state that `joinStates` put behind a prefix. */
+/** The state that `joinStates` stored under a prefix. */
 export function stateOf(joined: State, prefix: string): State {
   const start = `${prefix}.`;
   return new Map(

@@ -4,15 +4,15 @@ import { Graph, type Value } from "../graph/index.ts";
 import { type Encoder, feedsOf, type Parameters, trainableWeights } from "../models/index.ts";
 import { type CompileOptions, compile, ProgramLadder, takingTurns } from "../runtime/index.ts";
 
-/** Images that a run is judged by: enough to tell a gain of 20 points from chance, few enough to cost seconds. */
+/** Images for judging a run: enough to tell a gain of 20 points from chance, few enough to cost only seconds. */
 export const recognitionImages = 64;
 
-/** Fewer images tell nothing. */
+/** Fewer images give no meaningful result. */
 export const minRecognitionImages = 32;
 
 const attackSteps = 10;
 
-/** Whether each image kept aside is recognised, clean and under a short attack. */
+/** Whether each held-out image is recognised, clean and under a short attack. */
 export interface Recognition {
   readonly clean: readonly boolean[];
   readonly attacked: readonly boolean[];
@@ -27,9 +27,9 @@ export interface RecognitionOptions extends CompileOptions {
 }
 
 /**
- * A label-free test of robustness on images that training never sees. An image is recognised where its embedding is nearer to
- * the original encoder's embedding of that image than to those of the others (cosine, around the original's mean). The attack
- * is PGD of 10 steps away from the original's embedding, in squared l2. Chance is one in the number of images.
+ * A label-free test of robustness on held-out images. An image is recognised if its embedding is nearer to the original
+ * encoder's embedding of that image than to those of the others (cosine, centred on the original's mean). The attack is
+ * PGD of 10 steps away from the original's embedding, in squared l2. Chance is one over the number of images.
  */
 export class RecognitionCheck {
   readonly count: number;
@@ -48,8 +48,8 @@ export class RecognitionCheck {
   /**
    * Reads the images; those that cannot be read are left out.
    *
-   * @param original the encoder as training finds it
-   * @returns undefined where there are too few images
+   * @param original the encoder before training
+   * @returns undefined if there are too few images
    */
   static async open(
     original: Encoder,
@@ -134,8 +134,8 @@ export class RecognitionCheck {
 }
 
 /**
- * Whether each embedding is nearest, by cosine around the original embeddings' mean, to the original of its own image. What is
- * not finite is not recognised.
+ * Whether each embedding is nearest to the original of its own image, by cosine centred on the original embeddings'
+ * mean. Embeddings that are not finite are not recognised.
  *
  * @param original [n, size], row-major
  * @param moved [n, size], of the same images

@@ -16,8 +16,8 @@ export interface RemainingOptions {
 }
 
 /**
- * The batches that are still to come, each with where training stands once it is done. The order of every epoch
- * follows from the seed, so a run that starts again from a `Progress` sees just the images it would have seen.
+ * The remaining batches, each with the progress after it. The order of every epoch follows from the seed, so a run
+ * resumed from a `Progress` sees exactly the images that it would have seen.
  *
  * @throws UsageError when an epoch had no readable image, or under `strict` when one cannot be read
  */
@@ -41,7 +41,7 @@ export async function* remainingBatches(
       at = done.cursor === order.length ? nextEpoch(done) : done;
       yield { images, after: at };
     }
-    // Unreadable images behind the last batch leave the epoch open.
+    // Unreadable images after the last batch leave the epoch open.
     if (at.epoch === epoch) at = nextEpoch(at);
     if (at.images === 0) throw new UsageError(`${source.name}: none of the images could be read.`);
   }

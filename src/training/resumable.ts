@@ -8,16 +8,16 @@ import { encoderDigest } from "../models/index.ts";
 import type { Objective } from "../objectives/index.ts";
 import type { TrainingSettings } from "./settings.ts";
 
-/** Everything that a run's result depends on, kept in its `run.json`: a run that goes on must have the same. */
+/** Everything that a run's result depends on, saved in its `run.json`. A resumed run must have the same. */
 export interface RunFingerprint {
   readonly data: SourceFingerprint;
   /** SHA-256 of weights, architecture, image size, normalisation, head and text tower. */
   readonly encoder: string;
-  /** How images become its pixels; absent in runs of earlier versions. */
+  /** Framing of images; absent in runs of earlier versions. */
   readonly framing?: Framing;
   /** SHA-256 of the objective, with the weights of a classifier. */
   readonly objective: string;
-  /** Settings, without those that say only how the work is cut into pieces. */
+  /** Settings, without those that only say how the work is divided. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
@@ -37,9 +37,9 @@ export function runFingerprint(
 }
 
 /**
- * @param path of the run, for messages
- * @param saved what its `run.json` says
- * @throws UsageError when encoder, data, objective or settings are others than the run began with
+ * @param path path of the run, for messages
+ * @param saved content of its `run.json`
+ * @throws UsageError when encoder, data, objective or settings differ from those the run began with
  */
 export function checkResumed(
   path: string,
@@ -77,7 +77,7 @@ function changeOf(before: RunFingerprint, now: RunFingerprint): string | undefin
   return other.length === 0 ? undefined : `it began with other settings (${other.join(", ")})`;
 }
 
-/** A classifier's weights are megabytes as text; their digest says as well whether two runs had the same. */
+/** JSON replacer that writes digests of arrays. A classifier's weights would be megabytes as text. */
 export function arraysAsDigests(_: string, value: unknown): unknown {
   return value instanceof Float32Array ? { sha256: createHash("sha256").update(value).digest("hex") } : value;
 }

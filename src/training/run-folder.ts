@@ -11,9 +11,9 @@ import { checkSameTensors, type State, stateOf } from "./parameters.ts";
 import { arraysAsDigests, checkResumed, type RunFingerprint } from "./resumable.ts";
 
 /**
- * What a training run leaves on disk: `run.json` (configuration, versions, seed), `metrics.jsonl` (a line a step),
- * `recognition.jsonl` (a line whenever images kept aside were looked at), `checkpoints/last.safetensors`, `encoder/`, and
- * `blend.json` where the encoder is a blend.
+ * Folder of a training run: `run.json` (configuration, versions, seed), `metrics.jsonl` (one line per step),
+ * `recognition.jsonl` (one line per recognition check), `checkpoints/last.safetensors`, `encoder/`, and `blend.json` if
+ * the encoder is a blend.
  */
 export class RunFolder {
   readonly path: string;
@@ -44,7 +44,7 @@ export class RunFolder {
   }
 
   /**
-   * Opens a run to go on with it. One that has not made a step yet may have other data, such as mended files.
+   * Opens a run to resume it. A run without a step so far may have different data, such as repaired files.
    *
    * @throws UsageError when the folder holds no run, or one of other data, another encoder or other settings
    */
@@ -74,7 +74,7 @@ export class RunFolder {
     writeCheckpoint(this.#checkpoint, checkpoint);
   }
 
-  /** The last checkpoint; metrics written after it are dropped, since the steps they describe will be run again. */
+  /** Reads the last checkpoint. Metrics written after it are dropped, since their steps will run again. */
   restore(): Checkpoint {
     const checkpoint = readCheckpoint(this.#checkpoint);
     if (existsSync(this.#metrics)) {
@@ -88,7 +88,7 @@ export class RunFolder {
     return checkpoint;
   }
 
-  /** Everything that training changed, as the last checkpoint has it. */
+  /** Everything that training changes, from the last checkpoint. */
   restoreTensors(): State {
     return readCheckpoint(this.#checkpoint).tensors;
   }
@@ -97,27 +97,27 @@ export class RunFolder {
     return existsSync(this.#checkpoint);
   }
 
-  /** The last lines of metrics, at most so many. */
+  /** The last lines of metrics, up to `count`. */
   recentMetrics(count: number): readonly StepMetrics[] {
     if (!existsSync(this.#metrics)) return [];
     const lines = readFileSync(this.#metrics, "utf8").split("\n").filter(Boolean);
     return lines.slice(-count).map((line) => JSON.parse(line) as StepMetrics);
   }
 
-  /** Drops the metrics of an attempt that is given up. */
+  /** Drops the metrics of an abandoned attempt. */
   beginAgain(): void {
     rmSync(this.#metrics, { force: true });
     this.keepRecognition(0);
   }
 
-  /** How images kept aside were recognised so far. */
+  /** Recognition of held-out images so far. */
   recognition(): readonly RecordedRecognition[] {
     if (!existsSync(this.#recognition)) return [];
     const lines = readFileSync(this.#recognition, "utf8").split("\n").filter(Boolean);
     return lines.map((line) => JSON.parse(line) as RecordedRecognition);
   }
 
-  /** Drops what was recorded after a step, and of the encoder that was saved at the end. */
+  /** Drops the records after a step, and those of the encoder saved at the end. */
   keepRecognition(upTo: number): void {
     const kept = this.recognition().filter(({ step, when }) => step <= upTo && when !== "after");
     if (existsSync(this.#recognition))
@@ -145,7 +145,7 @@ export class RunFolder {
   }
 }
 
-/** The reason that a path cannot become a run folder, and the first half of the advice. */
+/** The reason why a path cannot become a run folder, and the first half of the advice. */
 function whatIsThere(path: string): string | undefined {
   if (!existsSync(path)) return undefined;
   if (!statSync(path).isDirectory()) return "is a file. Move it away";
@@ -154,7 +154,7 @@ function whatIsThere(path: string): string | undefined {
 }
 
 /**
- * The encoder that training started from with the weights that it ended with, before any blend.
+ * The original encoder with the final weights of training, before any blend.
  *
  * @throws UsageError when the folder holds no checkpoint, or one of another encoder
  */

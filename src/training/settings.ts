@@ -8,11 +8,11 @@ export interface TrainingSettings {
   /** Images used, taken class by class in turn; all when left out. */
   readonly limit?: number;
   readonly batch: number;
-  /** Images that go through the encoder at a time. Default: what `usualMicroBatches` or `memory` says; the batch on a GPU. */
+  /** Images that go through the encoder at a time. Default: by `usualMicroBatches` or `memory`; the batch on a GPU. */
   readonly microBatch?: number;
-  /** Bytes that the process may take on CPU: chooses the micro-batch, and `recompute` where it has to; see `planMemory`. */
+  /** Bytes that the process may take on CPU. Determines the micro-batch and, if needed, `recompute`; see `planMemory`. */
   readonly memory?: number;
-  /** Compute activations again in backward passes instead of keeping them: less memory, more time. Default false. */
+  /** Recompute activations in backward passes instead of keeping them: less memory, more time. Default false. */
   readonly recompute?: boolean;
   /** Peak of the schedule. */
   readonly learningRate: number;
@@ -24,7 +24,7 @@ export interface TrainingSettings {
   readonly seed: number;
 }
 
-/** How a batch is cut: into micro-batches of so many images, or so that training fits into the memory. */
+/** Division of a batch: into micro-batches of a given size, or such that training fits into the memory. */
 export type BatchCut =
   | (Pick<TrainingSettings, "microBatch"> & { readonly memory?: never })
   | (Required<Pick<TrainingSettings, "memory">> & { readonly microBatch?: never });
@@ -36,15 +36,15 @@ export function batchCut({ microBatch, memory }: Pick<TrainingSettings, "microBa
   throw new UsageError("Give either the memory or the micro-batch: the one is chosen by the other.");
 }
 
-/** Images that the recipe goes over at least, in as many epochs as that takes, up to a number that few images do not bear. */
+/** Minimum images seen by the recipe, over as many epochs as that takes, up to a limit that protects small data sets. */
 const recipeImages = 8192;
 const maxEpochs = 50;
 
 /**
- * Settings for an objective: for the recipe (`robust`) small batches, at a rate that docs/RESULTS.md has the measurement
- * of; for others the paper's (appendix C), warm-up as in FARE, batch as small machines allow.
+ * Default settings for an objective. The recipe (`robust`) has small batches at a rate measured in docs/RESULTS.md. Other
+ * objectives have the paper's settings (appendix C), FARE's warm-up, and a batch that small machines can hold.
  *
- * @param images that an epoch goes over
+ * @param images number of images in an epoch
  */
 export function defaultSettings({ name }: Pick<Objective, "name">, images: number): TrainingSettings {
   const common = { weightDecay: 1e-4, warmup: 0.07, seed: 0 };
@@ -58,7 +58,7 @@ export function defaultSettings({ name }: Pick<Objective, "name">, images: numbe
   return { ...common, epochs: 2, batch: 64, learningRate: 1e-5 };
 }
 
-/** The recipe goes half of the way, less where that loses behaviour; other methods take the weights as they were trained. */
+/** Default blend. The recipe goes half of the way, or less if that loses behaviour. Other methods keep trained weights. */
 export function defaultBlend({ name }: Pick<Objective, "name">): BlendRule {
   return name === "robust" ? { largest: 0.5, keep: 1 } : { largest: 1, keep: 0 };
 }

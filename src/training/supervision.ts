@@ -5,7 +5,7 @@ import type { Objective } from "../objectives/index.ts";
 import { counted } from "../words.ts";
 
 /**
- * What an objective's classifiers ask of the encoder, and a supervised one of the data.
+ * Checks that the encoder fits an objective's classifiers, and that the data fits a supervised objective.
  *
  * @throws UsageError when the embedding has another size, the images have no labels, or the classes are not the rows
  */
@@ -24,9 +24,9 @@ export function checkSupervision({ name, loss, constraint }: Objective, encoder:
 }
 
 /**
- * The classes of a source whose every image has a label.
+ * Classes of a source in which every image has a label.
  *
- * @param method what needs them, for the error
+ * @param method name of the method that needs them, for the error
  * @throws UsageError when there are none
  */
 export function labelledClasses({ name, classes, items }: ImageSource, method: string): readonly ImageClass[] {

@@ -20,30 +20,30 @@ import {
 } from "../optimize/index.ts";
 import type { MicroBatches } from "./micro-batch.ts";
 
-/** The phases of one step on a batch: a graph, hence a program, for each. */
+/** Phases of one step on a batch, each a graph and so a program. */
 export interface TrainingGraphs {
   /** The original on clean images: input `clean`; outputs `embedding`, for a class constraint also `entropy` [N]. */
   readonly reference: Outputs;
   /** One step of the inner attack: `ascentGraph` for fixed steps, `lossGraph` for APGD. */
   readonly ascent: Outputs;
-  /** Weights in int8, which `ascent` reads; where the attack computes in int8. */
+  /** Weights in int8 for `ascent`, if the attack computes in int8. */
   readonly int8Weights: Outputs | undefined;
-  /** Output `loss` [N] of the point that APGD comes to last. */
+  /** Output `loss` [N] of APGD's last point. */
   readonly lastLook: Outputs | undefined;
   /** Loss and gradients of the encoder; see `primalGraph`. */
   readonly primal: Outputs;
   /** Multipliers and their gradients; see `dualGraph`. Only with a constraint. */
   readonly dual: Outputs | undefined;
-  /** Output `cleanDistance` [N]: clean distances, where the primal graph does not compute them anyway. */
+  /** Output `cleanDistance` [N]: clean distances, if the primal graph does not compute them anyway. */
   readonly distance: Outputs | undefined;
 }
 
 export interface GraphOptions {
-  /** Whether backward passes compute activations again instead of keeping them; Default false. */
+  /** Whether backward passes recompute activations instead of keeping them. Default false. */
   readonly recompute?: boolean;
   /**
-   * The original's weights as inputs lie in host memory once; as constants (the default) the program has a copy, which is
-   * some 10 % faster in one pass of a step's dozens, and where it has to be if the device has a memory of its own.
+   * Form of the original's weights. As inputs, they are in host memory only once. As constants (the default), the program
+   * has a copy. That is some 10 % faster in one of a step's dozens of passes, and needed if the device has its own memory.
    */
   readonly reference?: "constants" | "inputs";
 }
@@ -110,7 +110,7 @@ export function microBatchOf(phase: keyof TrainingGraphs, { microBatch, primalMi
   return phase === "primal" ? primalMicroBatch : microBatch;
 }
 
-/** How often `TrainingStep.run` runs each of the graphs on a batch (with micro-batches: on each of its own). */
+/** Runs of each graph in one `TrainingStep.run` on a batch (with micro-batches: on each of them). */
 export function runsPerBatch({ attack, stepsPerBatch, constraint }: Objective): Record<keyof TrainingGraphs, number> {
   const dualRuns = !constraint ? 0 : constraint.dual.kind === "constant" ? 1 : 2;
   return {

@@ -1,13 +1,13 @@
 import { type Interval, mcnemar, pairedInterval } from "../statistics.ts";
 import type { Recognition } from "./recognition.ts";
 
-/** Recognition of one encoder, as shares of the images kept aside. */
+/** Recognition by one encoder, as shares of the held-out images. */
 export interface RecognitionShares {
   readonly clean: number;
   readonly attacked: number;
 }
 
-/** What a run did to robustness, judged on images kept aside. */
+/** Effect of a run on robustness, judged on held-out images. */
 export interface Verdict {
   /**
    * `more-robust`: more images are recognised under attack than before, beyond chance (McNemar, p < 0.05). `collapsed`: fewer
@@ -24,7 +24,7 @@ export interface Verdict {
 const significance = 0.05;
 const collapsedBelow = 0.5;
 
-/** @param after of the same images as `before` */
+/** @param after recognition of the same images as `before` */
 export function verdictOf(before: Recognition, after: Recognition): Verdict {
   const images = after.attacked.length;
   const gained = after.attacked.filter((right, i) => right && !before.attacked[i]).length;

@@ -59,9 +59,9 @@ function windowsOf(size: readonly number[], a: Attributes): readonly Windows[] {
     const padded = length + before + after;
     if (padded < reach) mismatch(`kernel reaches ${reach} pixels, the padded image has ${padded}`);
     const strides = (padded - reach) / stride;
-    const most = a.ceil_mode ? Math.ceil(strides) + 1 : Math.floor(strides) + 1;
-    const isOneLess = !!a.ceil_mode && (most - 1) * stride >= length + before;
-    const count = isOneLess ? most - 1 : most;
+    const maxCount = a.ceil_mode ? Math.ceil(strides) + 1 : Math.floor(strides) + 1;
+    const isOneLess = !!a.ceil_mode && (maxCount - 1) * stride >= length + before;
+    const count = isOneLess ? maxCount - 1 : maxCount;
     return { count, isOneLess, after: (count - 1) * stride + reach - length - before };
   });
 }
@@ -129,7 +129,7 @@ export const convTranspose: Operator = {
       auto_pad !== "SAME_UPPER",
     );
     if (wanted === undefined) return { ...complete, pads };
-    // What is wanted beyond what the windows cover are rows at the end that a stride skipped.
+    // Rows requested beyond those that the windows cover are rows at the end that a stride skipped.
     const output_padding = totals.map((total, axis) => ints(complete, "output_padding")[axis]! + Math.max(0, -total));
     if (output_padding.some((rows, axis) => rows > 0 && rows >= strides[axis]!))
       mismatch(`an output of [${out}] is larger than what [${size}] can be made of by strides of [${strides}]`);

@@ -34,11 +34,11 @@ export interface LabelledImages extends Images {
 export interface AttackerOptions extends CompileOptions {
   /** Images a program takes at a time. */
   readonly batch: number;
-  /** Search on for the largest loss when an image is broken: for attacks that are measured on another encoder. */
+  /** Keep maximising the loss after an image is broken: for attacks that are measured on another encoder. */
   readonly relentless?: boolean;
 }
 
-/** Runs attacks on one encoder; keeps one program a loss and batch size. `dispose` frees them. */
+/** Runs attacks on one encoder. Caches one program per loss and batch size; `dispose` frees them. */
 export class Attacker {
   readonly #victim: Victim;
   readonly #options: AttackerOptions;
@@ -68,7 +68,7 @@ export class Attacker {
     return runSearches(this.#programs(attack), planOf(attack, images), job);
   }
 
-  /** At how many of the images, looked at as they are, the attack's loss has a gradient of zeros only. */
+  /** Number of clean images at which the gradient of the attack's loss is zero throughout. */
   async zeroGradients(
     attack: Attack,
     { clean, labels }: { readonly clean: Float32Array; readonly labels: readonly number[] },

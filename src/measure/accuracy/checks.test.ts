@@ -120,7 +120,7 @@ describe("Square after gradient attacks", () => {
   test("breaks few more images where nothing is masked", () => {
     expect(maskingWarning([stage("apgd-ce", 0.51), stage("square", 0.509)])).toBeUndefined();
     expect(maskingWarning([stage("apgd-ce", 0.51), stage("apgd-t", 0.4)])).toBeUndefined();
-    // What the attacks before the last one left does not count.
+    // Shares left by attacks before the last one do not count.
     expect(maskingWarning([stage("apgd-ce", 0.51), stage("fab-t", 0.4), stage("square", 0.4)])).toBeUndefined();
   });
 

@@ -7,11 +7,11 @@ import type { Attacker } from "./attacker.ts";
 import { correctImages, joined } from "./chunk.ts";
 
 /*
- * The reference implementation's checks of what it attacks (Croce and Hein 2020, `checks.py`), as sentences to act on.
+ * The reference implementation's checks of an attacked model (Croce and Hein 2020, `checks.py`), as warnings to act on.
  */
 
 /**
- * The attacks that so few classes allow; tells of the others.
+ * The attacks that work with this number of classes. Warns of the others.
  *
  * @throws UsageError when none of them can be run, or under `strict` one cannot
  */
@@ -32,7 +32,7 @@ export function fittingAttacks(
   return fitting;
 }
 
-/** @param needs classes that an attack needs and there are not */
+/** @param needs classes that an attack needs, more than there are */
 function whyMore(classes: number, needs: number): string {
   if (classes < 2) return "there is no other class that an image could be taken for";
   return needs === 3
@@ -40,7 +40,7 @@ function whyMore(classes: number, needs: number): string {
     : "the targeted DLR loss compares the label with the third and the fourth largest logit";
 }
 
-/** What the first images tell of the encoder, before hours of attacks. */
+/** Warnings about the encoder from its first images, before hours of attacks. */
 export async function encoderWarnings(
   images: ImageBatch,
   predictions: Predictions,

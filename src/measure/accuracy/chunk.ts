@@ -1,12 +1,12 @@
 import type { ImageBatch } from "../../data/index.ts";
 import { othersByLogit, type Predictions, rowOf } from "../../inference/index.ts";
 
-/** One image that is classified rightly, and what attacks need to know of it. */
+/** A correctly classified image, with what attacks need to know about it. */
 export interface CorrectImage {
   /** [3, S, S] in [0, 1] */
   readonly pixels: Float32Array;
   readonly label: number;
-  /** Position in the source: what an attack's random numbers depend on, whatever else is evaluated. */
+  /** Position in the source. An attack's random numbers depend on it, whatever else is evaluated. */
   readonly index: number;
   readonly id: string;
   /** The other classes, the likeliest to the attacked encoder first. */
@@ -16,9 +16,9 @@ export interface CorrectImage {
 }
 
 /**
- * The images of a batch that are classified rightly.
+ * The correctly classified images of a batch.
  *
- * @param attacked what the encoder that is attacked makes of them, where that is another one
+ * @param attacked predictions of the attacked encoder, if it is another one
  */
 export function correctImages(
   images: ImageBatch,

@@ -25,7 +25,7 @@ import { Measurement } from "./measurement.ts";
 export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Telling, CompileOptions {
   /** Prompt templates of a zero-shot classifier; see `imageClassifier`. */
   readonly templates?: readonly string[];
-  /** What to measure, each at its own epsilon. Default: clean accuracy only. */
+  /** Attacks to measure, each at its own epsilon. Default: clean accuracy only. */
   readonly attacks?: readonly (Attack | AutoAttack)[];
   /** Make the attacks on this encoder instead (transfer), over the same classes; both take images of one size. */
   readonly surrogate?: Encoder;
@@ -33,29 +33,29 @@ export interface EvaluateOptions extends Pick<ZeroShotOptions, "cache">, Telling
   readonly quantize?: boolean;
   /** Images to use, taken class by class in turn. Default: all. */
   readonly limit?: number;
-  /** Images to leave out first, in that order: what was chosen on some is reported on others. Default 0. */
+  /** Images to skip first, in that order, so that choices made on some are reported on others. Default 0. */
   readonly offset?: number;
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
   /** Take images as they are; those of another size than the encoder's count as unreadable. See `atNativeResolution`. */
   readonly exact?: boolean;
-  /** Whatever was asked for and is left out is an error, as is what the numbers would not mean what they seem to for. */
+  /** Throw instead of leaving anything out, and wherever the numbers would be misleading. */
   readonly strict?: boolean;
-  /** Keeps a record of every image, and goes on where an earlier call with the same settings stopped. */
+  /** Records every image, and continues where an earlier call with the same settings stopped. */
   readonly results?: ResultsFolder;
-  /** Ends the evaluation, which rejects with the signal's reason; what is measured until then stays in `results`. */
+  /** Aborts the evaluation, which rejects with the signal's reason. Results until then stay in `results`. */
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
-  /** Called at the end with the images that were classified rightly, for comparisons of encoders image by image. */
+  /** Called at the end with the correctly classified images, to compare encoders image by image. */
   readonly onOutcomes?: (outcomes: Outcomes) => void;
   readonly onProgress?: (progress: EvaluationProgress) => void;
 }
 
-/** Images, by their places in the source, that an encoder classified rightly. */
+/** Images that an encoder classified correctly, by their places in the source. */
 export interface Outcomes {
   readonly clean: ReadonlySet<number>;
-  /** Of each attack, in their order. */
+  /** One set per attack, in their order. */
   readonly attacks: readonly ReadonlySet<number>[];
 }
 
@@ -64,16 +64,16 @@ export interface EvaluationProgress {
   readonly phase: string;
   readonly done: number;
   readonly total: number;
-  /** Points that the attack has looked at for the images it is at; they grow long before the first of them is done. */
+  /** Points evaluated so far for the current images. The count grows long before the first image is done. */
   readonly points?: number;
 }
 
-/** Images are attacked in chunks of this many: enough to keep the batch full, few enough for any memory. */
+/** Images attacked at a time: enough to keep batches full, few enough for any memory. */
 const chunkSize = 512;
 
 /**
- * Accuracy of an encoder with its fixed head or its zero-shot classifier, clean and under attack. Attacks run on the
- * images that are classified rightly clean; the others count as broken. The same images, attacks and seed give the same
+ * Accuracy of an encoder with its fixed head or its zero-shot classifier, clean and under attack. Attacks run on images
+ * that are classified correctly clean; the others count as broken. The same images, attacks and seed give the same
  * numbers.
  *
  * @throws UsageError when the encoder has nothing to classify with, or the source no labels that fit it; when an attack

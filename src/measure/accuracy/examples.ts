@@ -19,10 +19,10 @@ export interface AttackedExample {
 }
 
 /**
- * Attacks some images of a labelled source and names what the encoder makes of them, for pictures. Those that cannot be
- * read are left out.
+ * Attacks some images of a labelled source and names the predicted classes, for pictures. Images that cannot be read are
+ * left out.
  *
- * @param indices which of the source's items
+ * @param indices places in the source's items
  */
 export async function attackedExamples(
   encoder: Encoder,

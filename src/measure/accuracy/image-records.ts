@@ -6,24 +6,24 @@ import { openKept } from "../../results/index.ts";
 import { encodeSafetensors } from "../../safetensors.ts";
 import type { Tensor } from "../../tensor/index.ts";
 
-/** What one attack did to one image; a line of `results.jsonl`. */
+/** Result of one attack on one image; a line of `results.jsonl`. */
 export interface ImageRecord {
   /** The image's place in the source. */
   readonly index: number;
   readonly id: string;
   readonly label: number;
-  /** What was measured: the attack or AutoAttack, norm and epsilon; `clean` for the image as it is. */
+  /** Name of the measurement: the attack or AutoAttack, norm and epsilon; `clean` for the unperturbed image. */
   readonly measurement: string;
   /** The attack within it: `apgd-ce`, `square` ...; `clean`. */
   readonly attack: string;
-  /** Of the image that the attack ended with. */
+  /** Predicted class of the attack's final image. */
   readonly prediction: number;
   /** The label's logit minus the largest other, of the same image. */
   readonly margin: number;
   readonly broken: boolean;
   /** Steps (points after the first) that the run which gave this image took; absent for `clean`. */
   readonly iteration?: number;
-  /** Which restart or target it was, counted from 0; absent for `clean`. */
+  /** Number of the restart or target, from 0; absent for `clean`. */
   readonly run?: number;
 }
 
@@ -38,8 +38,8 @@ const recordsFile = "results.jsonl";
 const adversarialFolder = "adversarial";
 
 /**
- * The folder of a measurement under way: `settings.json`, `results.jsonl` with a line an image and attack, and, where
- * asked for, `adversarial/*.safetensors`. Opened again with the same settings, it knows what was measured before.
+ * Folder of a measurement in progress: `settings.json`, `results.jsonl` with one line per image and attack, and, if
+ * requested, `adversarial/*.safetensors`. Reopened with the same settings, it continues from the earlier results.
  */
 export class ResultsFolder {
   readonly #folder: string;
@@ -62,7 +62,7 @@ export class ResultsFolder {
       );
   }
 
-  /** Images looked at clean, and results of attacks on an image. */
+  /** Images evaluated clean, and results of attacks on single images. */
   get counts(): { readonly images: number; readonly attacked: number } {
     const images = [...this.#known.values()].filter(({ attack }) => attack === "clean").length;
     return { images, attacked: this.#known.size - images };

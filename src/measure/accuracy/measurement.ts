@@ -22,25 +22,24 @@ export interface MeasurementContext {
   readonly classes: number;
   readonly seed: number;
   readonly quantize: boolean;
-  /** The attacker's encoder is another than the predictor's. */
+  /** Whether the attacker's encoder differs from the predictor's. */
   readonly transfer: boolean;
   readonly results?: ResultsFolder | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** What becomes of attacks that cannot be run. Default: they are left out. */
+  /** Handling of attacks that cannot be run. Default: they are left out. */
   readonly telling?: Telling;
   /**
-   * Called with the attack's name and epsilon, how many of the images given it is done with, and how many points it has
-   * looked at.
+   * Called with the attack's name and epsilon, the number of images done, and the number of points evaluated.
    */
   readonly onProgress?: (phase: string, done: number, points: number) => void;
 }
 
-/** One attack, or a list that runs on the images still right, measured over any number of chunks of images. */
+/** Measures one attack, or a list that runs on the images still right, over any number of chunks. */
 export class Measurement {
   readonly #what: Attack | AutoAttack;
   readonly #attacks: readonly Attack[];
   readonly #context: MeasurementContext;
-  /** What its results go by: attack, norm and epsilon. */
+  /** Name of its results: attack, norm and epsilon. */
   readonly name: string;
   /** Images that withstood all attacks. */
   readonly withstood: number[] = [];
@@ -77,7 +76,7 @@ export class Measurement {
     return known.map((record) => record ?? found.shift()!);
   }
 
-  /** Attacks the images; those that are finished are kept batch by batch, and also where the rest is interrupted. */
+  /** Attacks the images. Finished ones are saved batch by batch, so an interruption does not lose them. */
   async #run(attack: Attack, images: readonly CorrectImage[], before: number): Promise<ImageRecord[]> {
     if (images.length === 0) return [];
     const { attacker, predictor, classes, seed, quantize, signal, onProgress } = this.#context;
@@ -123,7 +122,7 @@ export class Measurement {
     return records;
   }
 
-  /** What became of these images. */
+  /** Records the outcome of the attack on these images. */
   async #record(
     attack: Attack,
     images: readonly CorrectImage[],
@@ -142,20 +141,20 @@ export class Measurement {
         ...{ index, id, label, measurement: this.name, attack: stage },
         prediction: classes[at]!,
         margin: margins[at]!,
-        // Batches of other sizes may round otherwise: what the attack saw misclassified counts, though barely so.
+        // Batches of other sizes may round differently: an image that the attack saw misclassified, however barely, counts.
         broken: classes[at] !== label || (!transfer && success[i]!),
         iteration: iteration[i]!,
         run: run[i]!,
       };
     });
-    // Before the records, which say that nothing is left to do.
+    // Before the records, which declare the images done.
     const indices = records.map(({ index }) => index);
     results?.saveAdversarial(this.name, stage, { indices, pixels, imageSize: predictor.imageSize });
     results?.add(records);
     return records;
   }
 
-  /** @param images how many there were in all, those classified wrongly clean included */
+  /** @param images total count, including those misclassified clean */
   result(images: number) {
     const stages = this.#stages.map(({ survivors, ...rest }): Stage => ({ ...rest, accuracy: survivors / images }));
     const masking = maskingWarning(stages);

@@ -3,7 +3,7 @@ import { mcnemar } from "../../statistics.ts";
 import type { Outcomes } from "./evaluate.ts";
 
 /**
- * @param other the encoder that is compared with
+ * @param other name of the encoder to compare with
  * @param images that both were measured on
  */
 export function paired(other: string, theirs: Outcomes, ours: Outcomes, images: number): PairedEvaluation {

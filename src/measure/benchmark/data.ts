@@ -7,22 +7,22 @@ import { type DownloadOptions, downloadDataset, parseHubId } from "../../hub/ind
 import type { SuiteData } from "./suite.ts";
 
 export interface OpenDataOptions extends DownloadOptions {
-  /** Where data sets with ids are looked for before the hub is asked. */
+  /** Folder searched for data sets by id before the hub. */
   readonly dataRoot?: string;
-  /** For generated data: which images. */
+  /** Seed of generated images. */
   readonly seed?: number;
 }
 
-/** CLIP_benchmark's ids, and where its data sets are on the hub. */
+/** Prefix of CLIP_benchmark's ids. */
 const clipBenchmark = "wds/";
 const clipBenchmarkOwner = "clip-benchmark";
 
 /**
- * Opens a set of a suite: generated images, a path, or a WebDataset with an id. An id is looked for in the data root (as
- * `ROOT/wds/vtab/cifar10`, `ROOT/wds_vtab-cifar10` or `ROOT/clip-benchmark/wds_vtab-cifar10`; `ROOT/owner/name` or
- * `ROOT/name`) and then on the hub, from where the split is downloaded into the standard cache.
+ * Opens a set of a suite: generated images, a path, or a WebDataset with an id. An id is first searched in the data root
+ * (as `ROOT/wds/vtab/cifar10`, `ROOT/wds_vtab-cifar10` or `ROOT/clip-benchmark/wds_vtab-cifar10`; `ROOT/owner/name` or
+ * `ROOT/name`), then on the hub, from which the split is downloaded into the standard cache.
  *
- * @throws UsageError when it is nowhere, or cannot be used; the signal's reason when that ends a download
+ * @throws UsageError when it is not found or cannot be used; the signal's reason when that aborts a download
  */
 export async function openSuiteData(set: SuiteData, options: OpenDataOptions = {}): Promise<ImageSource> {
   const { classes } = set;
@@ -51,7 +51,7 @@ async function locate({ data, split }: SuiteData, { dataRoot, ...download }: Ope
   return existsSync(part) ? part : folder;
 }
 
-/** Where a data set lies on the hub: `owner/name` or `owner/name@revision`; undefined for what is no id. */
+/** Hub id of a data set, `owner/name` or `owner/name@revision`; undefined if it is not an id. */
 function hubIdOf(data: string): string | undefined {
   if (data.startsWith(clipBenchmark)) return `${clipBenchmarkOwner}/${cleaned(data)}`;
   return parseHubId(data) && data;

@@ -1,6 +1,6 @@
 import type { MissingResult } from "../../results/index.ts";
 
-/** What was left out and why, a line a reason. */
+/** Results left out, one line per reason. */
 export function missingLines(missing: readonly MissingResult[]): readonly string[] {
   const places = new Map<string, string[]>();
   for (const { set, encoder, reason } of missing) {

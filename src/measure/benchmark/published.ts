@@ -19,7 +19,7 @@ interface PublishedFile {
 const file = fileURLToPath(new URL("../../../assets/suites/published.yaml", import.meta.url));
 const imagenet = "imagenet";
 
-/** Of a figure in per cent with at most two decimals. */
+/** Converts per cent with at most two decimals to a share. */
 function share(percent: number): number {
   return Math.round(100 * percent) / 1e4;
 }

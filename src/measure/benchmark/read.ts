@@ -14,16 +14,16 @@ export const suiteNames = ["zeroshot-13", "tiny"] as const;
 
 const folder = fileURLToPath(new URL("../../../assets/suites", import.meta.url));
 
-/** Fields of a set that the suite may give for all. */
+/** Fields of a set that the suite may set for all. */
 const common = [...attackFields, "templates", "images", "seed", "resolution"];
 const suiteFields = ["name", "sets", ...common];
 const setFields = ["name", "title", "data", "split", "classes", "averaged", ...common];
 
 /**
- * Reads the description of a benchmark: YAML or JSON with `sets`, each with `name` and `data`, and perhaps `title`,
- * `split`, `classes` (names or a file), `templates` (a set's name, a file, one template, or a list), `attack`,
- * `epsilons`, `images`, `seed`, `averaged`, `resolution`. Attack, epsilons, templates, images, seed and resolution may
- * stand beside `sets`, for all sets that do not say otherwise. Paths start at the file's folder.
+ * Reads the description of a benchmark: YAML or JSON with `sets`. Each set has `name` and `data`. Optional fields are
+ * `title`, `split`, `classes` (names or a file), `templates` (a set's name, a file, one template, or a list), `attack`,
+ * `epsilons`, `images`, `seed`, `averaged` and `resolution`. Attack, epsilons, templates, images, seed and resolution
+ * may also stand beside `sets`, as defaults for all sets. Paths are relative to the file's folder.
  *
  * @param spec a file, or a suite that comes with the package: `zeroshot-13`, `tiny`
  * @throws UsageError that names file, set and field
@@ -49,7 +49,7 @@ function builtIn(spec: string): string {
 interface Context {
   readonly place: string;
   readonly folder: string;
-  /** What the suite says for all sets. */
+  /** Fields that apply to all sets. */
   readonly all: Fields;
 }
 
@@ -78,7 +78,7 @@ function readSet(value: unknown, index: number, { place, folder, all }: Context)
   };
 }
 
-/** Also the name of a folder of results, and a column. */
+/** Reads a set's name, which also names its results folder and its column. */
 function readName(fields: Fields): string {
   const name = fields.required("name", fields.text("name"));
   if (/^\w[\w.-]*$/.test(name)) return name;

@@ -12,7 +12,7 @@ import { missingLines } from "./missing.ts";
 import { publishedRows } from "./published.ts";
 import { type Suite, type SuiteData, suiteEpsilons } from "./suite.ts";
 
-/** An encoder and how it is called in the table. */
+/** An encoder and its name in the table. */
 export interface BenchmarkedEncoder {
   readonly name: string;
   readonly encoder: Encoder;
@@ -39,13 +39,13 @@ export interface BenchmarkOptions
     Pick<DownloadOptions, "onWarning" | "signal"> {
   /** Where data sets with ids are looked for before the hub is asked. */
   readonly dataRoot?: string;
-  /** At most so many images of every set. */
+  /** Maximum number of images per set. */
   readonly limit?: number;
-  /** In place of the suite's. */
+  /** Overrides the suite's seed. */
   readonly seed?: number;
   /** Published figures for the sets of the suite, beside the measured rows. */
   readonly published?: boolean;
-  /** Where one encoder's results on one set are kept, so that another call goes on there. */
+  /** Folder for one encoder's results on one set, from which another call continues. */
   readonly results?: (part: BenchmarkPart) => ResultsFolder | undefined;
   readonly onProgress?: (progress: BenchmarkProgress) => void;
   readonly onDownload?: (set: string, progress: DownloadProgress) => void;
@@ -54,13 +54,13 @@ export interface BenchmarkOptions
 export interface BenchmarkProgress extends EvaluationProgress {
   readonly encoder: string;
   readonly set: string;
-  /** Which of the suite's sets, from 1. */
+  /** The set's number in the suite, from 1. */
   readonly position: number;
 }
 
 /**
- * Measures encoders on the sets of a suite, set by set. What cannot be had or classified is left out and listed with the
- * reason in `missing`.
+ * Measures encoders on the sets of a suite, set by set. Sets that cannot be opened or classified are left out and listed
+ * with the reason in `missing`.
  *
  * @throws UsageError when nothing could be measured, under `strict` when anything could not, or when results that are kept are
  *   of other settings; the signal's reason when that ends it
@@ -84,7 +84,7 @@ export async function runBenchmark(
     }
     for (const [j, encoder] of encoders.entries()) {
       const part = partOf(encoder, opened, options);
-      // Results of other settings end the benchmark: they are no missing set.
+      // Results of other settings abort the benchmark: the set is not missing.
       const kept = options.results?.(part);
       const result = await orReason(() => measure(part, kept, i + 1, options), options);
       if (typeof result === "string") leaveOut({ set: set.name, encoder: encoder.name, reason: result });
@@ -102,7 +102,7 @@ export async function runBenchmark(
   };
 }
 
-/** What it comes to, or why it cannot be had. */
+/** The action's result, or the reason why it failed. */
 async function orReason<T>(action: () => Promise<T>, { signal }: BenchmarkOptions): Promise<T | string> {
   try {
     signal?.throwIfAborted();
@@ -153,7 +153,7 @@ async function measure(
   } = await evaluate(native === undefined ? encoder : atNativeResolution(encoder, native), source, {
     ...rest,
     ...{ attacks: set.attacks, seed },
-    // "At most so many", of a set that may have fewer.
+    // The limit is a maximum: the set may have fewer images.
     ...(limit !== undefined && { limit: Math.min(limit, source.items.length) }),
     ...defined({ templates }),
     ...(native !== undefined && { exact: true }),

@@ -1,7 +1,7 @@
 import type { Attack, AutoAttack } from "../../attacks/index.ts";
 import type { SuiteSet } from "../../results/index.ts";
 
-/** A data set of a suite: what to measure on it. */
+/** A data set of a suite and the measurements to make on it. */
 export interface SuiteData extends SuiteSet {
   /**
    * `synthetic:...`, an absolute path, CLIP_benchmark's id (`wds/vtab/cifar10`) or a hub id (`owner/name`); see
@@ -14,11 +14,11 @@ export interface SuiteData extends SuiteSet {
   readonly classes?: readonly string[] | { readonly file: string };
   /** Prompt templates with `{}`; default: the data's own. */
   readonly templates?: readonly string[];
-  /** One an epsilon; none: clean accuracy only. */
+  /** One per epsilon. Empty: clean accuracy only. */
   readonly attacks: readonly (Attack | AutoAttack)[];
-  /** At most so many images, taken class by class in turn; default: all. */
+  /** Maximum number of images, taken class by class in turn. Default: all. */
   readonly images?: number;
-  /** Of the choice of images and of the attacks. */
+  /** Seed for the choice of images and for the attacks. */
   readonly seed?: number;
   /** Whether images are perturbed as the encoder takes them, or as they are in the file. */
   readonly resolution: "encoder" | "native";

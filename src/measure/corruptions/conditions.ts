@@ -1,13 +1,13 @@
 import { type Corruption, corrupt, type FrostTexture, type Severity, withNoise } from "../../corruptions/index.ts";
 import { defined } from "../../defined.ts";
 
-/** What images are looked at under. */
+/** A condition that images are evaluated under. */
 export type Condition =
   | { readonly kind: "clean" }
   | { readonly kind: "corruption"; readonly corruption: Corruption; readonly severity: Severity }
   | { readonly kind: "noise"; readonly sigma: number };
 
-/** What its results go by. */
+/** Name of the condition's results. */
 export function conditionName(condition: Condition): string {
   switch (condition.kind) {
     case "clean":

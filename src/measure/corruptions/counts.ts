@@ -3,7 +3,7 @@ import { appendLines } from "../../files.ts";
 import { openKept } from "../../results/index.ts";
 import { type Condition, conditionName } from "./conditions.ts";
 
-/** Images looked at under a condition, and how many of them were classified rightly. */
+/** Images evaluated under a condition, and how many of them were classified correctly. */
 export interface Count {
   readonly images: number;
   readonly correct: number;
@@ -15,7 +15,7 @@ interface Line extends Count {
 
 const file = "corruptions.jsonl";
 
-/** What one encoder makes of images under each condition. */
+/** Counts of one encoder's correct predictions under each condition. */
 export class CorruptionCounts {
   readonly #known = new Map<string, Count>();
   readonly #folder: string | undefined;
@@ -24,14 +24,14 @@ export class CorruptionCounts {
     this.#folder = folder;
   }
 
-  /** Held in memory alone. */
+  /** Counts held in memory only. */
   static inMemory(): CorruptionCounts {
     return new CorruptionCounts();
   }
 
   /**
-   * Kept in a folder too: `settings.json`, and `corruptions.jsonl` with a line a condition. Opened again with the same
-   * settings, it knows what was counted before.
+   * Counts saved in a folder too: `settings.json`, and `corruptions.jsonl` with one line per condition. Reopened with the
+   * same settings, it continues from the earlier counts.
    *
    * @param settings everything that the numbers depend on but the conditions, as JSON
    * @throws UsageError when the folder holds results of other settings, or cannot be written

@@ -28,16 +28,16 @@ export interface EvaluateCorruptionsOptions extends Pick<ZeroShotOptions, "cache
   readonly severities?: readonly Severity[];
   /** Standard deviations of Gaussian noise, pixel units of [0, 1]. Default: `usualNoise`. */
   readonly noise?: readonly number[];
-  /** Folder of the published frost textures; see `openFrost`. Without it frost is drawn, and compares with no other's. */
+  /** Folder of the published frost textures; see `openFrost`. Without it frost is synthetic and not comparable with others. */
   readonly frost?: string;
   /** Images to use, taken class by class in turn. Default: all. */
   readonly limit?: number;
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
-  /** One an encoder: keeps what is counted, and goes on where an earlier call with the same settings stopped. */
+  /** One per encoder: saves counts, and continues where an earlier call with the same settings stopped. */
   readonly counts?: readonly (CorruptionCounts | undefined)[];
-  /** Ends the evaluation, which rejects with the signal's reason; conditions counted until then stay in `counts`. */
+  /** Aborts the evaluation, which rejects with the signal's reason. Conditions counted until then stay in `counts`. */
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
   /** @param phase `prompts`, or the condition under way; `done` and `total` count images over all conditions */
@@ -48,11 +48,11 @@ export interface EvaluateCorruptionsOptions extends Pick<ZeroShotOptions, "cache
 export const usualNoise: readonly number[] = [0, 8, 16, 32, 64, 128].map((levels) => levels / 255);
 
 /**
- * Accuracy of encoders, with their fixed heads or zero-shot classifiers, under common corruptions and Gaussian noise made
- * on images framed for each encoder; encoders of one framing see the same images. Images that
- * fit in a gigabyte are read once, more of them once a condition. The same images, options and seed give the same numbers.
+ * Accuracy of encoders, with their fixed heads or zero-shot classifiers, under common corruptions and Gaussian noise.
+ * Corruptions are applied to images framed for each encoder; encoders of one framing see the same images. Images that
+ * fit in a gigabyte are read once, otherwise once per condition. The same images, options and seed give the same numbers.
  *
- * @param encoders the first is what mean corruption errors are relative to
+ * @param encoders mean corruption errors are relative to the first
  * @throws UsageError when an encoder has nothing to classify with, the source no labels that fit it or no image that can
  *   be read, when a severity or corruption is unknown, or the frost textures are not where they should be
  */
@@ -100,7 +100,7 @@ export async function evaluateCorruptions(
   return {
     dataset: source.name,
     images,
-    // Also those that an earlier call could not read.
+    // Includes images that an earlier call could not read.
     skipped: order.length - images,
     classes: source.classes!.length,
     parameters: sizes.map(parametersName).join("; "),

@@ -9,7 +9,7 @@ import { type Condition, conditionName, underCondition } from "./conditions.ts";
 import type { CorruptionCounts } from "./counts.ts";
 import { repeatedBatches } from "./repeated-batches.ts";
 
-/** An encoder, and what is known of it. */
+/** An encoder with its counts. */
 export interface Subject {
   readonly encoder: Encoder;
   readonly counts: CorruptionCounts;
@@ -28,7 +28,7 @@ export interface Work extends Omit<ZeroShotOptions, keyof CompileOptions>, Compi
   readonly onImages: (phase: string, images: number) => void;
 }
 
-/** Counts for encoders of one framing under conditions that not all of them know. */
+/** Counts for encoders of one framing, under conditions that some of them still lack. */
 export async function measure(subjects: readonly Subject[], source: ImageSource, work: Work): Promise<void> {
   const { conditions, order, seed = 0, signal, onImages } = work;
   const { framing, imageSize: size } = subjects[0]!.encoder;

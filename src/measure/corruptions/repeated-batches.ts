@@ -2,14 +2,15 @@ import { type BatchOptions, type ImageBatch, type ImageSource, openBatches } fro
 import { framingOf } from "../../framing.ts";
 
 /** Bytes of images that are held between iterations. */
-const heldAtMost = 2 ** 30;
+const maxHeldBytes = 2 ** 30;
 
 /**
- * Batches to iterate over again and again: held from the first iteration on where they fit, else read anew each time.
- * Files that cannot be read are reported the first time alone.
+ * Batches that can be iterated repeatedly. They are held in memory after the first iteration if they fit, else read anew
+ * each time. Unreadable files are reported only the first time.
  */
 export function repeatedBatches(source: ImageSource, options: BatchOptions): () => AsyncIterable<ImageBatch> {
-  const holds = options.order.length * 3 * framingOf(options).size ** 2 * Float32Array.BYTES_PER_ELEMENT <= heldAtMost;
+  const holds =
+    options.order.length * 3 * framingOf(options).size ** 2 * Float32Array.BYTES_PER_ELEMENT <= maxHeldBytes;
   let held: readonly ImageBatch[] | undefined;
   const reported = new Set<string>();
   return async function* () {

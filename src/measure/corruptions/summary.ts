@@ -4,7 +4,7 @@ import type { CorruptedEncoder, CorruptionRow } from "../../results/index.ts";
 import type { Condition } from "./conditions.ts";
 import type { CorruptionCounts } from "./counts.ts";
 
-/** What was measured. */
+/** Corruptions, severities and noise that were measured. */
 export interface Measured {
   readonly corruptions: readonly Corruption[];
   readonly severities: readonly Severity[];
@@ -39,7 +39,7 @@ export function summarised(
   });
 }
 
-/** Mean over corruptions of the errors' sum over that of another encoder; undefined where that one makes none. */
+/** Mean over corruptions of summed errors relative to another encoder's; undefined where that one makes none. */
 export function meanError(rows: readonly CorruptionRow[], reference: readonly CorruptionRow[]): number | undefined {
   const ratios = rows.flatMap((row, i) => {
     if ((extraCorruptions as readonly string[]).includes(row.corruption)) return [];

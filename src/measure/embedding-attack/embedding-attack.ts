@@ -17,8 +17,8 @@ import { type CompileOptions, compile, ProgramLadder } from "../../runtime/index
 /** The direction in which an attack drives an image's embedding. */
 export type EmbeddingGoal =
   /**
-   * Away from an embedding an image [count, D], for example another encoder's; by default from the image's own clean one: no
-   * label, no text, no other image needed.
+   * Away from one embedding per image [count, D], for example another encoder's. Default: the image's own clean embedding,
+   * so that no label, text or other image is needed.
    */
   | { readonly kind: "away"; readonly reference?: Float32Array }
   /** Towards an embedding, of another image or of a text: [D] for all images, or one row an image [count, D]. */
@@ -39,7 +39,7 @@ export interface EmbeddingAttackOptions extends CompileOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** How near two embeddings are. */
+/** Closeness of two embeddings. */
 export interface Nearness {
   /** |a - b|^2 */
   readonly squaredDistance: number;
@@ -47,7 +47,7 @@ export interface Nearness {
   readonly cosine: number;
 }
 
-/** How an attack moved one image's embedding. */
+/** Movement of one image's embedding under an attack. */
 export interface MovedEmbedding {
   /** The perturbed image against the clean one. */
   readonly toClean: Nearness;
@@ -63,8 +63,8 @@ export interface EmbeddingAttackResult {
 }
 
 /**
- * Attacks on embeddings, without labels: away from where an image's embedding lies, or towards another embedding. An
- * image's random numbers depend on the seed and its position.
+ * Attacks embeddings, without labels: moves an image's embedding away from where it lies, or towards another embedding.
+ * An image's random numbers depend on the seed and its position.
  *
  * @param pixels [count, 3, S, S] in [0, 1], S the encoder's image size
  * @throws UsageError when the attack's loss needs labels, or its start is the clean image, where the distance to leave
@@ -111,7 +111,7 @@ export async function attackEmbeddings(
     checkNonZero(clean, count, of);
     if (targets) checkNonZero(targets, count, { ...of, what: "reference" });
     const keys = Array.from({ length: count }, (_, i) => i);
-    // No distance is a success that would end a run early.
+    // No distance counts as a success that would end a run early.
     const total = count * maxPoints(attack, 1);
     let done = 0;
     const { adversarial } = await runSearches(
@@ -143,7 +143,7 @@ export async function attackEmbeddings(
   }
 }
 
-/** For callers without types, and for starts, which the goal decides about. */
+/** Checks the attack for untyped callers, and its start, which depends on the goal. */
 function checkAttack(attack: EmbeddingAttack, { kind }: EmbeddingGoal): void {
   if (!isEmbeddingAttack(attack))
     throw new UsageError(

@@ -29,12 +29,12 @@ export interface AttackedOptions extends CompileOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Images are attacked so many at a time; what a stop leaves to be done again. */
+/** Images attacked at a time: an interruption loses at most this many. */
 const chunkSize = 128;
 
 /**
- * Embeddings [n, D] of images that were perturbed to move them away from a reference. They are kept on disk by everything
- * they depend on, so that an interrupted measurement goes on where it was.
+ * Embeddings [n, D] of images perturbed to move them away from a reference. They are cached on disk under everything
+ * they depend on, so that an interrupted measurement continues where it stopped.
  */
 export async function attackedEmbeddings(
   encoder: Encoder,
@@ -48,7 +48,7 @@ export async function attackedEmbeddings(
   const forward = await compileEmbedder(encoder, order.length, options);
   let done = 0;
   try {
-    // What was read once must be read again, or rows would be of other images.
+    // Every image that was read once must be read again: otherwise rows would belong to other images.
     const read = { order, framing: encoder.framing, batch: chunkSize, strict: true };
     for await (const { pixels, count, ids } of openBatches(source, read)) {
       signal?.throwIfAborted();
@@ -76,7 +76,7 @@ export async function attackedEmbeddings(
   return all;
 }
 
-/** An image's perturbation depends on its place, through its random start: so the order is part of the key. */
+/** Cache key. It includes the order: an image's random start, and so its perturbation, depends on its place. */
 function keyOf(encoder: Encoder, options: AttackedOptions): string {
   const { attack, order, seed, reference, device, precision, threads, batch } = options;
   const { node: _, ...software } = versions();

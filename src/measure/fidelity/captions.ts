@@ -8,16 +8,15 @@ import { counted, some } from "../../words.ts";
 export interface Captions {
   /** By the image's place in `source.items`. */
   readonly byImage: ReadonlyMap<number, readonly string[]>;
-  /** What captions are left out, and why: a sentence each. */
+  /** Captions left out and the reasons, one sentence each. */
   readonly faults: readonly string[];
 }
 
 type Entry = readonly [file: string, caption: string];
 
 /**
- * Reads captions and finds the images that they are of, by the path that the source knows them by or by their file name,
- * where only one image has it:
- * COCO's annotations, or JSON that gives each file name a caption or a list of them; two columns with tabs between them
+ * Reads captions and finds their images by the source's path, or by a file name that only one image has. Formats:
+ * COCO's annotations; JSON from file name to a caption or a list of captions; two columns separated by tabs
  * (Flickr30k's `name.jpg#0`) or commas.
  *
  * @throws UsageError when the file cannot be read or is of another form, or none of its images is the source's
@@ -66,12 +65,12 @@ export function readCaptions(path: string, source: ImageSource): Captions {
   );
 }
 
-/** The file's name in a source's id: behind folders, and behind the archive that it is in. */
+/** File name in a source's id, without folders and without the archive that holds it. */
 function nameIn(id: string): string {
   return basename(id.slice(id.indexOf(": ") + 1).trim());
 }
 
-/** What the first column of a table is called. */
+/** Headings of a table's first column. */
 const headings = /^(image|images|image_?name|file|file_?name|filepath|path)$/i;
 
 function read(path: string): readonly Entry[] {

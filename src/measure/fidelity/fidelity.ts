@@ -48,23 +48,23 @@ export interface MeasuredFidelity extends Omit<FidelityOf, "encoder"> {
   readonly images: number;
   /** Images that could not be read. */
   readonly skipped: number;
-  /** What speaks against trusting these numbers. */
+  /** Reasons not to trust these numbers. */
   readonly warnings: readonly string[];
 }
 
-/** How many neighbours a list has. */
+/** Neighbours in a list. */
 const neighbourCount = 10;
-/** Text-to-image recall is measured at these. */
+/** Values of k at which text-to-image recall is measured. */
 const recallCounts = [1, 5, 10];
-/** Of clean distance over what is allowed; beyond the last is open. */
+/** Edges of the histogram of clean distance over allowed distance; the last bin is open-ended. */
 const edges = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 
 /**
- * How faithful an encoder's embeddings are to the original's: distances and cosines on clean and on attacked images, what
- * they are of what the constraint allows, and how many of an image's nearest neighbours (cosine, among the same images)
- * stay its neighbours. Attacked images search among clean ones, as in an index. With captions, the share of them whose image
- * is among the nearest to the caption's embedding: all images clean, or all attacked. Embeddings are kept on disk, so that an
- * interrupted measurement goes on where it was.
+ * Measures how faithful an encoder's embeddings are to the original's: distances and cosines on clean and on attacked
+ * images, distances relative to what the constraint allows, and the share of an image's nearest neighbours (cosine,
+ * among the same images) that stay its neighbours. Attacked images search among clean ones, as in an index. With
+ * captions, also the share of captions whose image is among the nearest to the caption's embedding, with all images
+ * clean or all attacked. Embeddings are cached on disk, so that an interrupted measurement continues where it stopped.
  *
  * @throws UsageError when the encoders take images, or give embeddings, of different sizes, when fewer than two images can be
  *   read, or when there are captions and no text tower; when an embedding is not finite, or zero, so that it has no cosine
@@ -145,7 +145,7 @@ async function embeddings(
     ...defined({ onSkip }),
     onProgress: (progress) => onProgress?.({ phase: "original", ...progress }),
   });
-  // What was read once must be read again, or rows would be of other images.
+  // Every image that was read once must be read again: otherwise rows would belong to other images.
   const told = { ...source, remarks: [] };
   const { embeddings: clean } = await embedSource(encoder, told, {
     ...{ ...rest, order: indices, strict: true },

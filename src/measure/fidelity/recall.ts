@@ -1,9 +1,9 @@
 /**
- * Text-to-image recall: the share of texts whose own image is among the k images nearest by cosine. An image that is as near
- * as the own one counts as farther.
+ * Text-to-image recall: the share of texts whose own image is among the k images nearest by cosine. An image exactly as
+ * near as the text's own counts as farther.
  *
  * @param texts [m, size], rows of length 1
- * @param owners [m]: the row of the image that a text is of
+ * @param owners [m]: the row of the image that each text describes
  * @param images [n, size]
  * @returns a share for each of `ks`
  */

@@ -3,7 +3,7 @@ import { fillTemplates, rowOf, tellCutTexts } from "../../inference/index.ts";
 import type { Encoder } from "../../models/index.ts";
 import { textEmbeddings } from "./similarity.ts";
 
-/** Texts of whole classes that are embedded and kept on disk together. */
+/** Texts embedded and cached at a time, in whole classes. */
 const textsAtOnce = 3000;
 
 /**
@@ -24,7 +24,7 @@ export async function alignment(
   const atOnce = Math.max(1, Math.floor(textsAtOnce / templates.length));
   const { strict: _, onWarning: __, ...quiet } = options;
   const { text, name } = encoder;
-  // Of all texts together, not of each group again.
+  // Progress counts all texts together, not each group from zero.
   if (text)
     tellCutTexts(
       name,

@@ -17,7 +17,7 @@ import type { Similarity } from "./similarity.ts";
 /** The largest epsilon that flips are searched up to, pixel units. */
 export const flipUpTo = 16 / 255;
 
-/** Halvings of that: epsilons are exact to a sixteenth of a level of 255, for encoders that a quarter of one flips. */
+/** Halvings of `flipUpTo`: epsilons are exact to 1/16 of a level of 255, for encoders that flip at a quarter of one. */
 const halvings = 8;
 
 export const flipResolution = flipUpTo / 2 ** halvings;
@@ -25,9 +25,9 @@ export const flipResolution = flipUpTo / 2 ** halvings;
 export interface FlipJob {
   /** [count, 3, S, S] in [0, 1] */
   readonly pixels: Float32Array;
-  /** What the encoder takes each image for; what must change. */
+  /** The encoder's clean predictions, which must change. */
   readonly predictions: readonly number[];
-  /** What makes each image's random numbers, together with the seed. */
+  /** Keys of the images' random numbers, together with the seed. */
   readonly keys: readonly number[];
   readonly seed: number;
   /** Called with the number of images done since the last call. */
@@ -36,11 +36,11 @@ export interface FlipJob {
 }
 
 /**
- * Smallest epsilons at which PGD changes what an encoder takes images for. `dispose` frees the programs.
+ * Finds the smallest epsilons at which PGD changes an encoder's predictions. `dispose` frees the programs.
  *
  * For each image l-inf PGD (cross-entropy, 20 steps of epsilon / 4, uniform start) runs at epsilons found by bisection of
- * [0, `flipUpTo`]. What is found is an upper bound: the attack did succeed at that epsilon, and failed one resolution
- * below, where a stronger one might not.
+ * [0, `flipUpTo`]. The result is an upper bound: the attack succeeded at that epsilon and failed one resolution below,
+ * where a stronger attack might succeed.
  */
 export class Flips {
   readonly #programs: ProgramLadder;
@@ -66,7 +66,7 @@ export class Flips {
       eot: 1,
       begin: (i) => {
         const clean = pixels.subarray(i * size, (i + 1) * size);
-        // The start that the attack itself has at each epsilon, so that a single run of it finds the same.
+        // Same start as the attack's own at each epsilon, so that a single run of it gives the same result.
         const origin = (): Origin => ({ clean, random: randomStream(seed, "pgd", keys[i]!, 0) });
         return bisection(origin, (epsilon) => {
           epsilons[i] = epsilon;
@@ -87,7 +87,7 @@ export class Flips {
   }
 }
 
-/** One image's PGD at one epsilon after the other. */
+/** Bisection of one image: PGD at one epsilon after another. */
 function* bisection(origin: () => Origin, onSuccess: (epsilon: number) => void): Search {
   let found: Found = yield* pgdSearch(pgd({ epsilon: flipUpTo }), origin());
   if (!found.success) return found;

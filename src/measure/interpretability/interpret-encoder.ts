@@ -12,10 +12,10 @@ import { classSimilarity, textEmbeddings } from "./similarity.ts";
 import { synthesize } from "./synthesis.ts";
 import { textSimilarity } from "./towards.ts";
 
-/** What an encoder shows of itself. */
+/** Pictures of how an encoder sees images. */
 export interface View {
   readonly imageSize: number;
-  /** The images that the maps are of, in words. */
+  /** Names of the mapped images. */
   readonly names: readonly string[];
   /** [3, S, S] in [0, 1] each. */
   readonly images: readonly Float32Array[];
@@ -37,7 +37,7 @@ export async function interpretOne(encoder: Encoder, source: ImageSource, settin
   const { towards } = settings;
   const prompts = promptOptions(encoder, settings);
   const similarity = await classSimilarity(encoder, source, prompts);
-  // Before the long part, so that a text that no head knows is refused at once.
+  // Before the long computation, so that a text unknown to the head is rejected at once.
   const goal = await textSimilarity(encoder, source, towards, prompts);
   const seen = await lookAtImages(encoder, source, similarity, settings);
   const ofTexts = encoder.text ? await textsOf(encoder, source, seen, settings) : { nearest: [] };
@@ -65,7 +65,7 @@ export async function interpretOne(encoder: Encoder, source: ImageSource, settin
   };
 }
 
-/** How texts are embedded; without the alignment's templates, which are not the classifier's. */
+/** Options for embedding texts, without the alignment's templates, which are not the classifier's. */
 function promptOptions(encoder: Encoder, { templates: _, ...settings }: Settings): ZeroShotOptions {
   return { ...settings, onProgress: progressIn("prompts", encoder, settings) };
 }

@@ -7,19 +7,19 @@ import type { InterpretOptions } from "./options.ts";
 import { manyTemplates } from "./templates.ts";
 import { plainTexts } from "./towards.ts";
 
-/** Numbers for a finding, and what pictures are drawn from. */
+/** Numbers for a finding, and the data for its pictures. */
 export interface Interpreted extends Omit<Interpretability, "pictures"> {
   readonly towards: readonly string[];
   /** One an encoder. */
   readonly views: readonly View[];
 }
 
-/** Classes that images are made towards unless told otherwise. */
+/** Default number of classes that images are synthesised towards. */
 const usualTowards = 6;
 
 /**
- * How encoders see images: alignment with the texts of their classes, nearest texts, saliency, the perturbation that
- * flips a prediction, and images made by gradient ascent. The same images, options and seed give the same numbers.
+ * Measures how encoders see images: alignment with the texts of their classes, nearest texts, saliency, the perturbation
+ * that flips a prediction, and images made by gradient ascent. The same images, options and seed give the same numbers.
  *
  * @throws UsageError when the source has no labels or no image that can be read, when an encoder has neither a text tower nor
  *   a head that fits the labels, or a head is to go towards what is no class of the source

@@ -8,17 +8,17 @@ import { progressIn, type Settings } from "./options.ts";
 import { gini, Saliency } from "./saliency.ts";
 import type { Similarity } from "./similarity.ts";
 
-/** Images are looked at in chunks of this many: enough to keep the flips' batch full, few enough for any memory. */
+/** Images processed at a time: enough to keep the flips' batch full, few enough for any memory. */
 const chunkSize = 128;
 
-/** What passes over the images leave, in their order. */
+/** Results of a pass over the images, in their order. */
 export interface Seen {
   readonly labels: readonly number[];
   /** [images, D] */
   readonly embeddings: Float32Array;
   readonly sharpness: readonly number[];
   readonly flips: readonly (number | undefined)[];
-  /** Of the first few. */
+  /** Names of the first few images. */
   readonly names: readonly string[];
   readonly images: readonly Float32Array[];
   readonly maps: readonly Float32Array[];
@@ -29,7 +29,7 @@ export interface Seen {
 /**
  * Each image's embedding, saliency and smallest flip, in one pass over the images.
  *
- * @throws UsageError when none can be read, or what the encoder gives is not finite
+ * @throws UsageError when none can be read, or the encoder's output is not finite
  */
 export async function lookAtImages(
   encoder: Encoder,

@@ -8,9 +8,9 @@ import type { KeptInterpretation } from "./saved-interpretation.ts";
 export interface InterpretOptions extends Pick<ZeroShotOptions, "cache">, Telling, CompileOptions {
   /** Templates of the alignment, `{}` for the class's name. Default: the 150 that ship with the project. */
   readonly templates?: readonly string[];
-  /** Texts among which the nearest to an image are looked for. Default: the classes in a plain template. */
+  /** Texts to search for the nearest to an image. Default: the classes in a plain template. */
   readonly texts?: readonly string[];
-  /** Texts that images are made towards. Default: the first six classes in a plain template. */
+  /** Texts that images are synthesised towards. Default: the first six classes in a plain template. */
   readonly towards?: readonly string[];
   /** Images in the picture of saliency maps and the lists of nearest texts. Default 4. */
   readonly shown?: number;
@@ -19,9 +19,9 @@ export interface InterpretOptions extends Pick<ZeroShotOptions, "cache">, Tellin
   /** Images a program takes at a time. Default 16. */
   readonly batch?: number;
   readonly seed?: number;
-  /** One an encoder: keeps what was found, and gives what was found before. Default: nothing is kept. */
+  /** One per encoder: saves results, and returns earlier ones. Default: nothing is saved. */
   readonly kept?: readonly (KeptInterpretation | undefined)[];
-  /** Ends the measurement, which rejects with the signal's reason. */
+  /** Aborts the measurement, which rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onSkip?: (skip: SkippedImage) => void;
   readonly onProgress?: (progress: InterpretProgress) => void;
@@ -35,14 +35,14 @@ export interface InterpretProgress {
   readonly total: number;
 }
 
-/** Options with what they default to. */
+/** Options with defaults filled in. */
 export interface Settings extends InterpretOptions {
   readonly templates: readonly string[];
   readonly texts: readonly string[];
   readonly towards: readonly string[];
   readonly shown: number;
   readonly seed: number;
-  /** Which images: indices into the source's items. */
+  /** Indices into the source's items. */
   readonly order: readonly number[];
 }
 

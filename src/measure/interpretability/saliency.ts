@@ -68,8 +68,8 @@ function channelSums(gradient: Float32Array, count: number, plane: number): Floa
 }
 
 /**
- * Gini coefficient of what is nowhere negative: 0 where all values are equal, (n - 1) / n where all but one of n are zero.
- * 0 where all are zero.
+ * Gini coefficient of non-negative values: 0 when all are equal, (n - 1) / n when all but one of n are zero. 0 when all
+ * are zero.
  */
 export function gini(values: Float32Array): number {
   const sorted = values.slice().sort();

@@ -12,7 +12,7 @@ interface Line extends Omit<InterpretedOne, "view"> {
 
 const arrays = ["images", "maps", "synthesized"] as const;
 
-/** What was found of an encoder, kept in a folder beside the settings that it depends on. */
+/** Interpretation of an encoder, saved in a folder beside the settings that it depends on. */
 export class KeptInterpretation {
   readonly #path: string;
   #known: InterpretedOne | undefined;

@@ -3,20 +3,20 @@ import type { Value } from "../../graph/index.ts";
 import { chooseClassifier, plainTemplate, type ZeroShotOptions, zeroShotClassifier } from "../../inference/index.ts";
 import { type Classifier, classify, type Encoder, frozenWeights } from "../../models/index.ts";
 
-/** How alike images are to texts or to classes of a fixed head, as graph nodes. */
+/** Similarity of images to texts or to classes of a fixed head, as graph nodes. */
 export interface Similarity {
   readonly kind: "cosine" | "logit";
   /** Texts or classes. */
   readonly count: number;
-  /** What the encoder's classifier multiplies similarities by to make logits. */
+  /** Factor from similarities to the classifier's logits. */
   readonly scale: number;
   /** [N, count] for pixels [N, 3, S, S] in [0, 1], with all weights frozen. */
   readonly values: (pixels: Value) => Value;
 }
 
 /**
- * Of images with a source's classes: cosines with the class embeddings of the encoder's zero-shot classifier where it has a
- * text tower, logits of its head where not. The largest is the encoder's prediction.
+ * Similarity of images to a source's classes: cosines with the zero-shot classifier's class embeddings if the encoder
+ * has a text tower, else logits of its head. The largest is the encoder's prediction.
  *
  * @throws UsageError when the source has no labels, or the encoder neither a text tower nor a head that fits them
  */
@@ -45,7 +45,7 @@ export function similarityOf(encoder: Encoder, classifier: Classifier): Similari
 }
 
 /**
- * Embeddings of texts, each of length 1: [texts, embedding size]. Kept on disk as class embeddings are.
+ * Normalised embeddings of texts, [texts, embedding size]. Cached on disk like class embeddings.
  *
  * @throws UsageError when the encoder has no text tower, or there are no texts
  */

@@ -16,7 +16,7 @@ export interface SynthesisOptions extends CompileOptions {
   readonly stepSize?: number;
   /**
    * Weight of the total variation, the mean |difference| of neighbouring pixels, that is subtracted from the similarity.
-   * 0 for none. Default 2 for cosines, 40 for logits: about as much of what each can reach.
+   * 0 for none. Default 2 for cosines, 40 for logits: about the same share of the range of each.
    */
   readonly smoothness?: number;
   readonly seed?: number;
@@ -27,15 +27,15 @@ export interface SynthesisOptions extends CompileOptions {
 export interface SynthesizedImages {
   /** [count, 3, S, S] in [0, 1] */
   readonly pixels: Float32Array;
-  /** One array a step, and one of the images at the end: similarity of each image with what it is made towards. */
+  /** Similarity of each image to its target: one array per step, and one for the final images. */
   readonly similarities: readonly Float32Array[];
 }
 
 const usualSmoothness = { cosine: 2, logit: 40 } as const;
 
 /**
- * One image for each text or class of a similarity, made by projected gradient ascent on it: steps of one l2 length along
- * the gradient, clipped to [0, 1]. An encoder whose gradients are aligned with what people see makes images that show it
+ * Synthesises one image for each text or class of a similarity by projected gradient ascent: steps of fixed l2 length
+ * along the gradient, clipped to [0, 1]. An encoder with perceptually aligned gradients makes recognisable images
  * (Santurkar et al. 2019, "Image Synthesis with a Single (Robust) Classifier").
  *
  * @throws UsageError when a similarity or its gradient is not finite
@@ -70,13 +70,13 @@ export async function synthesize(
 
 function greyStart(count: number, size: number, seed: number): Float32Array {
   const length = 3 * size ** 2;
-  // The same noise for all, so that images differ by what they are made towards alone.
+  // The same noise for all, so that images differ only by their targets.
   const random = randomStream("synthesis", seed);
   const one = new Float32Array(length).map(() => Math.min(Math.max(0.5 + 0.02 * random.normal(), 0), 1));
   return new Float32Array(count * length).map((_, i) => one[i % length]!);
 }
 
-/** From images to the next ones; `reached` is the similarity of each with its own text, [count]. */
+/** Graph of one step, from images to the next ones; `reached` is each image's similarity to its target, [count]. */
 function stepGraph(size: number, { count, values }: Similarity, stepSize: number, smoothness: number) {
   const g = new Graph();
   const pixels = g.input("pixels", "float32", [count, 3, size, size]);

@@ -12,7 +12,7 @@ export function plainTexts({ classes = [] }: ImageSource): readonly string[] {
 }
 
 /**
- * Similarity with texts: cosines where the encoder has a text tower; else logits of the classes that the texts name.
+ * Similarity to texts: cosines if the encoder has a text tower, else logits of the classes that the texts name.
  *
  * @throws UsageError when a text names none of the source's classes and the encoder has no text tower
  */
@@ -40,7 +40,7 @@ export async function textSimilarity(
   );
 }
 
-/** The class whose name a text contains; of several the longest name. */
+/** The class whose name a text contains. If there are several, the one with the longest name. */
 function namedClass({ name, classes = [] }: ImageSource, text: string): number {
   const named = classes
     .map((one, label) => ({ label, name: one.name.toLowerCase() }))

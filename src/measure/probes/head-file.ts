@@ -7,7 +7,7 @@ import type { Tensor } from "../../tensor/index.ts";
 import { some } from "../../words.ts";
 import { placesOf } from "./places.ts";
 
-/** A fitted head and the class that each of its rows stands for, by the folder of its images. */
+/** A fitted head, and for each of its rows the folder of the class's images. */
 export interface FittedHead {
   readonly head: LinearClassifier;
   readonly folders: readonly string[];
@@ -23,7 +23,7 @@ export function writeHead(path: string, { head: { weight, bias }, folders }: Fit
 }
 
 /**
- * Reads what `writeHead` wrote.
+ * Reads a file written by `writeHead`.
  *
  * @throws UsageError when the file is no such head
  */
@@ -51,8 +51,8 @@ function isMatrix(tensor: Tensor | undefined): tensor is Tensor<"float32"> {
 }
 
 /**
- * The head's rows for a source's classes, and the source with its classes in that order, whatever head its own class file
- * is about.
+ * The head's rows for a source's classes, and the source with its classes in that order. Head rows given in the source's
+ * own class file are ignored.
  *
  * @throws UsageError when the source has no labels, or a class that the head has no row for
  */

@@ -16,9 +16,9 @@ export interface Minimum extends Evaluated {
   readonly converged: boolean;
 }
 
-/** Pairs of steps and changes of the gradient that the inverse Hessian is estimated from. */
+/** Pairs of steps and gradient changes used to estimate the inverse Hessian. */
 const memory = 10;
-/** Share of the decrease that the slope promises which a step must reach (Armijo). */
+/** Share of the decrease predicted by the slope that a step must reach (Armijo). */
 const sufficient = 1e-4;
 
 interface Pair {
@@ -74,7 +74,7 @@ function descent(gradient: Float64Array, pairs: readonly Pair[]): Float64Array {
   return direction;
 }
 
-/** undefined when no step that float64 can tell apart decreases the value. */
+/** Undefined when no step that float64 can resolve decreases the value. */
 async function search(
   evaluate: (point: Float64Array) => Promise<Evaluated>,
   point: Float64Array,

@@ -29,7 +29,7 @@ export class LogisticLoss {
     const rows = Math.min(block, data.labels.length);
     const g = new Graph();
     const x = g.input("x", "float64", [rows, data.size]);
-    // All zeros in the rows that fill the last block up, which then count for nothing.
+    // Rows that pad the last block are zero and contribute nothing.
     const chosen = g.input("chosen", "float64", [rows, classes]);
     const weight = g.input("w", "float64", [classes, data.size]);
     const bias = g.input("b", "float64", [classes]);

@@ -9,7 +9,7 @@ export interface FitOptions extends Pick<CompileOptions, "threads"> {
   readonly signal?: AbortSignal;
 }
 
-/** l2 strengths that held-out images choose from, strongest first: each fit starts where the one before ended. */
+/** l2 strengths to choose from on held-out images, strongest first. Each fit starts where the one before ended. */
 export const regularizations: readonly number[] = [1e3, 1e2, 1e1, 1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
 /** Largest component of the gradient at which a fit counts as converged, in units of the mean loss. */
@@ -19,7 +19,7 @@ const maxIterations = 1000;
 export interface LinearProbe {
   readonly head: LinearClassifier;
   readonly regularization: number;
-  /** False when the minimum was not reached: in 1000 steps, or as near as rounding lets. */
+  /** False when the minimum was not reached within 1000 steps, or rounding stopped the search before it. */
   readonly converged: boolean;
 }
 

@@ -5,15 +5,15 @@ import { type CompileOptions, compile } from "../../runtime/index.ts";
 import type { Labelled } from "./labelled.ts";
 
 /** Similarities held at a time: 64 MiB. */
-const most = 2 ** 24;
+const maxSimilarities = 2 ** 24;
 /** DINO's (Caron et al. 2021). */
 const temperature = 0.07;
 
 /**
  * k-nearest neighbours by cosine, each voting with exp(cosine / 0.07), as DINO is evaluated.
  *
- * @param ks numbers of neighbours; more than there are means all
- * @returns a class an image of `test` for each of `ks`
+ * @param ks numbers of neighbours; a number larger than the training set means all of it
+ * @returns for each of `ks`, one class per image of `test`
  */
 export async function nearestNeighbours(
   train: Labelled,
@@ -22,7 +22,7 @@ export async function nearestNeighbours(
   { threads }: Pick<CompileOptions, "threads"> = {},
 ): Promise<readonly Int32Array[]> {
   const [n, count, size] = [train.labels.length, test.labels.length, train.size];
-  const rows = Math.max(1, Math.min(count, Math.floor(most / n)));
+  const rows = Math.max(1, Math.min(count, Math.floor(maxSimilarities / n)));
   const k = Math.min(n, Math.max(...ks));
   const g = new Graph();
   const known = g.input("known", "float32", [n, size]);

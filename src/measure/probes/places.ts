@@ -1,10 +1,10 @@
 import { UsageError } from "../../errors.ts";
 
 /**
- * Where each of some classes is among others: by its folder, or by its place where both lists are the same, since two
- * classes of a list may have one name.
+ * Position of each class in another list. Classes match by folder; if both lists are the same, they match by position,
+ * since two classes of a list may share a name.
  *
- * @param refusal what to say of a folder that is in no place, or in several
+ * @param refusal message for a folder that is missing or ambiguous
  * @throws UsageError with that
  */
 export function placesOf(

@@ -20,15 +20,15 @@ export interface ProbeOptions extends Omit<EmbedSourceOptions, "order" | "onProg
   readonly onProgress?: (progress: { readonly phase: string; readonly done: number; readonly total: number }) => void;
 }
 
-/** What `probe` measures, and the head that it fitted, one row a class of the training images. */
+/** Results of `probe`, and the fitted head with one row per class of the training images. */
 export interface Probed extends Omit<ProbedEncoder, "encoder"> {
   readonly head: LinearClassifier;
   readonly trainImages: number;
   readonly testImages: number;
-  /** Images of both that could not be read. */
+  /** Images of both sources that could not be read. */
   readonly skipped: number;
   readonly classes: number;
-  /** What speaks against trusting these numbers. */
+  /** Reasons not to trust these numbers. */
   readonly warnings: readonly string[];
 }
 
@@ -48,8 +48,8 @@ export async function probe(
   const telling = collecting(options);
   const classes = matchClasses(train, test);
   let skipped = 0;
-  const embed = async (source: ImageSource, most: number | undefined, phase: string): Promise<Labelled> => {
-    const order = chooseImages(source, { limit: most, seed, ...telling });
+  const embed = async (source: ImageSource, limit: number | undefined, phase: string): Promise<Labelled> => {
+    const order = chooseImages(source, { limit, seed, ...telling });
     const unlabelled = order.find((i) => source.items[i]!.label === undefined);
     if (unlabelled !== undefined)
       throw new UsageError(`${source.name}: ${source.items[unlabelled]!.id} has no label. Give labelled images alone.`);

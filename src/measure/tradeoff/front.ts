@@ -7,7 +7,7 @@ import type { Encoder } from "../../models/index.ts";
 import type { Evaluation } from "../../results/index.ts";
 import { type EvaluateOptions, evaluate } from "../accuracy/index.ts";
 
-/** A blend, what it keeps, and where labels allow it, how accurate it is, clean and under attack. */
+/** A blend, the share of behaviour that it keeps, and, with labels, its accuracy clean and under attack. */
 export interface FrontPoint extends BlendPoint {
   readonly evaluation?: Evaluation;
 }
@@ -16,7 +16,7 @@ export interface FrontOptions {
   /** Labelled images to measure accuracy on. Default: fidelity alone is measured. */
   readonly labelled?: ImageSource;
   readonly attacks?: readonly (Attack | AutoAttack)[];
-  /** How accuracy is measured. */
+  /** Options of the accuracy measurement. */
   readonly evaluation?: Omit<EvaluateOptions, "attacks">;
   readonly onPoint?: (point: FrontPoint, done: number, total: number) => void;
 }

@@ -10,7 +10,7 @@ export interface Passes {
   readonly read: ReadonlySet<Value>;
 }
 
-/** Values that a backward pass computes again instead of reading them. */
+/** Values that a backward pass recomputes instead of reading them. */
 export interface Plan {
   /** Values that are kept, for the rest to be computed from. */
   readonly kept: ReadonlySet<Value>;
@@ -27,12 +27,12 @@ export function passesOf(outputs: Outputs, loss: Value): Passes {
 }
 
 /**
- * The outputs once more, with a backward pass that does not read what the plan's groups hold but has it computed again; except
- * for what it reads before anything that it computes shows how far it has come.
+ * Rebuilds the outputs with a backward pass that recomputes the values of the plan's groups instead of reading them. The
+ * exception are values that it reads before any of its own results can mark its progress.
  *
- * Equal applications in a graph are one node, for ONNX Runtime too, which could moreover run a second forward pass as
- * soon as the first is done. So what values are computed again from depends on what the backward pass has come to: minus a
- * zero that is known only then. Results are the same to the last bit.
+ * Equal applications in a graph are one node, for ONNX Runtime too. It could also run a second forward pass as soon as
+ * the first is done. So the sources of recomputed values are made to depend on the backward pass's progress: a zero that
+ * is known only then is subtracted from them. Results are the same to the last bit.
  *
  * @param outputs values that depend on the loss's derivatives
  * @param loss what was differentiated; everything it depends on is the forward pass
@@ -57,7 +57,7 @@ class BackwardPass {
   readonly #made = new Map<Value, Value>();
   /** Values that depend on those that are kept: on the input, that is, and not on weights alone. */
   readonly #flowing: Set<Value>;
-  /** The last such value made: it shows how far the backward pass has come. */
+  /** The last such value made: it marks the backward pass's progress. */
   #latest: Value | undefined;
 
   constructor(forward: readonly Node[], { kept, groups }: Plan) {
@@ -88,7 +88,7 @@ class BackwardPass {
   }
 }
 
-/** A part of the forward pass that is computed again, as far as somebody asks. */
+/** A part of the forward pass that is recomputed on demand. */
 class Again {
   readonly #made = new Map<Value, Value>();
   readonly #kept: ReadonlySet<Value>;

@@ -9,9 +9,9 @@ export interface Segment {
 }
 
 /**
- * Cuts a forward pass where little crosses, so that least memory is needed when the boundaries are kept, together with
- * the values that the backward pass reads of one segment at a time (Chen et al. 2016). The first segment's are kept
- * throughout: it has no boundary to be computed again from.
+ * Cuts a forward pass where few bytes cross, to minimise the memory of the boundaries together with the values that the
+ * backward pass reads of one segment at a time (Chen et al. 2016). Values of the first segment are always kept, since it
+ * has no boundary to be recomputed from.
  *
  * @param nodes of the forward pass, in topological order
  * @param read the values of theirs that the backward pass reads

@@ -3,9 +3,9 @@ import { type Passes, type Plan, withBackwardPass } from "./backward-pass.ts";
 import { segments } from "./segments.ts";
 
 /**
- * Trades time for memory: the outputs once more, with a backward pass that computes what it reads of the forward pass
- * again, segment by segment, from the few values between segments (Chen et al. 2016). Values are the same to the last bit;
- * the forward pass is computed about twice.
+ * Trades time for memory: rebuilds the outputs with a backward pass that recomputes the forward pass, segment by segment,
+ * from the few values between segments (Chen et al. 2016). Values are the same to the last bit. The forward pass is
+ * computed about twice.
  *
  * @param outputs values that depend on the loss's derivatives
  * @param loss what was differentiated; everything it depends on is the forward pass
@@ -20,7 +20,7 @@ export function recomputed<const Named extends Outputs>(
 function bySegment({ forward, read }: Passes): Plan {
   const parts = segments(forward, read);
   const kept = new Set(parts.flatMap(({ boundary }) => boundary));
-  // What the last segment computed is read at once, and the first has no boundary.
+  // Results of the last segment are read at once, and the first segment has no boundary.
   const groups = parts
     .slice(1, -1)
     .map(({ nodes }) => nodes.flatMap(({ outputs }) => outputs.filter((value) => !kept.has(value))));

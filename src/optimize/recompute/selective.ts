@@ -10,11 +10,11 @@ const cheap: ReadonlySet<string> = new Set(
 );
 
 /**
- * Less memory for hardly any time: the outputs once more, with a backward pass that computes again what element-wise operators
- * or a norm make of one other value that it keeps anyway (selective recomputation, Korthikanti et al. 2022). Of GELU's
- * input and output it then keeps the input, of a norm's the input.
+ * Saves memory for hardly any time: rebuilds the outputs with a backward pass that recomputes results of element-wise
+ * operators or a norm from one other value that is kept anyway (selective recomputation, Korthikanti et al. 2022). For
+ * GELU and for norms, it keeps the input only.
  *
- * What is made of several values stays: a residual stream would otherwise be computed again from its first token on.
+ * Results of several values are kept: a residual stream would otherwise be recomputed from its first block on.
  *
  * @param outputs values that depend on the loss's derivatives
  * @param loss what was differentiated; everything it depends on is the forward pass
@@ -32,15 +32,15 @@ function bySource({ forward, read }: Passes): Plan {
   for (const value of read) {
     const source = sources.get(value);
     if (!source || stored(source) === stored(value)) continue;
-    // The source too is read anew: what the backward pass makes of it alone would else be made of both.
+    // The source is also read anew: otherwise the backward pass's own results from it would use both versions.
     groups.set(source, [...(groups.get(source) ?? [source]), value]);
   }
   return { kept: new Set(groups.keys()), groups: [...groups.values()] };
 }
 
 /**
- * For every value that cheap operators make of a single one which the backward pass reads and which is not itself made so:
- * that one.
+ * Source of every value that cheap operators compute from a single value. The source is read by the backward pass and is
+ * not recomputed itself.
  */
 function sourcesOf(forward: readonly Node[], read: ReadonlySet<Value>): ReadonlyMap<Value, Value> {
   const sources = new Map<Value, Value>();

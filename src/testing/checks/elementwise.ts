@@ -67,7 +67,7 @@ const clip = (draw: Draw): GradientCase => {
   return apply("Clip", [draw.real(draw.shape(), { not })], { ...min, ...max });
 };
 
-/** Of 1.5 and about: no quotient is near a whole number, where the remainder jumps. */
+/** Remainder by divisors near 1.5. No quotient is near an integer, where the remainder jumps. */
 const remainder = (draw: Draw): GradientCase => {
   const [a, b] = draw.broadcasting(2);
   const not = (x: number): boolean => Math.abs(x / 1.5 - Math.round(x / 1.5)) < 0.2;
@@ -133,7 +133,7 @@ export const elementwise: Checks = {
   Softmax: alongAxis("Softmax"),
   LogSoftmax: alongAxis("LogSoftmax"),
 
-  // Of negative numbers there is no logarithm; below 1 the divisor is 0.
+  // The logarithm of negative numbers is NaN; below 1 the divisor is 0.
   IsNaN: question((g, x) => g.apply("IsNaN", [g.log(x)])[0]!),
   IsInf: question((g, x) => g.apply("IsInf", [g.div(x, g.floor(x))], { detect_negative: 0 })[0]!),
   Equal: comparison("Equal"),

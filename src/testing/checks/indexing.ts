@@ -43,7 +43,7 @@ const gatherElements = (draw: Draw): GradientCase => {
   return apply("GatherElements", [draw.real(shape), elementIndices(draw, shape, axis)], { axis });
 };
 
-/** What becomes of several writes to one place; of "none", which is last is nobody's promise. */
+/** Reductions of several writes to one place. For "none", the order of writes is unspecified. */
 const reductions = ["none", "add", "mul", "min", "max"] as const;
 
 /** Numbers of which no two are equal, for extremes; for products, some are 0. */

@@ -87,8 +87,8 @@ const pad = (draw: Draw, shape: readonly number[]): Attributes => {
     const crops = [draw.int(0, 2), draw.int(0, 2)].map((crop) => (draw.bool() ? crop : 0));
     const [before, after] = crops[0]! + crops[1]! < size ? crops : [0, 0];
     const rest = size - before! - after!;
-    const most = { constant: 3, edge: 3, reflect: rest - 1, wrap: rest }[mode]!;
-    return [before, after].map((crop) => (crop! > 0 ? -crop! : draw.int(0, Math.min(most, 3))));
+    const max = { constant: 3, edge: 3, reflect: rest - 1, wrap: rest }[mode]!;
+    return [before, after].map((crop) => (crop! > 0 ? -crop! : draw.int(0, Math.min(max, 3))));
   });
   const pads = [...sides.map(([before]) => before!), ...sides.map(([, after]) => after!)];
   return mode === "constant" ? { pads, value: draw.pick([0, 1.5]) } : { pads, mode };

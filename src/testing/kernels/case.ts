@@ -12,7 +12,7 @@ export interface Fed {
   readonly fed: Tensor;
 }
 
-/** What takes a place among an operator's inputs: numbers to be drawn, a tensor of the file, one that is fed, or nothing. */
+/** An operator's input: numbers to draw, a tensor of the file, a tensor that is fed, or none. */
 export type Operand = Drawn | Tensor | Fed | undefined;
 
 /** One use of an operator. */

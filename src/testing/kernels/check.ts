@@ -86,7 +86,7 @@ async function original(of: KernelCase, model: OnnxModel): Promise<(feeds: Feeds
     );
 }
 
-/** What did not come out as it should: nothing, if all is well. */
+/** Errors of an operator's value and derivative. */
 export interface KernelDifference {
   /** The largest error of a value, of 1 or of itself. */
   readonly value: number;
@@ -97,7 +97,7 @@ export interface KernelDifference {
 /** How far a derivative may be from differences of a float32 kernel: rounding over the step, and the step's fourth power. */
 export const SLOPE_TOLERANCE = 5e-3;
 
-/** Of these the best counts: curved functions and kinks nearby want small steps, and rounding wants large ones. */
+/** Step sizes, of which the best counts. Curvature and nearby kinks need small steps; rounding needs large ones. */
 const steps = [2 ** -6, 2 ** -8, 2 ** -11];
 
 /**

@@ -1,4 +1,4 @@
-/** What ONNX Runtime has no kernel for on CPU, in loops straight from the operators' definitions. */
+/** Operators without an ONNX Runtime kernel on CPU, as loops straight from their definitions. */
 
 /**
  * softmax(Q K^T / sqrt(D)) V of operands packed as [N, T, H, P, D]: queries, keys and values, or keys and values only.

@@ -21,7 +21,7 @@ export class AdamW {
   constructor(parameters: Parameters, options: AdamWOptions) {
     this.#options = options;
     const count = [...parameters.values()].reduce((sum, { data }) => sum + data.length, 0);
-    // What only the loop reads and writes lies where it works.
+    // Arrays that only the loop uses lie in its memory.
     const memory = new LoopMemory(2 * count);
     this.#loop = stepLoop(options, memory);
     this.#moments = new Map(
@@ -65,7 +65,7 @@ export class AdamW {
     }
   }
 
-  /** Continues from what `state` gave. */
+  /** Continues from a state returned by `state`. */
   restore(state: ReadonlyMap<string, Tensor>): void {
     this.#steps = Number(state.get("steps")!.data[0]);
     for (const [name, { first, second }] of this.#moments) {

@@ -31,7 +31,7 @@ export function adamWRates(t: number, learningRate: number, options: AdamWOption
   };
 }
 
-/** The rates as a program takes them. */
+/** The rates as inputs of a program. */
 export function asScalars(rates: AdamWRates<number>): AdamWRates<Float32Array> & Record<string, Float32Array> {
   const { stepSize, correction, keep } = rates;
   return {

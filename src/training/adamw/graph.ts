@@ -3,22 +3,22 @@ import type { Parameters } from "../../models/index.ts";
 import { gradientName } from "../../objectives/index.ts";
 import { type AdamWOptions, adamWUpdate } from "./formula.ts";
 
-/** Where the graph reads and writes a parameter's moments. */
+/** Names of a parameter's moments among the graph's inputs and outputs. */
 export const momentNames = (name: string): readonly [first: string, second: string] => [
   `first.${name}`,
   `second.${name}`,
 ];
 
-/** The output that takes an input's place at the next step. */
+/** Name of the output that replaces an input at the next step. */
 export const nextName = (name: string): string => `next ${name}`;
 
 /**
- * One AdamW step as a graph, for parameters that stay on a device: what `AdamW.step` does, in float32 throughout.
+ * One AdamW step as a graph, for parameters that stay on a device. Same as `AdamW.step`, but in float32 throughout.
  *
  * Inputs: every parameter, its moments and its gradient (`d <parameter>`); the scalars of `AdamWRates`. Outputs: the
- * parameters and moments of after the step (`next <input>`), and `norm`, the whole gradient's l2 norm.
+ * parameters and moments after the step (`next <input>`), and `norm`, the whole gradient's l2 norm.
  *
- * @param limit largest norm of the gradient that is used; longer ones are scaled down. Default: no limit
+ * @param limit largest norm of the gradient; larger gradients are scaled down. Default: no limit
  */
 export function adamWGraph(
   parameters: Parameters,

@@ -7,13 +7,12 @@ import type { Learner, Lesson } from "./learner.ts";
 import { ResidentLearner } from "./resident.ts";
 
 /**
- * Where weights and moments are between programs: in host memory, each phase of a step a program of its own; in the
- * device's; or in host memory, with one program for all that happens to a batch, so that they cross to the device and back
- * once.
+ * Location of weights and moments between programs. In host memory, each phase of a step is a separate program; or they
+ * stay in the device's memory; or one program does everything for a batch, so that they cross to the device and back once.
  */
 export type LearnerKind = "host" | "device" | "host, one program a batch";
 
-/** The kind that costs the device least: its own memory where the binding can name it, else few crossings. */
+/** The cheapest kind for the device: its own memory if the binding can name it, else few crossings. */
 export function usualLearner({ device = "cpu", batch = Infinity, microBatch }: StepOptions): LearnerKind {
   if (device === "cpu") return "host";
   if (keepsTensors(device)) return "device";

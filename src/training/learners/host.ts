@@ -92,7 +92,7 @@ export class HostLearner implements Learner, Stepwise {
     return distances ? { cleanDistance: (distances as Float32Array).slice() } : {};
   }
 
-  /** The part's perturbed images, which parts of another size share. */
+  /** The part's perturbed images, in memory shared with parts of another size. */
   #imagesOf({ batch, start, size }: Part<KnownRows>): Float32Array {
     const { length } = batch.images.clean;
     if (this.#adversarial.length !== length) this.#adversarial = new Float32Array(length);
@@ -100,7 +100,7 @@ export class HostLearner implements Learner, Stepwise {
     return this.#adversarial.subarray(start * image, (start + size) * image);
   }
 
-  /** Weights in int8: made for a batch's first part, the same for the others. */
+  /** Weights in int8, made for a batch's first part and reused for the others. */
   async #inInt8({ start }: Part<KnownRows>): Promise<Feeds> {
     const { int8Weights } = this.#programs;
     if (!int8Weights) return {};
@@ -139,7 +139,7 @@ export class HostLearner implements Learner, Stepwise {
     this.#gradient = new Map();
   }
 
-  /** Factor that brings the gradient's norm to the limit; checks on the way that it is finite. */
+  /** Factor that clips the gradient's norm to the limit. Also checks that the norm is finite. */
   #clipScale(): number {
     const squares = [...this.#gradient.values()].map(sumOfSquares);
     const norm = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
@@ -148,7 +148,7 @@ export class HostLearner implements Learner, Stepwise {
   }
 
   release(): void {
-    // Memory has grown to what a batch needs by now.
+    // By now, memory has grown to the size that a batch needs.
     this.#heap?.hold();
   }
 

@@ -5,8 +5,8 @@ import type { AdamW } from "../adamw/adamw.ts";
 import { momentNames } from "../adamw/graph.ts";
 
 /**
- * What AdamW's graph changes, in the host's own arrays: parameters by name, moments by `momentNames`; and the optimiser's
- * steps so far.
+ * The host's own arrays of everything that AdamW's graph changes (parameters by name, moments by `momentNames`), and the
+ * optimiser's steps so far.
  */
 export function takeLearned(
   parameters: Parameters,
@@ -21,7 +21,7 @@ export function takeLearned(
   };
 }
 
-/** Copies what `takeLearned` named, changed since, back into the host's arrays. */
+/** Copies changed tensors, named as by `takeLearned`, back into the host's arrays. */
 export function giveBack(
   parameters: Parameters,
   optimizer: AdamW,

@@ -8,12 +8,12 @@ import type { KnownRows, Perturbed, StartRows } from "../step/perturb.ts";
 import type { OriginalRows } from "../step/reference.ts";
 import type { TrainingGraphs } from "../training-graphs.ts";
 
-/** Makes an attack's random start: the same key, the same start. */
+/** Key of an attack's random start: the same key gives the same start. */
 export type Key = readonly (number | string)[];
 
 /**
- * The encoder in training and its optimiser, in the memory of the device that computes. A learner runs those phases of a
- * step that need them, and owns every buffer that changes on the way: perturbed images, gradients, weights, moments.
+ * The encoder in training and its optimiser, in the memory of the computing device. A learner runs the phases of a step
+ * that need them. It owns every buffer that changes meanwhile: perturbed images, gradients, weights, moments.
  */
 export interface Learner {
   /** Original embeddings of a part's clean images and, with a class constraint, the entropies of their distributions. */
@@ -21,21 +21,21 @@ export interface Learner {
   /**
    * The inner attack on a part. The perturbed images stay with the learner until `release`.
    *
-   * @param measured whether to take clean distances, too, where the primal step does not give them
+   * @param measured whether to measure clean distances too, if the primal step does not give them
    */
   perturb(part: Part<KnownRows>, starts: StartRows, measured: boolean): Promise<Perturbed>;
   /**
-   * The optimiser's steps on a batch, all of whose parts are perturbed.
+   * Takes the optimiser's steps on a batch whose parts are all perturbed.
    *
-   * @param rates learning rates, one a step
-   * @throws NonFiniteError when a loss or a gradient is not finite; weights and moments are then those of a step before it
+   * @param rates learning rates, one per step
+   * @throws NonFiniteError when a loss or a gradient is not finite; weights and moments are then those of an earlier step
    */
   descend(parts: readonly Part<KnownRows>[], rates: readonly number[]): Promise<Descent>;
-  /** The batch is done with. */
+  /** Frees what belongs to the batch. */
   release(): void;
-  /** Brings weights and moments to the arrays in host memory that the learner was created with. */
+  /** Copies weights and moments to the arrays in host memory that the learner was created with. */
   pull(): Promise<void>;
-  /** Those arrays were changed: go on from them. */
+  /** Continues from those arrays after a change to them. */
   push(): void;
   dispose(): Promise<void>;
 }
@@ -59,7 +59,7 @@ export interface PrimalResult {
 
 /** A learner whose loss and optimiser are programs of their own. */
 export interface Stepwise {
-  /** The gradient stays with the learner. */
+  /** Computes loss and gradient. The gradient stays with the learner. */
   primal(parts: readonly Part<KnownRows>[]): Promise<PrimalResult>;
   /**
    * One step of the optimiser with the latest gradient.

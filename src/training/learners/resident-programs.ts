@@ -6,7 +6,7 @@ import type { StepOptions } from "../step/options.ts";
 import type { TrainingGraphs } from "../training-graphs.ts";
 import { sumGraph } from "./sum-graph.ts";
 
-/** Programs of a learner in a device's memory. Results made of images and weights stay there; those that the host reads come back. */
+/** Programs of a learner in a device's memory. Results stay there, except those that the host reads. */
 export interface ResidentPrograms {
   readonly reference: DeviceProgram;
   readonly ascent: DeviceProgram;

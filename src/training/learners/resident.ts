@@ -34,8 +34,8 @@ interface Images {
 type Resident = ReadonlyMap<string, DeviceTensor>;
 
 /**
- * A learner in a device's memory: weights, moments, gradients and images stay there. Images go up once a batch;
- * embeddings and distances come back.
+ * A learner in a device's memory. Weights, moments, gradients and images stay there. Images are uploaded once per batch;
+ * embeddings and distances are downloaded.
  */
 export class ResidentLearner implements Learner, Stepwise {
   readonly #parameters: Parameters;
@@ -43,7 +43,7 @@ export class ResidentLearner implements Learner, Stepwise {
   readonly #attack: FixedSteps;
   readonly #options: StepOptions;
   readonly #programs: ResidentPrograms;
-  /** Parameters by name and moments by `momentNames`; undefined while those of the host are newer. */
+  /** Parameters by name and moments by `momentNames`; undefined while the host's are newer. */
   #learned: Resident | undefined;
   #steps = 0;
   #gradient: Resident = new Map();
@@ -83,7 +83,7 @@ export class ResidentLearner implements Learner, Stepwise {
     return distances ? { cleanDistance: floats(distances) } : {};
   }
 
-  /** The part's images, brought to the device by whichever phase needs them first. */
+  /** The part's images, uploaded by whichever phase needs them first. */
   async #imagesOf({ start, rows: { clean } }: Part<ImageRows>): Promise<Images> {
     const own = this.#images.get(start) ?? { clean: await this.#upload(clean) };
     this.#images.set(start, own);
@@ -94,7 +94,7 @@ export class ResidentLearner implements Learner, Stepwise {
     return (await this.#programs.images.upload({ images })).get("images")!;
   }
 
-  /** All steps of the inner attack from `start`, of which it disposes. */
+  /** Runs all steps of the inner attack from `start`, and disposes of it. */
   async #ascend(start: DeviceTensor, feeds: DeviceFeeds): Promise<DeviceTensor> {
     const { momentum, steps } = this.#attack;
     const { ascent } = this.#programs;
@@ -133,7 +133,7 @@ export class ResidentLearner implements Learner, Stepwise {
     return { loss, measured: joinedRows(parts, measured) };
   }
 
-  /** Sums of tensors of the same names, of which it disposes. */
+  /** Sums tensors of the same names, and disposes of them. */
   async #sum(a: Resident, b: Resident): Promise<Resident> {
     const others = [...b].map(([name, tensor]) => [otherName(name), tensor] as const);
     const sums = await this.#programs.sum.run(Object.fromEntries([...a, ...others]));
@@ -166,7 +166,7 @@ export class ResidentLearner implements Learner, Stepwise {
     this.#images.clear();
   }
 
-  /** Parameters and moments as programs take them. */
+  /** Parameters and moments as inputs of programs. */
   async #state(): Promise<Readonly<Record<string, DeviceTensor>>> {
     if (!this.#learned) {
       const { arrays, steps } = takeLearned(this.#parameters, this.#optimizer);

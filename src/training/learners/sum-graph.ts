@@ -1,8 +1,8 @@
 import { Graph, type Value } from "../../graph/index.ts";
 
-/** The second operand's input. */
+/** Name of the second operand's input. */
 export const otherName = (name: string): string => `other ${name}`;
-/** The output. */
+/** Name of the output. */
 export const sumName = (name: string): string => `sum ${name}`;
 
 /** Sums of pairs of float32 tensors: inputs `<name>` and `other <name>`, outputs `sum <name>`. */

@@ -8,7 +8,7 @@ export interface AscendOptions {
   readonly microBatch: number;
 }
 
-/** Phase 4 of a step: one ascent step on the dual variables, the encoder held. */
+/** Phase 4 of a step: one ascent step on the dual variables, with the encoder fixed. */
 export async function ascend(
   batch: Batch,
   known: KnownRows,

@@ -5,7 +5,7 @@ import type { OriginalRows } from "./reference.ts";
 
 /** The constraint on each image. Zeros without one. */
 export type BoundRows = Rows & {
-  /** [rows], the largest clean distance that is allowed. */
+  /** [rows], the largest allowed clean distance. */
   readonly threshold: Float32Array;
   /** [rows], multipliers. */
   readonly lambda: Float32Array;
@@ -20,7 +20,7 @@ export interface BoundOptions {
   readonly spread: number;
 }
 
-/** Thresholds and multipliers, which are held while the encoder moves. */
+/** Thresholds and multipliers, fixed while the encoder moves. */
 export async function bounds(batch: Batch, original: OriginalRows, options: BoundOptions): Promise<BoundRows> {
   const { dual, microBatch } = options;
   const threshold = thresholdsOf(batch, original, options);

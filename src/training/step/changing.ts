@@ -5,7 +5,7 @@ import { NonFiniteError } from "../non-finite.ts";
 import { checkSameTensors, joinStates, type State, stateOf } from "../parameters.ts";
 import type { DualVariable } from "./dual-variable.ts";
 
-/** Everything that changes during training, and where it began. */
+/** Everything that changes during training, with its initial values. */
 export interface Changing {
   readonly parameters: Parameters;
   readonly optimizer: AdamW;
@@ -14,7 +14,7 @@ export interface Changing {
   readonly initial: { readonly parameters: Parameters; readonly omega: Parameters };
 }
 
-/** By name, as a checkpoint holds it; shares memory. */
+/** Current state by name, as in a checkpoint; shares memory. */
 export function currentState({ parameters, optimizer, dual, bank }: Changing): State {
   return joinStates({
     theta: parameters,
@@ -24,7 +24,7 @@ export function currentState({ parameters, optimizer, dual, bank }: Changing): S
   });
 }
 
-/** As if no step had been taken. */
+/** Resets everything to the state before the first step. */
 export function resetState({ parameters, optimizer, dual, bank, initial }: Changing): void {
   copyInto(parameters, initial.parameters);
   optimizer.reset();
@@ -35,9 +35,9 @@ export function resetState({ parameters, optimizer, dual, bank, initial }: Chang
 }
 
 /**
- * As `currentState` said.
+ * Restores a state returned by `currentState`.
  *
- * @throws UsageError when it was another encoder's or objective's state; nothing is changed then
+ * @throws UsageError when it is another encoder's or objective's state; nothing is changed then
  */
 export function restoreState(changing: Changing, state: State): void {
   const { parameters, optimizer, dual, bank } = changing;

@@ -8,17 +8,17 @@ export type MeasuredRows = Rows & {
   readonly advEmbedding: Float32Array;
   /** [rows], their distances to the original embeddings. */
   readonly advDistance: Float32Array;
-  /** [rows], what they minimise, where that is something else. */
+  /** [rows], minimised losses, if they are not those distances. */
   readonly advLoss?: Float32Array;
-  /** [rows], distances of the clean images, where the loss reads them. */
+  /** [rows], distances of the clean images, if the loss reads them. */
   readonly cleanDistance?: Float32Array;
 };
 
 export interface Descent {
-  /** Loss and measurements at the weights of before the first optimiser step. */
+  /** Loss at the weights before the first optimiser step. */
   readonly loss: number;
   readonly before: MeasuredRows;
-  /** [rows], clean distances at the weights of before the last optimiser step, where the loss reads them. */
+  /** [rows], clean distances at the weights before the last optimiser step, if the loss reads them. */
   readonly lastCleanDistance: Float32Array | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface DescendOptions {
 }
 
 /**
- * Phase 3 of a step: the optimiser's steps on the perturbed images, multipliers held.
+ * Phase 3 of a step: the optimiser's steps on the perturbed images, with multipliers fixed.
  *
  * @throws NonFiniteError when a loss or a gradient is not finite
  */

@@ -8,11 +8,11 @@ import type { ImageRows, Part } from "./batch.ts";
 import type { BoundRows } from "./bounds.ts";
 import type { OriginalRows } from "./reference.ts";
 
-/** Rows that say what bounds images, and how far they are from it. */
+/** Rows with the images' thresholds and original embeddings. */
 type BoundedRows = ImageRows & OriginalRows & Pick<BoundRows, "threshold">;
 type ViolatingRows = BoundedRows & { readonly cleanDistance: Float32Array };
 
-/** The multipliers of a constraint: gives lambda to a batch's images, and learns from how far they violate it. */
+/** Multipliers of a constraint. Computes lambda for a batch's images, and learns from their violations. */
 export class DualVariable {
   /** omega; empty for a constant lambda. */
   readonly parameters: Parameters;

@@ -7,7 +7,7 @@ import type { OriginalRows } from "./reference.ts";
 /** Everything known about a batch's images before the encoder moves. */
 export type KnownRows = ImageRows & OriginalRows & BoundRows;
 
-/** Where the inner attack starts, and how far it may go. */
+/** Start and limits of the inner attack. */
 export type StartRows = Rows & {
   /** [rows, 3, S, S] in [0, 1] */
   readonly adversarial: Float32Array;
@@ -17,7 +17,7 @@ export type StartRows = Rows & {
   readonly stepSize: Float32Array;
 };
 
-/** The perturbed images themselves stay with the learner, in the memory of its device. */
+/** Result of the inner attack. The perturbed images stay with the learner, in the memory of its device. */
 export interface Perturbed {
   /** [rows], clean distances before the first optimiser step, where they were measured. */
   readonly cleanDistance?: Float32Array;
@@ -29,7 +29,7 @@ export interface PerturbOptions {
   readonly microBatch: number;
   /** Makes the attack's random start. */
   readonly key: Key;
-  /** Whether to take clean distances, too, where the optimiser's steps do not give them. */
+  /** Whether to measure clean distances too, if the optimiser's steps do not give them. */
   readonly measured: boolean;
 }
 
@@ -47,7 +47,7 @@ export async function perturb(
   return distances.length > 0 ? { cleanDistance: joined(batch, microBatch, distances) } : {};
 }
 
-/** By the image's place in the whole batch: its start must not depend on the micro-batch. */
+/** Random starts, drawn by the image's place in the whole batch: they must not depend on the micro-batch. */
 function drawn(attack: InnerAttack, { rows, size, start }: Part<KnownRows>, key: Key): StartRows {
   const starts = {
     adversarial: new Float32Array(rows.clean.length),

@@ -7,7 +7,7 @@ import { RowIndex } from "./row-index.ts";
 export interface CacheOptions {
   /** Bytes of rows held in memory. Default 256 MiB. */
   readonly memory?: number;
-  /** Holds the rows beyond those while the cache is in use. Without it they are not kept. */
+  /** File for the rows beyond those, while the cache is in use. Without it they are not cached. */
   readonly file?: string;
 }
 
@@ -16,15 +16,14 @@ const defaultMemory = 2 ** 28;
 /** Images and rows of a part. */
 type PartSize = Pick<Part<Rows>, "count" | "size">;
 
-/** Bytes that the cache takes in memory for so many images. */
+/** Bytes of memory that the cache takes for a number of images. */
 export function cacheBytes(images: number, embeddingSize: number, memory = defaultMemory): number {
   return Math.min(4 * (images + 1) * (embeddingSize + 1), memory);
 }
 
 /**
- * The original encoder's answers to images whose pixels are the same in every epoch: a row an image, embedding and
- * entropy (0 where there is none). Row 0 belongs to the images that pad a part, so that a part read here equals the part
- * computed, to the last bit.
+ * The original encoder's answers to images whose pixels are the same in every epoch. Each image has a row with embedding
+ * and entropy (0 if there is none). Row 0 is for padding, so that a cached part equals a computed one to the last bit.
  */
 export class ReferenceCache {
   readonly #rows: RowIndex;
@@ -35,7 +34,7 @@ export class ReferenceCache {
   readonly #file: string | undefined;
   #descriptor: number | undefined;
 
-  /** @param images that will be asked for, by any numbers of their own */
+  /** @param images numbers of the images to be cached, in any numbering */
   constructor(images: readonly number[], embeddingSize: number, { memory = defaultMemory, file }: CacheOptions = {}) {
     this.#rows = new RowIndex(images);
     this.#length = embeddingSize + 1;
@@ -47,7 +46,7 @@ export class ReferenceCache {
   }
 
   /**
-   * What is known of a part, if all its images are known; entropies are 0 where there were none.
+   * Cached answers for a part, if all its images are cached. Entropies are 0 if there were none.
    *
    * @param images [part.count]
    */
@@ -66,7 +65,7 @@ export class ReferenceCache {
   }
 
   /**
-   * Keeps the original's answers to a part.
+   * Stores the original's answers to a part.
    *
    * @throws LoreError when the file cannot be written
    */

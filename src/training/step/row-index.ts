@@ -1,6 +1,6 @@
 import { UsageError } from "../../errors.ts";
 
-/** A row for every image that training goes over, whatever numbers the images have. */
+/** Assigns a row to every training image, however the images are numbered. */
 export class RowIndex {
   readonly #rows: ReadonlyMap<number, number>;
 
@@ -9,7 +9,7 @@ export class RowIndex {
   }
 
   /**
-   * @returns from 0 to images - 1
+   * @returns the row, from 0 to images - 1
    * @throws UsageError when the image is none of them
    */
   of(image: number | undefined): number {

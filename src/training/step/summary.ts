@@ -4,7 +4,7 @@ import type { Batch } from "./batch.ts";
 import type { Descent } from "./descend.ts";
 import type { KnownRows, Perturbed } from "./perturb.ts";
 
-/** Means over the batch's images at the weights of before the first optimiser step. */
+/** Means over the batch's images at the weights before the first optimiser step. */
 export function summarize(
   { count, length }: Batch,
   known: KnownRows,

@@ -31,8 +31,8 @@ interface StepParts extends Changing, MicroBatches {
 }
 
 /**
- * Trains an encoder one batch at a time (paper, algorithm 1): original embeddings once, the perturbation once, K
- * AdamW steps on the encoder with lambda held fixed, then one ascent step on the dual variables.
+ * Trains an encoder one batch at a time (paper, algorithm 1): original embeddings once, the perturbation once, K AdamW
+ * steps on the encoder with lambda fixed, then one ascent step on the dual variables.
  */
 export class TrainingStep {
   readonly #parts: StepParts;
@@ -42,7 +42,7 @@ export class TrainingStep {
   }
 
   /**
-   * @param kind where weights and moments are between programs. Default: where they cost the device least
+   * @param kind location of weights and moments between programs. Default: the cheapest for the device
    */
   static async create(
     encoder: Encoder,
@@ -75,18 +75,18 @@ export class TrainingStep {
     });
   }
 
-  /** The encoder's weights, in host memory: those of the latest step once `pull` has brought them there. */
+  /** The encoder's weights in host memory; those of the latest step after `pull`. */
   get parameters(): Parameters {
     return this.#parts.parameters;
   }
 
   /**
    * @param pixels [count, 3, S, S] in [0, 1]; any count
-   * @param key makes the attack's random start
-   * @param learningRate of each of the K optimiser steps
+   * @param key key of the attack's random start
+   * @param learningRate learning rate of each of the K optimiser steps
    * @param labels [count], from 0 to classes - 1; needed by a supervised objective
    * @param images [count], the batch's images among those of `StepOptions.images`; needed by a cache
-   * @param measured whether to take clean distances where the loss does not need them, at the cost of a forward pass
+   * @param measured whether to measure clean distances that the loss does not need, at the cost of a forward pass
    * @throws NonFiniteError when the loss or a gradient is not finite; the parameters are then those of the last good step
    * @throws UsageError when an original embedding is not finite, naming the image
    */
@@ -121,26 +121,26 @@ export class TrainingStep {
     }
   }
 
-  /** Brings the latest weights and moments to `parameters` and `state`. */
+  /** Updates `parameters` and `state` to the latest weights and moments. */
   async pull(): Promise<void> {
     await this.#parts.learner.pull();
   }
 
-  /** Everything that changes during training, by name, once pulled; shares memory with the step. */
+  /** Everything that changes during training, by name, as of the last `pull`; shares memory with the step. */
   state(): State {
     return currentState(this.#parts);
   }
 
-  /** Begins again, as if no step had been taken. */
+  /** Resets to the state before the first step. */
   reset(): void {
     resetState(this.#parts);
     this.#parts.learner.push();
   }
 
   /**
-   * Continues from what `state` gave.
+   * Continues from a state returned by `state`.
    *
-   * @throws UsageError when it was another encoder's or objective's state
+   * @throws UsageError when it is another encoder's or objective's state
    */
   restore(state: State): void {
     restoreState(this.#parts, state);
@@ -148,7 +148,7 @@ export class TrainingStep {
   }
 
   /**
-   * Checks that the last optimiser step left every weight finite: the loss that would tell comes only with the next batch.
+   * Checks that every weight is finite after the last optimiser step. The loss would show it only with the next batch.
    *
    * @throws NonFiniteError naming a weight that is not
    */

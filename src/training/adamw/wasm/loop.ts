@@ -17,9 +17,9 @@ export interface Arithmetic<V> {
 
 /** Results of a loop for each element of its arrays. */
 export interface LoopResults {
-  /** Take the places of the elements of the first arrays. */
+  /** New elements of the first arrays. */
   readonly writes?: readonly Lanes[];
-  /** Is added up over all elements; must be 0 where all arrays are. */
+  /** Term that is summed over all elements; must be 0 where all arrays are 0. */
   readonly sum?: Lanes;
 }
 
@@ -31,11 +31,11 @@ export interface LoopResults {
 export type Loop = (arrays: readonly Float32Array[], scalars?: readonly number[]) => number;
 
 /**
- * A loop over float32 arrays in WebAssembly, four elements at a time, for what is done to all of a model's weights: V8
- * computes such a loop in JavaScript one element at a time, in float64. Sums are float32 within a chunk of elements.
+ * A loop over float32 arrays in WebAssembly, four elements at a time, for operations on all of a model's weights. In
+ * JavaScript, V8 computes such a loop one element at a time, in float64. Sums are float32 within a chunk of elements.
  *
- * @param body writes down, once, what is done to four elements
- * @param memory where arrays may be, which are then used in place
+ * @param body emits, once, the operations on four elements
+ * @param memory arrays that lie in it are used in place
  */
 export function simdLoop(
   counts: { readonly arrays: number; readonly scalars?: number },
@@ -64,9 +64,9 @@ export function simdLoop(
   };
 }
 
-/** Writes the function down: every result is a local of its own, which V8 assigns registers to. */
+/** Emits the function. Every result is a separate local, to which V8 assigns a register. */
 class Builder implements Arithmetic<Lanes> {
-  /** How far the loop goes, in bytes; the arrays' addresses; the scalars. */
+  /** Length of the loop in bytes; the arrays' addresses; the scalars. */
   readonly parameters: readonly WasmType[];
   /** Beside the parameters: the offset from the arrays' addresses, the sum, then every result. */
   readonly locals: WasmType[] = ["i32", "v128"];

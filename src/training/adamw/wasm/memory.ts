@@ -3,26 +3,26 @@ import { maxWasmPages, type WasmMemory, wasmMemory, wasmPageBytes } from "./wasm
 /** Largest number of a loop's arrays. */
 const maxArrays = 4;
 /**
- * Elements that go through the memory at a time: a few arrays of so many fit into a core's caches, and each chunk costs a
- * call (AdamW of 88 million weights: 137 to 178 ms with 2^12, 111 with this, on AMD's Zen 5).
+ * Elements copied through the memory at a time. A few arrays of this length fit into a core's caches. Each chunk costs
+ * one call (AdamW of 88 million weights: 137 to 178 ms with 2^12, 111 ms with this, on AMD's Zen 5).
  */
 const chunk = 2 ** 14;
 const chunkBytes = 4 * chunk;
 /**
- * Where the places begin that arrays are copied to: half a memory page off those that allocators like. Some processors copy ten
- * times slower between places that are a little apart modulo the page (AMD's Zen 3, measured).
+ * Address of the first copied array: half a memory page off the addresses that allocators prefer. Some processors copy
+ * ten times slower between addresses that differ little modulo the page (AMD's Zen 3, measured).
  */
 const firstPlace = 2048;
 const firstAllocated = firstPlace + maxArrays * chunkBytes;
 
-/** Memory that loops work in. Arrays that lie in it are used in place, all others copied through it, a chunk at a time. */
+/** Memory of loops. Arrays in it are used in place; all others are copied through it, a chunk at a time. */
 export class LoopMemory {
   readonly wasm: WasmMemory;
   readonly chunk = chunk;
   readonly #places: readonly Float32Array[];
   #allocated = firstAllocated;
 
-  /** @param capacity elements of the arrays that will lie in it; what is beyond 4 GiB lies elsewhere */
+  /** @param capacity elements of the arrays to hold; arrays beyond 4 GiB lie elsewhere */
   constructor(capacity = 0) {
     const bytes = firstAllocated + 4 * capacity;
     this.wasm = wasmMemory(Math.min(maxWasmPages, Math.ceil(bytes / wasmPageBytes)));
@@ -33,7 +33,7 @@ export class LoopMemory {
     );
   }
 
-  /** Zeros: in the memory, if there is room. */
+  /** Allocates zeros, in the memory if there is room. */
   allocate(length: number): Float32Array {
     const { buffer } = this.wasm;
     const start = this.#allocated;
@@ -43,7 +43,7 @@ export class LoopMemory {
   }
 
   /**
-   * Makes part of an array ready.
+   * Prepares part of an array.
    *
    * @param i the array's number among those of the loop
    * @returns its address; fewer than four elements are followed by zeros there
@@ -56,12 +56,12 @@ export class LoopMemory {
     return place.byteOffset;
   }
 
-  /** Brings back what was written at the address that `load` gave. */
+  /** Copies back the results written at the address that `load` returned. */
   store(i: number, array: Float32Array, start: number, count: number): void {
     if (!this.#usedInPlace(array, count)) array.set(this.#places[i]!.subarray(0, count), start);
   }
 
-  /** Whole vectors only: what follows an array's last elements is not to be touched. */
+  /** Whether an array is used in place. Whole vectors only: bytes after an array's last element must not be touched. */
   #usedInPlace(array: Float32Array, count: number): boolean {
     return count >= 4 && array.buffer === this.wasm.buffer;
   }

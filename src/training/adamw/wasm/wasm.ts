@@ -64,7 +64,7 @@ export function moduleOf(
   ]);
 }
 
-/** The used part of the standard, whose types come only with those of browsers. */
+/** The part of the standard used here. Its types otherwise come only with those of browsers. */
 declare const WebAssembly: {
   readonly Memory: new (pages: { readonly initial: number }) => WasmMemory;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;

@@ -11,20 +11,20 @@ export interface BatchGraphOptions extends AdamWOptions {
   readonly clipGradient?: number;
 }
 
-/** Where a step's own loss, gradient norm or rate stands among the graph's outputs or inputs; `step` from 0. */
+/** Name of a step's own loss, gradient norm or rate among the graph's outputs or inputs; `step` from 0. */
 export const ofStep = (name: string, step: number): string => `${name} of step ${step}`;
 
 /** Clean distances after all but the last optimiser step. */
 export const lastCleanDistance = "last cleanDistance";
 
 /**
- * All that happens to a batch whose original embeddings, thresholds and multipliers are known, as one graph: every step of
- * the inner attack from the input `adversarial`, then K times loss, gradient and AdamW.
+ * All work on a batch as one graph, once original embeddings, thresholds and multipliers are known: every step of the
+ * inner attack from the input `adversarial`, then K times loss, gradient and AdamW.
  *
- * Inputs: those of the phases' graphs, under their names, but for `velocity`, which starts at zero, and AdamW's rates, which
- * are those `ofStep` k. Outputs: parameters and moments of after the last step (`next <input>`); `loss` and `norm`
- * `ofStep` k; `advEmbedding`, `advDistance`, `advLoss` and `cleanDistance` at the weights of before the first step, where the phases give
- * them; with a constraint `lastCleanDistance`.
+ * Inputs: those of the phases' graphs, under their names, except `velocity`, which starts at zero, and AdamW's rates,
+ * which are named `ofStep` k. Outputs: parameters and moments after the last step (`next <input>`); `loss` and `norm`
+ * `ofStep` k; `advEmbedding`, `advDistance`, `advLoss` and `cleanDistance` at the weights before the first step, if the
+ * phases give them; with a constraint `lastCleanDistance`.
  */
 export function batchGraph(
   parameters: Parameters,

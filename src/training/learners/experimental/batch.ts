@@ -15,9 +15,9 @@ import { type Learner, type Lesson, measuredRows } from "../learner.ts";
 import { batchGraph, lastCleanDistance, ofStep } from "./batch-graph.ts";
 
 /**
- * Experimental: made for CUDA, on which it has never run; tests run it on CPU. A learner with one program for all that
- * happens to a batch of one part, for devices whose memory the binding cannot name:
- * weights and moments cross to it and back once a batch.
+ * Experimental: made for CUDA, on which it has never run; tests run it on CPU. A learner with one program for all work on
+ * a batch of one part, for devices whose memory the binding cannot name. Weights and moments cross to the device and back
+ * once per batch.
  */
 export class BatchLearner implements Learner {
   readonly #parameters: Parameters;
@@ -26,10 +26,10 @@ export class BatchLearner implements Learner {
   readonly #options: StepOptions;
   readonly #reference: Program;
   readonly #batch: Program;
-  /** Parameters and moments as the program last gave them; undefined while those of the host are newer. */
+  /** Parameters and moments from the program's last run; undefined while the host's are newer. */
   #learned: ReadonlyMap<string, Float32Array> | undefined;
   #steps = 0;
-  /** The request to `perturb`: the attack is part of `descend`'s program. */
+  /** Arguments of `perturb`, kept because the attack is part of `descend`'s program. */
   #asked: { readonly starts: StartRows; readonly measured: boolean } | undefined;
 
   private constructor(
@@ -99,7 +99,7 @@ export class BatchLearner implements Learner {
     };
   }
 
-  /** Parameters and moments as the program takes them. */
+  /** Parameters and moments as the program's inputs. */
   #taken(): Readonly<Record<string, Float32Array>> {
     if (this.#learned) return Object.fromEntries(this.#learned);
     const { arrays, steps } = takeLearned(this.#parameters, this.#optimizer);
