@@ -75,11 +75,11 @@ async function decoded(bytes: Uint8Array): Promise<RawImage> {
 
 const options = { ignoreIcc: true, failOn: "error" } as const;
 /** sharp's own, for images that it does not see whole. */
-const mostPixels = 0x3fff ** 2;
+const maxPixels = 0x3fff ** 2;
 
 function onScreen({ width, height, left, top, fill }: GifFrame, image: RawImage): RawImage {
   if (image.width === width && image.height === height) return image;
-  if (width * height > mostPixels) throw new DecodeError(`GIF of ${width} x ${height} pixels, which is too large`);
+  if (width * height > maxPixels) throw new DecodeError(`GIF of ${width} x ${height} pixels, which is too large`);
   const data = new Uint8Array(width * height * 3).map((_, i) => fill[i % 3]!);
   const row = image.width * 3;
   for (let y = 0; y < image.height; y++)

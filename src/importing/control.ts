@@ -4,9 +4,9 @@ import { type Item, knownItem, numberItem } from "./items.ts";
 import type { Known } from "./known.ts";
 import { sequences } from "./sequences.ts";
 
-/** What following a node's subgraphs takes. */
+/** Context for following a node's subgraphs. */
 export interface Runner {
-  /** What a subgraph's outputs stand for, its inputs standing for these; names of the graphs around it are seen within. */
+  /** Items of a subgraph's outputs, given those of its inputs. The subgraph also sees names of the graphs around it. */
   readonly run: (graph: OnnxGraph, given: readonly Item[]) => readonly Item[];
   /** The first result of an operator in canonical form. */
   readonly compute: (op: string, items: readonly Item[], attributes?: Attributes) => Item;
@@ -25,7 +25,7 @@ export type Control = (
 
 /** A loop is run here as often as it says, so that derivatives of what it computes are those of its steps. */
 export const controls: Readonly<Record<string, Control>> = {
-  // Exporters write it where sizes decide.
+  // Exporters write it where the condition depends on sizes.
   If: ({ attributes }, [condition], { run, known }) => {
     const taken = condition && known(condition);
     if (!taken) mismatch("which branch is taken depends on the image, and must be known before");
@@ -132,7 +132,7 @@ function scannedByImage(
   );
 }
 
-/** Items of one shape as one with an axis more; undefined for none. */
+/** Stacks items of one shape along a new axis; undefined for no items. */
 function stacked({ compute, shape }: Runner, items: readonly Item[], axis: number): Item | undefined {
   if (items.length === 0) return undefined;
   const at = axisIn(axis, shape(items[0]!).length + 1);
@@ -140,7 +140,7 @@ function stacked({ compute, shape }: Runner, items: readonly Item[], axis: numbe
   return compute("Concat", apart, { axis: at });
 }
 
-/** What a loop collects that never runs; undefined where the file does not say what it would have been. */
+/** The empty scan output of a loop that never runs; undefined where the file does not state its type. */
 function emptyList({ dtype, shape, unranked, untyped }: ValueInfo): Item | undefined {
   const sizes = shape.filter((size) => typeof size === "number");
   if (untyped || unranked || sizes.length < shape.length) return undefined;

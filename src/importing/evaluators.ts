@@ -14,7 +14,7 @@ type Evaluator = (x: readonly Known[], a: Attributes) => readonly Known[];
 
 const isFloat = (dtype: DType): boolean => dtype.startsWith("float");
 
-/** The elements of a known tensor picked by their places: what slices, gathers, transposes and the like come to. */
+/** Picks elements of a known tensor by position, as slices, gathers and transposes do. */
 function picked(x: Known, shape: readonly number[], source: (index: readonly number[]) => number): readonly Known[] {
   const index = shape.map(() => 0);
   const values = range(product(small(shape))).map((flat) => {
@@ -56,7 +56,7 @@ const mod: Evaluator = (x, a) => {
   return elementwise((p, q) => (a.fmod ? p! % divisor(q!) : ((p! % divisor(q!)) + q!) % q!))(x, a);
 };
 
-/** Processors end a program that divides integers by zero. */
+/** CPUs abort a program that divides integers by zero. */
 function notZero(divisor: number): number {
   if (divisor === 0) throw new OnnxError("it divides integers by zero");
   return divisor;
@@ -70,7 +70,7 @@ export const roundToEven = (value: number): number => {
   return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 };
 
-/** Of floats beyond an integer's range, processors make different integers. */
+/** Casts elements. Floats beyond an integer's range become NaN: CPUs convert them differently. */
 function cast(x: Known, to: DType): Known {
   const fits = (value: number): boolean => Math.abs(value) < 2 ** (storageClass(to).BYTES_PER_ELEMENT * 8 - 1);
   const isUnsure = isFloat(x.dtype) && !isFloat(to) && to !== "bool";
@@ -245,7 +245,7 @@ const clip: Evaluator = (x, a) =>
     return Math.min(Math.max(p!, low), high);
   })(x, a);
 
-/** Where the first, or the last, of the best stands along an axis. */
+/** The index of the first or last best element along an axis. */
 function argument(isBetter: (p: number, q: number) => boolean): Evaluator {
   return ([x], a) => {
     const { select_last_index: last, axis, keepdims } = a;

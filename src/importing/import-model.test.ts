@@ -33,7 +33,7 @@ async function valueAndGradient(x: ReturnType<typeof network>["x"], y: ReturnTyp
   return copy;
 }
 
-/** What an output is computed by, from the output back. */
+/** The nodes that compute an output, from the output back. */
 function opsBehind({ origin }: Value): readonly string[] {
   return origin.kind === "node" ? [origin.node.op, ...origin.node.inputs.flatMap(opsBehind)] : [origin.kind];
 }

@@ -8,7 +8,7 @@ import { weightNames } from "./weights.ts";
 export interface ImportOptions {
   /** Sizes of symbolic axes by their names in the file, such as `{ batch: 8 }`. */
   readonly sizes?: Readonly<Record<string, number>>;
-  /** What is wanted, by name: outputs, or any value between the nodes. Default: all outputs. */
+  /** Wanted values by name: outputs, or any value between the nodes. Default: all outputs. */
   readonly outputs?: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function importModel(model: Uint8Array | OnnxModel, options: ImportOption
   return { graph, inputs, outputs, weights };
 }
 
-/** A model that gives these values, too: what nobody reads may stand for something else in a float graph. */
+/** A model that also outputs these values. Otherwise an unread value may change its meaning in a float graph. */
 function giving(model: OnnxModel, wanted: readonly string[]): OnnxModel {
   const { graph } = model;
   const given = new Set(graph.outputs.map(({ name }) => name));

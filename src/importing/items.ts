@@ -2,12 +2,12 @@ import type { Value } from "../graph/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { Known } from "./known.ts";
 
-/** What a name of a file stands for while the file is brought into a graph. */
+/** The meaning of a name in a file during import. */
 export type Item =
   | { readonly kind: "value"; readonly value: Value }
   /** Numbers that are known before the model runs. */
   | { readonly kind: "known"; readonly known: Known }
-  /** A tensor that the file holds under this name: a weight perhaps. */
+  /** A tensor that the file holds under this name. It may be a weight. */
   | { readonly kind: "held"; readonly name: string; readonly tensor: Tensor }
   /** A sequence. */
   | { readonly kind: "list"; readonly items: readonly Item[] }
@@ -22,7 +22,7 @@ export const listItem = (items: readonly Item[]): Item => ({ kind: "list", items
 export const numberItem = (value: number, dtype: "int64" | "bool" = "int64"): Item =>
   knownItem({ dtype, shape: [], values: [value] });
 
-/** Names and what they stand for: those of a graph, and behind them those of the graphs around it. */
+/** Names and their items: those of a graph, then those of the graphs around it. */
 export class Scope {
   readonly #items = new Map<string, Item>();
   readonly #outer: Scope | undefined;

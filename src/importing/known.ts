@@ -3,7 +3,7 @@ import type { CanonicalNode } from "../onnx/index.ts";
 import { numbersOf, tensorOfNumbers } from "../onnx/index.ts";
 import { type DType, elementCount, type Tensor } from "../tensor/index.ts";
 import { evaluators } from "./evaluators.ts";
-import { mostKnown, small, TooLarge } from "./limits.ts";
+import { maxKnown, small, TooLarge } from "./limits.ts";
 import { stored } from "./stored.ts";
 
 /** A tensor whose elements are known before the model runs; integers and truth values as numbers. */
@@ -14,7 +14,7 @@ export interface Known {
 }
 
 /**
- * What a node over known operands gives; undefined when it is not for this room to say.
+ * The results of a node over known operands; undefined when it is not evaluated here.
  *
  * @throws Mismatch when the operands do not fit
  */
@@ -39,7 +39,7 @@ function checked(result: Known): Known {
 
 /** A tensor as a known one, unless it is too large. */
 export function knownOf(tensor: Tensor): Known | undefined {
-  if (elementCount(tensor.shape) > mostKnown) return undefined;
+  if (elementCount(tensor.shape) > maxKnown) return undefined;
   return { dtype: tensor.dtype, shape: tensor.shape, values: numbersOf(tensor) };
 }
 

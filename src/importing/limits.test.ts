@@ -23,7 +23,7 @@ const held = {
 
 const model = (nodes: readonly SmallNode[]) => smallModel({ nodes, inputs: { x: [1, 1, 2, 2] }, held });
 
-/** What takes few bytes to ask for, and would take gigabytes or hours to have. */
+/** Models of a few bytes that ask for gigabytes or hours. */
 const asked: Readonly<Record<string, readonly SmallNode[]>> = {
   "a range": [
     ["Range", "zero huge one", "r"],

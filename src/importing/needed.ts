@@ -75,7 +75,7 @@ function missing(node: OnnxNode, producers: Producers, placed: ReadonlySet<OnnxN
 
 const read = (node: OnnxNode): readonly string[] => [...node.inputs, ...captured(node)];
 
-/** What a node's subgraphs read of the values around them. */
+/** Outer values that a node's subgraphs read. */
 const captured = (node: OnnxNode): readonly string[] => subgraphs(node).flatMap(readFromOutside);
 
 function subgraphs({ attributes }: OnnxNode): readonly OnnxGraph[] {

@@ -9,7 +9,7 @@ import { controls } from "./control.ts";
 import { evaluators } from "./evaluators.ts";
 import { rows } from "./honoured/index.ts";
 import { attributesIn, placesOf, type Row, words } from "./honoured/row.ts";
-import { mostUnrolled } from "./limits.ts";
+import { maxUnrolled } from "./limits.ts";
 import { rewrites } from "./quantized/rewrites.ts";
 
 /** Whether a rule says, whatever the node, that there is nothing to differentiate: a step, a comparison, an index. */
@@ -24,7 +24,7 @@ function isFlat(rule: Rule): boolean {
 const ours = /^com\.microsoft:/;
 /** ONNX Runtime's own on channels in blocks. */
 const blocked = /^com\.microsoft\.nchwc:/;
-/** What other names stand for in here: forms of an operator in old opsets. */
+/** Operators behind internal names: forms from old opsets. */
 const oldForms = new Set([
   ...["FlatSoftmax", "FlatLogSoftmax", "FlatHardmax", "GroupwiseGroupNormalization"],
   ...alignedOperators.map((op) => `Aligned${op}`),
@@ -37,7 +37,7 @@ function gradientOf(name: string): string {
 }
 
 const known = ["Shape", "Size", "Constant", "ConstantOfShape", ...Object.keys(evaluators)];
-/** What the importer follows or leaves out, rather than compute. */
+/** Operators that the importer follows or leaves out rather than computes. */
 const followed = ["CastLike", "Dropout", "Scatter", "Upsample", ...Object.keys(controls)];
 
 function derivativeOf(name: string): string {
@@ -98,7 +98,7 @@ function page(): string {
     ...table(others.filter((name) => !ours.test(name) && !blocked.test(name))),
     "",
     "Branches and loops are followed where it is known before the model runs which is taken and how often it runs, and sequences",
-    `where their lengths are: at most ${mostUnrolled} nodes in all. Functions that a model defines are written out. Nothing is dropped in`,
+    `where their lengths are: at most ${maxUnrolled} nodes in all. Functions that a model defines are written out. Nothing is dropped in`,
     "`Dropout`: training is refused. So are strings and random numbers.",
     "",
     "## ONNX Runtime's own",

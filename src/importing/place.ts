@@ -17,13 +17,13 @@ import { describe } from "./describe.ts";
 import { checkHonoured } from "./honoured/check.ts";
 import { type Item, knownItem, Scope, valueItem } from "./items.ts";
 import { evaluate, type Known, knownOf, tensorOf } from "./known.ts";
-import { constantShape, isPacked, mostKnown, mostOfValue, mostUnrolled } from "./limits.ts";
+import { constantShape, isPacked, maxKnown, maxOfValue, maxUnrolled } from "./limits.ts";
 import { namesRead, neededNodes } from "./needed.ts";
 
 export interface Placement {
   /** The model's inputs by name. */
   readonly inputs: ReadonlyMap<string, Value>;
-  /** What stands for a weight; undefined leaves it a constant. Asked once for every weight that is used. */
+  /** The value to use for a weight; undefined leaves it a constant. Called once for every weight in use. */
   readonly weight?: (name: string, tensor: Tensor) => Value | undefined;
   /** The values wanted, by name: outputs of the model or of any of its nodes. */
   readonly wanted: readonly string[];
@@ -52,11 +52,11 @@ class Placer {
   readonly #opset: number;
   readonly #weight: NonNullable<Placement["weight"]>;
   readonly #isRead: (name: string) => boolean;
-  /** What stands for tensors that the file holds, once somebody asked: undefined where they are no weights. */
+  /** Cached values of the file's tensors; undefined for tensors that are no weights. */
   readonly #weights = new Map<Item, Value | undefined>();
-  /** Constants of known and held items that were made. */
+  /** Cached constants of known and held items. */
   readonly #constants = new Map<Item, Value>();
-  /** Values that no input decides: ONNX Runtime computes them before it runs, whatever memory that takes. */
+  /** Values that depend on no input. ONNX Runtime computes them before it runs, whatever memory that takes. */
   readonly #fixed = new Set<Value>();
   #unrolled = 0;
 
@@ -69,7 +69,7 @@ class Placer {
     this.#isRead = isRead;
   }
 
-  /** The graph's value of this name. `reader` says who wants it. */
+  /** The graph's value of this name. `reader` names the node that reads it. */
   value(name: string, scope: Scope, reader: string): Value {
     return this.#valueOf(this.#item(name, scope, reader), `${reader} reads ${name}, which`);
   }
@@ -131,10 +131,10 @@ class Placer {
     for (const value of values) {
       const count = elementCount(value.shape);
       if (isPacked(value.dtype)) mismatch(`it gives ${value.dtype}, which is read in weights only`);
-      if (!(count <= mostOfValue)) mismatch(`it gives ${value}, more than ${mostOfValue} elements`);
+      if (!(count <= maxOfValue)) mismatch(`it gives ${value}, more than ${maxOfValue} elements`);
       if (isFixed && value.origin.kind === "node") {
         this.#fixed.add(value);
-        if (count > Math.max(largest, mostKnown)) constantShape(this.#graph, value.shape);
+        if (count > Math.max(largest, maxKnown)) constantShape(this.#graph, value.shape);
       }
     }
   }
@@ -159,7 +159,7 @@ class Placer {
     const wanted = graph.outputs.map(({ name }) => name);
     const nodes = neededNodes(graph, wanted);
     this.#unrolled += 1 + nodes.length;
-    if (this.#unrolled > mostUnrolled) mismatch(`loops and branches come to more than ${mostUnrolled} nodes`);
+    if (this.#unrolled > maxUnrolled) mismatch(`loops and branches come to more than ${maxUnrolled} nodes`);
     for (const node of nodes) this.add(node, scope);
     return wanted.map((name) => this.#item(name, scope, `The output ${name} of a subgraph`));
   }
@@ -181,7 +181,7 @@ class Placer {
     return knownItem({ dtype: "int64", shape: [values.length], values });
   }
 
-  /** Of the other operand the type is known, whatever its elements are. */
+  /** Casts to the other operand's type, which is known even if its elements are not. */
   #castLike(item: Item, like: Item): Item {
     const attributes = { to: this.#dtypeOf(like) };
     return this.#computed({ op: "Cast", domain: "", inputs: [], outputs: [], attributes }, [item])[0]!;
@@ -227,7 +227,7 @@ class Placer {
     return value;
   }
 
-  /** What stands for a tensor of the file in training; undefined for what stays as it is. */
+  /** The value of a file's tensor in training; undefined for a tensor that stays as it is. */
   #weightOf(item: Item & { readonly kind: "held" }): Value | undefined {
     if (!this.#weights.has(item)) this.#weights.set(item, this.#weight(item.name, item.tensor));
     return this.#weights.get(item);
@@ -249,8 +249,8 @@ class Placer {
 }
 
 /**
- * What is wrong with a node, told with its name. Operands of another number, rank or type than an operator takes also show as
- * JavaScript's own errors, where a size is asked of what is not there.
+ * Runs an action and adds the node's name to its errors. Operands of the wrong number, rank or type may also raise
+ * JavaScript's own errors.
  */
 function told<T>(node: OnnxNode, action: () => T): T {
   try {

@@ -26,7 +26,7 @@ export function weightNames(model: OnnxModel): ReadonlySet<string> {
   return new Set(weights.map(([name]) => name));
 }
 
-/** Inputs that are no weights, by the place they have, beside those that must be known before the model runs. */
+/** Inputs that are never weights, by position, beside those that must be known before the model runs. */
 const places: Readonly<Record<string, readonly number[]>> = {
   BatchNormalization: [3, 4],
   Max: [1],
@@ -35,7 +35,7 @@ const places: Readonly<Record<string, readonly number[]>> = {
   DequantizeLinear: [1, 2],
 };
 
-/** What is asked of a value's size says nothing of its numbers. */
+/** Operators that read a value's size only, not its numbers. */
 const sizes: ReadonlySet<string> = new Set(["Shape", "Size"]);
 
 function settingsIn(nodes: readonly OnnxNode[]): ReadonlySet<string> {

@@ -109,7 +109,7 @@ function operandValue(
   return values[0]!;
 }
 
-/** What the table cannot say, by operator. */
+/** Conversions that the table cannot express, by operator. */
 const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: number) => void>> = {
   ...Object.fromEntries(
     ["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp"].map((kind) => [
@@ -123,7 +123,7 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
     attributes.axes ??= starts.map((_, i) => i);
     attributes.steps ??= starts.map(() => 1);
   },
-  // Without sizes, the parts are equal, the last one perhaps smaller: how large, the operand's size says.
+  // Without sizes, the parts are equal and the last one may be smaller. The operand's size gives the length.
   Split: ({ attributes }, { outputs }) => {
     delete attributes.num_outputs;
     if (attributes.split === undefined) attributes.parts = outputs.length;
@@ -147,7 +147,7 @@ const rewrites: Readonly<Record<string, (draft: Draft, node: OnnxNode, opset: nu
       ...{ coordinate_transformation_mode: "asymmetric", nearest_mode: shrinks ? "ceil" : "floor" },
     };
   },
-  // Before opset 14, training was said by having the outputs that only training has.
+  // Before opset 14, the outputs that exist only in training marked training mode.
   BatchNormalization: ({ attributes }, { outputs }, opset) => {
     delete attributes.spatial;
     if (opset < 14) attributes.training_mode = Number(outputs.slice(1).some((name) => name !== ""));
@@ -185,8 +185,8 @@ function canonicalizeReduction({ attributes }: Draft): void {
 }
 
 /**
- * Before opset 13, softmax flattened everything from `axis` on, and the default was 1. Whether that is the last axis takes
- * the operand's rank to say: such a node is called FlatSoftmax here.
+ * Before opset 13, softmax flattened all axes from `axis` on, and the default was 1. Only the operand's rank tells whether
+ * that is the last axis alone. Such a node is called FlatSoftmax here.
  */
 function flattenedBefore13(draft: Draft, node: OnnxNode, opset: number): void {
   const { axis } = node.attributes;

@@ -19,7 +19,7 @@ import { readMessage } from "./wire.ts";
  * Reads an ONNX file.
  *
  * Tensors are views of `bytes` (or of the external file) where their alignment allows it, so `bytes` must not change
- * afterwards. bfloat16 is read as float32, tensors and what is stated of values. Functions that the model
+ * afterwards. bfloat16 is read as float32, in tensors and in the stated types of values. Functions that the model
  * defines are written out where they are called.
  *
  * @param external the content of an external data file that the model names, by the name it gives.
@@ -53,7 +53,7 @@ function opsetsOf({ opsetImport, functions }: ModelProto): ReadonlyMap<string, n
 function parse(bytes: Uint8Array): ModelProto & { readonly graph: GraphProto } {
   let proto: ModelProto;
   try {
-    // A view of our own: Node's Buffer would hand its class on to every tensor.
+    // A plain view: Node's Buffer would pass its class on to every tensor.
     proto = readMessage(ModelProto, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   } catch (cause) {
     throw new OnnxError(
@@ -93,7 +93,7 @@ function decodeGraph(proto: GraphProto, external: ExternalFiles | undefined): On
         decodeTensor(tensor, `initializer "${tensor.name ?? ""}"`, external),
       ]),
     ),
-    // A value between nodes may be a sequence or of a type we lack; nothing depends on it unless an input or output does.
+    // A value between nodes may be a sequence or have a type we lack. That matters only for inputs and outputs.
     valueInfo: proto.valueInfo.filter((info) => dtypeOf(info) !== undefined).map(valueInfo),
   };
 }
@@ -143,7 +143,7 @@ function decodeAttribute(proto: AttributeProto, where: string, external: Externa
   throw new OnnxError(`${where} has type ${proto.type}, which is not supported`);
 }
 
-/** Where an attribute names the element type that we read as float32, float32's number. */
+/** Replaces bfloat16 by float32 in attributes that name an element type. */
 function withoutBfloat16(name: string, value: number): number {
   return elementTypeAttributes.has(name) && value === BFLOAT16 ? elementTypeOf("float32") : value;
 }

@@ -9,7 +9,7 @@ const dtypes: readonly DType[] = [
   ...(["float32", "float64", "float16", "uint4", "int4", "uint8", "int8", "uint16", "int16"] as const),
   ...(["uint32", "int32", "uint64", "int64", "bool"] as const),
 ];
-/** How many values of an element's bytes are tried: all of them stand for elements, and for no two the same. */
+/** Number of byte patterns to try per element. Each stands for a different element. */
 const sizes: Partial<Record<DType, number>> = { bool: 2, uint4: 16, int4: 8 };
 const word = fc.string({ maxLength: 12, unit: "grapheme" });
 const integer = fc.maxSafeInteger();

@@ -20,7 +20,7 @@ const LARGEST_FILE = 2 ** 31 - 1;
 /** Where a tensor starts in an external data file, so that every element type can be viewed in place. */
 const ALIGNMENT = 64;
 
-/** What `encodeModel` does beyond writing one self-contained file. */
+/** Options of `encodeModel`. By default it writes one self-contained file. */
 export interface EncodeOptions {
   /** Write initializers of at least `threshold` bytes (1024 unless told) to a second file, named `location` in the first. */
   readonly externalData?: { readonly location: string; readonly threshold?: number };

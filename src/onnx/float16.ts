@@ -66,7 +66,7 @@ function narrowed(values: Float32Array): Uint16Array {
 /** The operands of `Resize` that are float32 whatever its image is: region and scales. */
 const float32Operands = [1, 2];
 
-/** Keeps in float32 what `Resize` wants so: constants exactly, as a rounded scale may give another size. */
+/** Keeps the float32 operands of `Resize`. Constants stay exact, since a rounded scale may give another size. */
 class Float32Operands {
   readonly constants = new Map<string, Tensor>();
   readonly #known: ReadonlyMap<string, Tensor>;
@@ -92,7 +92,7 @@ class Float32Operands {
   }
 }
 
-/** A node of which a number given as an attribute is a tensor, and can be of another type. */
+/** A node whose numeric attribute becomes a tensor, so that its type can change. */
 function withTensors(node: OnnxNode): OnnxNode {
   const { value, value_float: one, value_floats: list, ...others } = node.attributes;
   if (value) return node;

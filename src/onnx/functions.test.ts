@@ -143,7 +143,7 @@ describe("functions that a model defines", () => {
   test("those that call themselves are refused, and those that grow without end", () => {
     const circle = [define("A", "a", "b", [call("B", "a", "b")]), define("B", "a", "b", [call("A", "a", "b")])];
     expect(() => decodeModel(fileWith([call("A", "x", "y")], circle))).toThrow(/function A calls itself: A > B > A/);
-    // Ten calls each of the next, eight deep.
+    // Each function calls the next ten times, eight levels deep.
     const levels = Array.from({ length: 8 }, (_, level) => {
       const calls = Array.from({ length: 10 }, (_, i) =>
         call(`L${level + 1}`, i ? `t${i - 1}` : "a", i < 9 ? `t${i}` : "b"),

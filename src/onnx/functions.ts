@@ -1,11 +1,11 @@
 import { OnnxError } from "./errors.ts";
 import { type AttributeProto, attributeProto, type FunctionProto, type GraphProto, type NodeProto } from "./proto.ts";
 
-/** So many nodes may functions come to when they are written out: calls of calls grow with every level. */
-const mostInlined = 65_536;
+/** Maximum number of nodes after inlining functions. Nested calls multiply with every level. */
+const maxInlined = 65_536;
 
 /**
- * A graph in which the functions that a model defines are written out where they are called. Values within a call are named
+ * A graph in which every call of a model's functions is inlined. Values within a call are named
  * behind it.
  *
  * @throws OnnxError when functions call each other in a circle, or come to too many nodes
@@ -44,7 +44,7 @@ class Inliner {
     const node = { ...given, attribute };
     const called = this.#functions.get(key(node.domain, node.opType, node.overload));
     if (!called) return [node];
-    // ONNX leaves it to the runtime which is meant, and ONNX Runtime means the operator.
+    // ONNX leaves the choice to the runtime, and ONNX Runtime takes the operator.
     if (isStandard(called.domain))
       throw new OnnxError(`function ${called.name} is in the domain of the standard operators: give it one of its own`);
     if (calls.includes(called))
@@ -52,8 +52,8 @@ class Inliner {
         `function ${called.name} calls itself: ${[...calls, called].map(({ name }) => name).join(" > ")}`,
       );
     this.#nodes += called.node.length;
-    if (this.#nodes > mostInlined)
-      throw new OnnxError(`the model's functions come to more than ${mostInlined} nodes when they are written out`);
+    if (this.#nodes > maxInlined)
+      throw new OnnxError(`the model's functions come to more than ${maxInlined} nodes when they are written out`);
     const rename = this.#renaming(node, called);
     const defaults = called.attributeProto.map((one) => [one.name ?? "", one] as const);
     const values: Given = new Map([...defaults, ...attribute.map((one) => [one.name ?? "", one] as const)]);

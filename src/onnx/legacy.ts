@@ -19,7 +19,7 @@ export function modernized(node: OnnxNode, opset: number): OnnxNode {
 
 const binary: ReadonlySet<string> = new Set("Add Sub Mul Div Pow And Or Xor Equal Less Greater".split(" "));
 
-/** Operators with a form of their own for operands that are aligned with some axis: those of two operands, and PRelu. */
+/** Operators with an `Aligned...` form for operands aligned with a given axis: binary operators and PRelu. */
 export const alignedOperators: readonly string[] = [...binary, "PRelu"];
 
 function aligned({ attributes: { broadcast, axis, ...attributes }, ...node }: OnnxNode): OnnxNode {
@@ -27,7 +27,7 @@ function aligned({ attributes: { broadcast, axis, ...attributes }, ...node }: On
   return { ...node, op: `Aligned${node.op}`, attributes: { ...attributes, axis } };
 }
 
-/** Files that PyTorch and Caffe2 wrote say that they are for inference; others would train, which is the default. */
+/** Files from PyTorch and Caffe2 state that they are for inference. Without that, the default is training. */
 function inference({ attributes: { is_test, ...attributes }, ...node }: OnnxNode): OnnxNode {
   if (is_test?.value !== 1)
     throw new OnnxError(`${describeNode(node)} trains (is_test is not 1): export the model for inference`);

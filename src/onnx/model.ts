@@ -37,9 +37,9 @@ export interface ValueInfo {
   readonly dtype: DType;
   /** Sizes; a string names a dynamic size (`"batch"`), `""` is a dynamic size without a name. */
   readonly shape: readonly (number | string)[];
-  /** The file says nothing about the number of dimensions; `shape` is then empty and means nothing. */
+  /** The file does not give the number of dimensions. `shape` is then empty and means nothing. */
   readonly unranked?: true;
-  /** The file says nothing about the type, or that it is none of a tensor (but a sequence): `dtype` then means nothing. */
+  /** The file gives no type, or a type that is not a tensor's (a sequence). `dtype` then means nothing. */
   readonly untyped?: true;
 }
 
@@ -52,7 +52,7 @@ export interface OnnxGraph {
   readonly outputs: readonly ValueInfo[];
   /** Constant tensors by the name that nodes use. */
   readonly initializers: ReadonlyMap<string, Tensor>;
-  /** What the file states about values between nodes. */
+  /** Types and shapes that the file states for values between nodes. */
   readonly valueInfo?: readonly ValueInfo[];
 }
 
@@ -67,7 +67,7 @@ export interface OnnxModel {
   readonly docString?: string;
   readonly metadata: ReadonlyMap<string, string>;
   readonly graph: OnnxGraph;
-  /** The file has another graph: this one has the functions written out that the file defines. */
+  /** The graph differs from the file's: functions that the file defines are inlined here. */
   readonly inlined?: true;
 }
 

@@ -41,7 +41,7 @@ function givesFloat(node: OnnxNode, floats: ReadonlySet<string>): boolean {
   return floats.has(node.inputs[likeInput[node.op] ?? 0] ?? "");
 }
 
-/** Operators whose output is of a type of its own; that of all others is an input's. */
+/** Operators whose output type differs from their inputs'. All others have an input's type. */
 const ownType: ReadonlySet<string> = new Set(
   (
     "Shape Size ArgMax ArgMin NonZero Equal Greater GreaterOrEqual Less LessOrEqual IsNaN IsInf Cast ConstantOfShape EyeLike " +
@@ -49,5 +49,5 @@ const ownType: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-/** The input whose type the output has, where it is not the first. */
+/** Index of the input whose type the output has, where it is not the first. */
 const likeInput: Readonly<Record<string, number>> = { Where: 1, CastLike: 1, OneHot: 2 };

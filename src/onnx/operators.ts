@@ -14,7 +14,7 @@ export interface StaticOperand {
   readonly since?: number;
 }
 
-/** What is particular about an operator in opsets 7 to 26. An operator without an entry is the same in all of them. */
+/** Differences of an operator between opsets 7 and 26. An operator without an entry is the same in all of them. */
 export interface OperatorFacts {
   /** The first opset that has the operator, or has it with its present meaning. */
   readonly since?: number;
@@ -23,7 +23,7 @@ export interface OperatorFacts {
   readonly elementType?: string;
   /** Attributes that are lists of words: joined by commas in the canonical form. */
   readonly words?: readonly string[];
-  /** What ONNX says a missing attribute means; canonical nodes always carry these. */
+  /** ONNX's defaults for missing attributes. Canonical nodes always carry these. */
   readonly defaults?: Attributes;
   /** Attributes that came after opset 13, and the opset: an older one gets the node if the attribute has its default. */
   readonly added?: Readonly<Record<string, number>>;
@@ -141,7 +141,7 @@ export const operators: Readonly<Record<string, OperatorFacts>> = {
   ArgMax: argument,
   ArgMin: argument,
 
-  // Operators that came, or got their present meaning, after opset 13 and cannot be had before.
+  // Operators that came, or got their present meaning, after opset 13. Earlier opsets cannot express them.
   HardSwish: { since: 14 },
   CastLike: { since: 15 },
   Mish: { since: 18 },
@@ -220,7 +220,7 @@ export const floatAttributes: ReadonlySet<string> = new Set([
   "value_floats",
 ]);
 
-/** Attributes that are lists; of those that may be either, by operator, neither is said here. */
+/** Attributes that are lists. Attributes that are lists for some operators only are not in this set. */
 const listAttributes: ReadonlySet<string> = new Set(
   (
     "activation_params axes block_shape dilations ends image_shape kernel_shape output_padding output_shape pads perm " +

@@ -103,7 +103,7 @@ export interface AttributeProto {
   ints: readonly bigint[];
   strings: readonly Uint8Array[];
   type: number | undefined;
-  /** In a function's body: the attribute of the call that this one's value is. */
+  /** In a function's body: the attribute of the call that gives this one's value. */
   refAttrName: string | undefined;
 }
 const AttributeProto: Schema<AttributeProto> = {
@@ -139,7 +139,7 @@ export interface NodeProto {
   opType: string | undefined;
   attribute: readonly AttributeProto[];
   domain: string | undefined;
-  /** Which of several functions of one name is called. */
+  /** Selects one of several functions with the same name. */
   overload: string | undefined;
 }
 const NodeProto: Schema<NodeProto> = {
@@ -171,7 +171,7 @@ const GraphProto: Schema<GraphProto> = {
   sparseInitializer: bytesList(15),
 };
 
-/** An operator that a model defines by others. */
+/** An operator that a model defines in terms of others. */
 export interface FunctionProto {
   name: string | undefined;
   input: readonly string[];

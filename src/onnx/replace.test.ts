@@ -54,7 +54,7 @@ describe("replaceTensors", () => {
       ["half", Float32Array.of(1, 2)],
       ["c", Float32Array.of(7, 8)],
     ]);
-    // What this project writes has raw data last, as the replacement has.
+    // Files from this project have raw data last, as the replacement does.
     expect(joined(replaceTensors(bytes, same).model)).toEqual(bytes);
   });
 
@@ -78,7 +78,7 @@ describe("replaceTensors", () => {
   });
 
   test("keeps fields that this project does not know", () => {
-    // Field 99 is nobody's; length-delimited, two bytes.
+    // Field 99 is unknown: length-delimited, two bytes.
     const unknown = Uint8Array.of(0x9a, 0x06, 2, 65, 66);
     const extended = Uint8Array.from([...bytes, ...unknown]);
     const replaced = joined(replaceTensors(extended, new Map([["w", Float32Array.of(4, 5, 6)]])).model);

@@ -2,10 +2,10 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { BFLOAT16, bytesOf, elementTypeOf, toBfloat16, toHalf } from "../tensor/index.ts";
 import { OnnxError } from "./errors.ts";
 
-/** What stands in a file instead of what was there: spans of the original and new bytes, in order. */
+/** The pieces of a file after a replacement: spans of the original and new bytes, in order. */
 export type Pieces = readonly Uint8Array[];
 
-/** Where the tensors of external files lie, for those that were replaced: bytes to be put over the file's own. */
+/** New bytes for the replaced tensors in external files, and where they go. */
 export interface ExternalPatch {
   readonly location: string;
   readonly offset: number;

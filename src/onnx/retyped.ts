@@ -10,7 +10,7 @@ export interface Retyping {
   readonly convert: (tensor: Tensor) => Tensor;
 }
 
-/** A graph in which everything of one element type is of another: tensors, inputs, outputs, and what casts give. */
+/** A graph with one element type replaced by another: in tensors, inputs, outputs and results of casts. */
 export function retyped(graph: OnnxGraph, retyping: Retyping): OnnxGraph {
   const tensor = (old: Tensor): Tensor => (old.dtype === retyping.from ? retyping.convert(old) : old);
   const info = (old: ValueInfo): ValueInfo => (old.dtype === retyping.from ? { ...old, dtype: retyping.to } : old);

@@ -39,7 +39,7 @@ export class Rope {
     for (const piece of pieces) this.#push(piece);
   }
 
-  /** Total length, and a function that lays the pieces out. */
+  /** Total length, and a function that writes the pieces. */
   finish(): { readonly length: number; readonly join: () => Uint8Array } {
     const pieces = this.#finish();
     return {

@@ -2,7 +2,7 @@ import type { Graph, Value } from "../../graph/index.ts";
 import { axisIn, range } from "../../graph/index.ts";
 import { type Composites, number } from "./use.ts";
 
-/** What exponentials of negative parts are of: they do not overflow. */
+/** The negative part of a value. Its exponential cannot overflow. */
 const negativePart = (x: Value): Value => x.graph.apply("Clip", [x], { max: 0 })[0]!;
 
 /** Element-wise functions. */

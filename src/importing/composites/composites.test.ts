@@ -23,7 +23,7 @@ test.each(kernelCases.map((one) => [title(one), one] as const))(
   },
 );
 
-/** What other names stand for here: forms of operators in old opsets, which are tried by the names that files have. */
+/** Operators behind internal names: forms from old opsets, which are tested under the names that files use. */
 const oldForms = /^(Aligned|Flat|Groupwise)/;
 
 test("every composite is tried", () => {

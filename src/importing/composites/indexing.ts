@@ -98,7 +98,7 @@ export const indexings: Composites = {
   CumProd: ({ g, x: [x], a }) => {
     const axis = axisIn(number(a, "axis", 0), x!.rank);
     const length = x!.shape[axis]!;
-    if (length > mostSteps) mismatch(`its ${length} factors are more than ${mostSteps}`);
+    if (length > maxSteps) mismatch(`its ${length} factors are more than ${maxSteps}`);
     const parts = g.split(
       x!,
       range(length).map(() => 1),
@@ -116,8 +116,8 @@ export const indexings: Composites = {
   },
 };
 
-/** Steps that are written out one by one. */
-export const mostSteps = 4096;
+/** Maximum number of steps to unroll. */
+export const maxSteps = 4096;
 
 function centred(g: Graph, x: Value, axis: number, size: number): Value {
   const length = x.shape[axis]!;

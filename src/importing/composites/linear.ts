@@ -2,7 +2,7 @@ import type { Graph, Value } from "../../graph/index.ts";
 import { mismatch, range } from "../../graph/index.ts";
 import type { Composites } from "./use.ts";
 
-/** So large may a matrix be whose determinant is expanded: the minors double with every row. */
+/** Maximum size of a matrix whose determinant is expanded. The number of minors doubles with every row. */
 const largest = 8;
 
 export const linearAlgebra: Composites = {

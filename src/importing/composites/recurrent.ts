@@ -2,7 +2,7 @@ import type { Graph, Value } from "../../graph/index.ts";
 import { mismatch, range } from "../../graph/index.ts";
 import type { Attributes } from "../../onnx/index.ts";
 import { activations } from "./activations.ts";
-import { mostSteps } from "./indexing.ts";
+import { maxSteps } from "./indexing.ts";
 import { type Composite, type Composites, number, type Use } from "./use.ts";
 
 /** Recurrent layers, written out step by step. Source: https://onnx.ai/onnx/operators/onnx__LSTM.html */
@@ -46,7 +46,7 @@ export const recurrents: Composites = {
   }),
 };
 
-/** What one step of one direction sees. Values are [N, H]. */
+/** Operands of one step in one direction. Values are [N, H]. */
 interface Step {
   readonly g: Graph;
   readonly a: Attributes;
@@ -59,7 +59,7 @@ interface Step {
   /** Both biases of a gate together, and the recurrent one alone. */
   readonly bias: (gate: number) => Value;
   readonly recurrence: (gate: number) => Value;
-  /** Of the input, output and forget gate. */
+  /** Peephole weights of the input, output and forget gate. */
   readonly peephole?: ((gate: number) => Value) | undefined;
   readonly f: readonly ((x: Value) => Value)[];
 }
@@ -73,7 +73,7 @@ function recurrent(gates: number, defaults: readonly string[], cell: Cell): Comp
     const isBatchFirst = a.layout === 1;
     const inputs = isBatchFirst ? g.transpose(given, [1, 0, 2]) : given;
     const steps = inputs.shape[0]!;
-    if (steps > mostSteps) mismatch(`its ${steps} steps are more than ${mostSteps}`);
+    if (steps > maxSteps) mismatch(`its ${steps} steps are more than ${maxSteps}`);
     const directions = weights.shape[0]!;
     const runs = range(directions).map((direction) => {
       const backwards = directions === 2 ? direction === 1 : a.direction === "reverse";
@@ -129,7 +129,7 @@ function run({ g, x, a }: Use, inputs: Value, { gates, defaults, cell, direction
   const both = biases ? parts(own(biases), 2 * gates) : [];
   const none = g.zeros(inputs.dtype, [size]);
   const peeps = peepholes ? parts(own(peepholes), 3) : undefined;
-  // All steps' inputs at once, then step by step and gate by gate.
+  // One product for the inputs of all steps, then step by step and gate by gate.
   const projected = g.matMul(inputs, g.swap(own(weights!)));
   const f = functionsOf(g, a, defaults, direction);
   const clipped = a.clip
@@ -158,7 +158,7 @@ function run({ g, x, a }: Use, inputs: Value, { gates, defaults, cell, direction
       peephole: peeps && ((gate) => peeps[gate]!),
       f: clipped ? f.map((one, i) => (i === defaults.length - 1 && gates === 4 ? one : clipped(one))) : f,
     });
-    // Behind the end of a sequence its state stays, and it gives zeros.
+    // After the end of a sequence its state stays and its output is zero.
     const goesOn = lengths && g.greater(g.reshape(lengths, [-1, 1]), g.scalar(at, lengths.dtype));
     const kept = (now: Value, before: Value): Value => (goesOn ? g.where(goesOn, now, before) : now);
     outputs[at] = goesOn ? g.where(goesOn, next.hidden, 0) : next.hidden;

@@ -26,7 +26,7 @@ export const resizes: Composites = {
 /** Every element of a resized axis has a row of its own in a matrix, which takes its time. */
 const longest = 65_536;
 
-/** What becomes of each of the axes. */
+/** The change of each axis. */
 function changesOf(x: Value, axes: readonly number[], a: Attributes): readonly Axis[] {
   const [sizes, scales, roi] = [a.sizes, a.scales, a.roi] as readonly (readonly number[] | undefined)[];
   const crops = a.coordinate_transformation_mode === "tf_crop_and_resize";
@@ -56,7 +56,7 @@ function commonScale(from: readonly number[], sizes: readonly number[], policy: 
   return policy === "not_smaller" ? Math.max(...scales) : undefined;
 }
 
-/** What comes from beyond the image is one number. */
+/** Fills places outside the image with one number. */
 function filled(g: Graph, x: Value, axes: readonly number[], changes: readonly Axis[], a: Attributes): Value {
   const outside = axes.flatMap((axis, i) => {
     const places = beyond(changes[i]!);

@@ -1,6 +1,6 @@
 import type { Rows } from "./row.ts";
 
-/** What is followed where it is known, rather than computed. */
+/** Operators that are followed where they are known, rather than computed. */
 export const controlRows: Rows = {
   If: { inputs: "cond", outputs: "outputs...", attributes: "then_branch else_branch" },
   Loop: { inputs: "M? cond? v_initial...", outputs: "v_final_and_scan_outputs...", attributes: "body" },

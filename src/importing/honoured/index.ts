@@ -6,7 +6,7 @@ import { recurrentRows } from "./recurrent.ts";
 import type { Rows } from "./row.ts";
 import { standardRows } from "./standard.ts";
 
-/** Every operator that a file may have, and what of it is honoured. */
+/** Every operator that a file may have, with its honoured parts. */
 export const rows: Rows = {
   ...standardRows,
   ...controlRows,

@@ -1,5 +1,5 @@
 /**
- * What is honoured of an operator, in any opset: whatever else a file says of it is refused. A name here is a promise that its
+ * The honoured parts of an operator, in any opset. Everything else in a file is refused. A name here is a promise that its
  * value is read and computed with.
  */
 export interface Row {

@@ -56,7 +56,7 @@ export class AbsorbedScales {
     return scale;
   }
 
-  /** Of a product that only applies scales which weights have taken in already, the operand that is scaled. */
+  /** The scaled operand of a product that only applies scales which the weights have absorbed already. */
   operandOf(node: OnnxNode): string | undefined {
     return this.#products.get(node);
   }

@@ -16,7 +16,7 @@ import { importModel } from "../import-model.ts";
 
 const random = randomStream("dynamic quantisation");
 const numbers = (count: number) => Array.from({ length: count }, () => 2 * random.uniform() - 1);
-/** Of seven bits: on processors without VNNI, ONNX Runtime's products of uint8 and int8 saturate beyond. */
+/** Seven-bit weights. On CPUs without VNNI, ONNX Runtime's products of uint8 and int8 saturate beyond that. */
 const held = {
   w: i8(
     Array.from({ length: 12 }, () => random.below(127) - 63),

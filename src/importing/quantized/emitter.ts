@@ -37,7 +37,7 @@ export class Emitter {
     return this.once(`scalar ${value}`, () => this.tensor("scalar_float32", scalarTensor("float32", value)));
   }
 
-  /** What is made once for all who ask for it. */
+  /** Nodes that are made once and shared. */
   once(key: string, make: () => string): string {
     const name = this.#made.get(key) ?? make();
     this.#made.set(key, name);

@@ -4,7 +4,7 @@ import { dtypeOfElementType } from "../../tensor/index.ts";
 import { namesRead, producersOf } from "../needed.ts";
 import { heldTensors } from "../weights.ts";
 
-/** What is asked of a quantised file. */
+/** Queries about a quantised file. */
 export class QuantizedFile {
   readonly producers: ReadonlyMap<string, OnnxNode>;
   readonly #model: OnnxModel;

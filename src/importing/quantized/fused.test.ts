@@ -25,7 +25,7 @@ const bytes = (shape: readonly number[]) =>
     Array.from({ length: elementCount(shape) }, () => random.below(256)),
     shape,
   );
-/** Of seven bits: on processors without VNNI, ONNX Runtime's products of uint8 and int8 saturate beyond. */
+/** Seven-bit weights. On CPUs without VNNI, ONNX Runtime's products of uint8 and int8 saturate beyond that. */
 const weights = (shape: readonly number[]) =>
   i8(
     Array.from({ length: elementCount(shape) }, () => random.below(127) - 63),

@@ -1,7 +1,7 @@
 import type { DType, Tensor } from "../../tensor/index.ts";
 import { numbersIn } from "./dequantize.ts";
 
-/** What a quantised value stands for: (integer - zero point) * scale. Everything by the names of its values. */
+/** The meaning of a quantised value: (integer - zero point) * scale. All fields are names of values. */
 export interface Meaning {
   /** The value of the float graph. */
   readonly float: string;

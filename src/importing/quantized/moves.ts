@@ -40,7 +40,7 @@ const concat: Rewrite = (node, writer) => {
   moved(node, writer, meaning, floats);
 };
 
-/** What is put around the integers is an integer. */
+/** Pads integers with an integer. */
 const pad: Rewrite = (node, writer) => {
   const meaning = meaningOf(node, writer);
   if (!meaning) {

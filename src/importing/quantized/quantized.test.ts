@@ -14,7 +14,7 @@ const u8 = (values: readonly number[], shape: readonly number[] = []): Tensor =>
   ...{ dtype: "uint8", shape, data: Uint8Array.from(values) },
 });
 const random = randomStream("quantized");
-/** Of seven bits: on processors without VNNI, ONNX Runtime's products of uint8 and int8 saturate beyond. */
+/** Seven-bit weights. On CPUs without VNNI, ONNX Runtime's products of uint8 and int8 saturate beyond that. */
 const i8 = (shape: readonly number[]): Tensor => ({
   ...{ dtype: "int8", shape, data: Int8Array.from({ length: elementCount(shape) }, () => random.below(127) - 63) },
 });

@@ -19,7 +19,7 @@ const binary =
     writer.quantized(node, result, 6);
   };
 
-/** Of one quantised operand; what follows are its scale and zero point and the result's. */
+/** Rewrites an operator with one quantised operand. Its scale and zero point follow, then the result's. */
 const unary =
   (op: string, attributes: readonly string[] = []): Rewrite =>
   (node, writer) => {

@@ -8,7 +8,7 @@ import { externalPath } from "../onnx/file.ts";
 export const savedOpset = 17;
 
 /** Bytes of weights that fit into an ONNX file (2 GiB) beside its nodes. */
-const mostBytes = 2 ** 31 - 2 ** 24;
+const maxBytes = 2 ** 31 - 2 ** 24;
 
 /** An ONNX file that is there already, with the files beside it that hold weights of it, as it names them. */
 export interface OnnxFile {
@@ -24,7 +24,7 @@ export type SavedModel = OnnxModel | OnnxFile;
  * Others, which an ONNX file that came so may name, only ONNX Runtime for Node finds, by itself.
  */
 export function dataFileCount(name: string, model: SavedModel): number {
-  if (!("path" in model)) return isLarge(model, mostBytes) ? 1 : 0;
+  if (!("path" in model)) return isLarge(model, maxBytes) ? 1 : 0;
   return model.external.filter((location) => location.startsWith(`${name}_data`)).length;
 }
 
@@ -39,7 +39,7 @@ function isLarge(model: OnnxModel, most: number): boolean {
  *
  * @param most bytes of weights that the file itself holds
  */
-export function* onnxFiles(path: string, model: SavedModel, most = mostBytes): Iterable<SavedFile> {
+export function* onnxFiles(path: string, model: SavedModel, most = maxBytes): Iterable<SavedFile> {
   if ("path" in model) {
     yield [path, readBytes(model.path)];
     for (const location of model.external)

@@ -97,7 +97,7 @@ function byHeads(g: Graph, { query, key, value }: Rows, heads: number): Heads {
 interface Context {
   readonly mask: Value | undefined;
   readonly added: Value | undefined;
-  /** Keys of steps before, which stand in front. */
+  /** Keys of earlier steps, concatenated in front. */
   readonly past: number;
 }
 
@@ -107,7 +107,7 @@ function attended(g: Graph, heads: Heads, a: Attributes, context: Context): Valu
 
 function scoring(g: Graph, heads: Heads, a: Attributes, { mask, added, past }: Context) {
   const [queries, keys] = [heads.query.shape[2]!, heads.key.shape[2]!];
-  // ONNX Runtime's kernels differ on that: on processors, the last query sees all keys.
+  // ONNX Runtime's kernels differ here: on CPUs, the last query sees all keys.
   if (a.unidirectional && keys > past + queries)
     mismatch(`unidirectional, with ${past + queries} queries and ${keys} keys, is not defined`);
   const padding = mask && filtered(g, unmasked(g, mask, heads.query.shape[0]!, keys), a);
@@ -118,7 +118,7 @@ function scoring(g: Graph, heads: Heads, a: Attributes, { mask, added, past }: C
   });
 }
 
-/** What keys that a mask hides get added: a low number, so that a query with nothing else sees all of them. */
+/** Number added to the scores of masked keys. It is finite, so that a query whose keys are all masked sees all of them. */
 function filtered(g: Graph, seen: Value, a: Attributes): Value {
   return g.where(seen, 0, number(a, "mask_filter_value", -10_000));
 }

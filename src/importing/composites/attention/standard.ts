@@ -54,7 +54,7 @@ function wide(g: Graph, mask: Value, keys: number, hidden: number): Value {
 }
 
 /**
- * What causality and the window let through, by the places of queries and keys; undefined for everything. With a cache outside,
+ * Keys that causality and the window let through, by positions of queries and keys; undefined for all. With an external cache,
  * the last query of an image of `lengths` stands at its last key.
  */
 function visible(

@@ -10,18 +10,18 @@ export interface Heads {
   readonly value: Value;
 }
 
-/** What becomes of scores before they are weights. */
+/** Changes to the scores before softmax turns them into weights. */
 export interface Scoring {
   readonly scale: number;
   /** Scores are kept within plus and minus this, smoothly. */
   readonly softcap?: number;
-  /** What is added, broadcast to [N, H, S, T]; minus infinity hides a key. */
+  /** Additive mask, broadcast to [N, H, S, T]. Minus infinity hides a key. */
   readonly added?: Value | undefined;
   /** Truth values, broadcast to [N, H, S, T]: keys that are false are hidden. */
   readonly seen?: Value | undefined;
 }
 
-/** The result, [N, H, S, E], and what it was made of, [N, H, S, T] each. */
+/** The result [N, H, S, E] and its intermediate values, [N, H, S, T] each. */
 export interface Attended {
   readonly mixed: Value;
   readonly scores: Value;
@@ -31,7 +31,7 @@ export interface Attended {
   readonly weights: Value;
 }
 
-/** As low as float32 goes: behind softmax it is 0 beside any other score, and no infinity to subtract from itself. */
+/** The lowest float32. Softmax maps it to 0 beside any other score, and it avoids infinity minus infinity. */
 export const lowest = -3.4028234663852886e38;
 
 /**
@@ -50,7 +50,7 @@ export function attend(g: Graph, heads: Heads, { scale, softcap, added, seen }: 
   return { mixed: g.matMul(weights, value), scores, capped, biased: lowered, weights };
 }
 
-/** Each of the heads of keys and values stands for as many consecutive heads of queries. */
+/** Repeats each head of keys and values for a group of consecutive query heads. */
 function repeated(g: Graph, x: Value, heads: number): Value {
   const [n, own, ...rest] = x.shape as [number, number, ...number[]];
   if (own === heads) return x;
@@ -66,7 +66,7 @@ function hiddenBy(g: Graph, added: Value | undefined, seen: Value | undefined): 
   return infinite ?? unseen;
 }
 
-/** Whether a mask may hold minus infinities: one that is known may be asked. */
+/** Whether a mask may hold minus infinities. Known masks are inspected. */
 function mayBeInfinite({ origin }: Value): boolean {
   if (origin.kind !== "constant") return true;
   return (origin.tensor.data as Float32Array).includes(Number.NEGATIVE_INFINITY);
