@@ -9,7 +9,7 @@ const minElements = 2 ** 16;
 /**
  * Replaces kernels of ONNX Runtime's CPU provider that are slow or use one core by kernels that use all cores. A
  * product's bias, which is copied into the result before the product starts, is added afterwards. Sums over rows become
- * products with a row of ones. docs/PERFORMANCE.md has the measurement.
+ * products with a row of ones. docs/lab/SPEED.md has the measurement.
  */
 export function withParallelKernels(values: readonly Value[]): readonly Value[] {
   const rows = new Map<number, Value>();

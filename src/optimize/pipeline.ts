@@ -27,7 +27,7 @@ interface Pass {
   readonly devices?: readonly Device[];
   /** Condition beside the device. */
   readonly when?: (target: Target) => boolean;
-  /** Effect as measured (docs/PERFORMANCE.md, "What helped"): share of the time before, unless it says otherwise. */
+  /** Effect as measured (docs/lab/SPEED.md, "What helped"): share of the time before, unless it says otherwise. */
   readonly gain: string;
   readonly run: (values: readonly Value[], target: Target) => readonly Value[];
 }

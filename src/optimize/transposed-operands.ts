@@ -8,7 +8,7 @@ const minTerms = 128;
 /**
  * Products whose first operand is transposed, a^T b, as the gradients of weights are: that operand is transposed beforehand, or the
  * product becomes (b^T a)^T where that moves fewer elements. ONNX Runtime's CPU products copy a transposed first operand anew for
- * every 128 columns of the result. docs/PERFORMANCE.md has the measurement.
+ * every 128 columns of the result. docs/lab/SPEED.md has the measurement.
  */
 export function withTransposedOperands(values: readonly Value[]): readonly Value[] {
   return rewritten(values, (node, inputs) => {

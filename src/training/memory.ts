@@ -32,7 +32,7 @@ const heapSlack = 1.4;
 
 /**
  * Estimates the peak memory of a process that trains on CPU, in bytes, from the graphs' values and when each is last
- * read. docs/PERFORMANCE.md compares it with measurements.
+ * read. docs/lab/SPEED.md compares it with measurements.
  */
 export function trainingBytes(encoder: Encoder, objective: Objective, batches: BatchPlan): number {
   const { batch, microBatch, primalMicroBatch, recompute } = batches;

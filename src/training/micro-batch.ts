@@ -32,7 +32,7 @@ export function chosenMicroBatches(
 
 /**
  * Rows per weight in one pass of a matrix product. With many fewer, loading the weight into the cache dominates. With
- * more, activations between the products do not fit into the cache. docs/PERFORMANCE.md has the measurement.
+ * more, activations between the products do not fit into the cache. docs/lab/SPEED.md has the measurement.
  */
 const rowsThatPay = 1800;
 
