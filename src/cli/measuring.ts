@@ -36,7 +36,7 @@ interface MeasuringFlags extends Omit<ComputeFlags, "seed">, ReadFlags, EncoderF
   readonly out?: string;
 }
 
-/** The surroundings in which a command prepares its measurement. */
+/** Context in which a command prepares its measurement. */
 export interface Session {
   readonly progress: ProgressLine;
   readonly warnings: Warnings;
@@ -44,7 +44,7 @@ export interface Session {
   readonly open: (spec: string) => Promise<NamedEncoder>;
 }
 
-/** Options of every measurement: where to compute, on which images, when to stop, whom to tell. */
+/** Options of every measurement: device, images, signal and callbacks. */
 export interface MeasuringOptions extends CompileOptions {
   readonly batch: number;
   readonly limit?: number;
