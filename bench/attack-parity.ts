@@ -1,10 +1,10 @@
 /**
- * Holds the attacks against the reference AutoAttack (bench/peer/autoattack.py), each by itself, on the same encoder and
- * images: robust accuracy, seconds, and the largest losses that APGD reaches from the same starts. docs/ATTACKS.md has the
- * commands and what they gave.
+ * Compares the attacks with the reference AutoAttack (bench/peer/autoattack.py), each by itself, on the same encoder and
+ * images: robust accuracy, seconds, and the largest losses that APGD reaches from the same starts. docs/ATTACKS.md has
+ * the commands and their results.
  *
- * Writes to --out what the peer needs (`encoder/`, `data.safetensors`) and what it measures (`ours.jsonl`); what is there
- * is not measured again. With --peer it also prints the tables.
+ * Writes to --out the peer's input (`encoder/`, `data.safetensors`) and its own results (`ours.jsonl`). Existing results
+ * are not measured again. With --peer it also prints the tables.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

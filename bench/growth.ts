@@ -1,7 +1,7 @@
 /**
- * How the cost of a training step grows: time and peak memory of the small ViT over batch, depth, width and tokens (LORE,
- * K = 1; each point in a process of its own), beside the operations of its matrix products, the time these take by
- * themselves at the same shapes, and the memory traffic with everything and with nothing fused into them.
+ * Measures how the cost of a training step grows: time and peak memory of the small ViT over batch, depth, width and
+ * tokens (LORE, K = 1; each point in a separate process). Beside them it shows the operations of the matrix products, the
+ * time these take alone at the same shapes, and the memory traffic with everything and with nothing fused into them.
  *
  *     npx tsx bench/growth.ts --json growth.json
  *     npx tsx bench/growth.ts --from growth.json --chart growth.svg

@@ -1,5 +1,5 @@
 /**
- * How far an inner attack in int8 gets, beside the same attack in float32 and one of fewer steps: mean squared distance of
+ * Compares an inner attack in int8 with the same attack in float32 and with one of fewer steps: mean squared distance of
  * the perturbed images' embeddings from the clean ones, at the encoder's own weights, from the same starts.
  *
  *     npx tsx bench/int8.ts --encoder deit-tiny/model.safetensors --image-size 112 --data tiny-imagenet-50/val

@@ -1,6 +1,6 @@
 /**
- * Holds the model of a training run's memory (src/training/memory.ts) against measurement: every case fine-tunes in a process
- * of its own, and its largest resident memory is printed beside what was expected.
+ * Compares the model of a training run's memory (src/training/memory.ts) with measurements. Every case fine-tunes in a
+ * separate process. Prints its largest resident memory beside the expected one.
  *
  *     npx tsx bench/memory.ts
  *     npx tsx bench/memory.ts --case vit-l-14:128:16:recompute --batches 1

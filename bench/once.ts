@@ -10,10 +10,10 @@ const root = join(import.meta.dirname, "..");
 export type Measurement = "step" | "step-memory" | "steady-memory" | "memory" | "attack" | "attack-data";
 
 /**
- * Compiles `bench/once/` as it is now, so that what is measured has no TypeScript loader in it (some 80 MB) and stays the
- * same when sources are edited meanwhile. Removed when this process ends.
+ * Compiles `bench/once/` as it is now, so that measured processes have no TypeScript loader (some 80 MB) and do not change
+ * when sources are edited meanwhile. The result is removed when this process ends.
  *
- * @returns runs one of them: its options go in as JSON, what it prints comes out
+ * @returns a function that runs one of them: takes its options as JSON, and returns its output
  */
 export function compileOnce(): <Result>(name: Measurement, options: unknown) => Promise<Result> {
   const cache = join(root, "node_modules", ".cache");

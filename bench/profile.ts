@@ -1,6 +1,6 @@
 /**
- * Where a training step's time goes: every phase's program by ONNX Runtime's own profiler, by operator and by node, the
- * matrix products with their rates.
+ * Profiles a training step: every phase's program by ONNX Runtime's own profiler, by operator and by node, and the matrix
+ * products with their rates.
  *
  *     npx tsx bench/profile.ts --case vit-b-32:8:1 deit-tiny@112:16:1
  */

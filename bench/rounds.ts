@@ -22,7 +22,7 @@ export function ratioOf<R>(rounds: readonly R[], ours: (round: R) => number, pee
   return { median: spreadOf(rounds.map(ours)).median / spreadOf(rounds.map(peer)).median, min, max };
 }
 
-/** Spreads of several rounds as one: the median of their medians, the least and the largest of all. */
+/** Spreads of several rounds as one: the median of their medians, the smallest and the largest of all. */
 export function overall(spreads: readonly Spread[]): Spread {
   return {
     median: spreadOf(spreads.map(({ median }) => median)).median,

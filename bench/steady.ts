@@ -1,5 +1,5 @@
 /**
- * Whether training's memory grows: resident memory over 1,000 steps of a tiny encoder, in a process of its own.
+ * Measures whether training's memory grows: resident memory over 1,000 steps of a tiny encoder, in a separate process.
  *
  *     npx tsx bench/steady.ts
  */

@@ -12,7 +12,7 @@ export type Precision = "float32" | "float16";
 export type AttackPrecision = FixedSteps["precision"];
 export type PeerAttackPrecision = "float32" | "bfloat16";
 
-/** The used part of what `bench/peer/lore_step.py --step-only --json` prints. */
+/** The used part of the output of `bench/peer/lore_step.py --step-only --json`. */
 export interface PeerStep {
   readonly imageSize: number;
   readonly batch: number;

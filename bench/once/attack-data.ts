@@ -1,4 +1,4 @@
-/** Writes what bench/peer/autoattack.py needs to `folder`: `AttackDataOptions` as JSON in, null out. */
+/** Writes the input of bench/peer/autoattack.py to `folder`: `AttackDataOptions` as JSON in, null out. */
 import { UsageError } from "../../src/errors.ts";
 import { openWhatIsAttacked, type WhatIsAttacked } from "../parity-attacks.ts";
 import { readImages, writeForPeer } from "../parity-images.ts";

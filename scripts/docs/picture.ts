@@ -1,5 +1,5 @@
 /**
- * The README's picture: generated images, clean and attacked, and what the small CLIP of quickstart says of them before and
+ * The README's picture: generated images, clean and attacked, and the predictions of quickstart's small CLIP before and
  * after fine-tuning. `npx tsx scripts/docs/picture.ts` trains for about a minute and writes docs/attack.svg.
  */
 import { writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Accuracies of a run along its blends with the original, as JSON lines: what a run is worth, and which label-free measure
- * of fidelity tells. `npx tsx scripts/results/front.ts FILE.json`, the file a `Front`.
+ * Accuracies of a run along its blends with the original, as JSON lines. They show the run's value, and which label-free
+ * measure of fidelity predicts it. `npx tsx scripts/results/front.ts FILE.json`, where the file is a `Front`.
  */
 import { readFileSync } from "node:fs";
 import { attacksNamed, isAttackName } from "../../src/attacks/index.ts";

@@ -1,6 +1,6 @@
 import { type RandomStream, shuffle } from "../../src/random.ts";
 
-/** Randomly mirrored and shifted copies of images [count, 3, size, size]; what a shift uncovers is a reflection. */
+/** Randomly mirrored and shifted copies of images [count, 3, size, size]; uncovered pixels are filled by reflection. */
 export function augment(pixels: Float32Array, size: number, shift: number, random: RandomStream): Float32Array {
   const area = size * size;
   const out = new Float32Array(pixels.length);

@@ -8,7 +8,7 @@ import { summedTo } from "./structured.ts";
 /**
  * Reverse-mode differentiation: adds to the loss's graph the nodes that compute d loss / d value for every value in
  * `wrt`, and returns them in that order, each with the value's own type. Values may be inputs, constants or
- * intermediate results. Only what these derivatives need is computed; a value that the loss does not depend on gets
+ * intermediate results. Only nodes needed for these derivatives are added. A value that the loss does not depend on gets
  * zeros. The result is part of the same graph and can be differentiated again.
  *
  * @param loss a float value with a single element

@@ -5,7 +5,7 @@ import * as singular from "./singular.ts";
 import * as vjp from "./structured.ts";
 import * as windows from "./windows.ts";
 
-/** One node on the way back, as a rule sees it. Cotangents have the shapes of the outputs they belong to. */
+/** One node of the backward walk, as a rule sees it. Cotangents have the shapes of their outputs. */
 export interface Step {
   readonly g: Graph;
   /** The node's inputs. */
@@ -16,13 +16,13 @@ export interface Step {
   readonly ys: readonly Value[];
   /** Cotangents of all outputs; undefined where the loss does not depend on one. */
   readonly dys: readonly (Value | undefined)[];
-  /** An operator behind this one selects among values (see `selectors`): dy may be 0 because one is left out. */
+  /** Whether a later operator selects among values (see `selectors`): dy may be 0 because a value is left out. */
   readonly masked: boolean;
   readonly a: Attributes;
 }
 
 /**
- * One function an input, giving the cotangent of that input; called only when somebody asked for it. `null` where the
+ * One function per input, returning the cotangent of that input; called only if the cotangent is needed. `null` if the
  * derivative is zero by definition (indices, conditions, steps). Results may still have the broadcast shape: the
  * backward walk sums them to the input's own shape.
  */
@@ -31,7 +31,7 @@ export type Rule = (step: Step) => readonly ((() => Value) | null)[];
 const half = 0.5;
 const invSqrtPi = 1 / Math.sqrt(Math.PI);
 
-/** Vector-Jacobian products, one rule an operator. */
+/** Vector-Jacobian products, one rule per operator. */
 export const rules: Readonly<Record<string, Rule>> = {
   // Element-wise arithmetic
   Add: ({ dy }) => [() => dy, () => dy],

@@ -1,9 +1,9 @@
-/** Pullbacks of scatters, which combine what stands at a place with what is written there. */
+/** Pullbacks of scatters, which combine the elements at a place with the updates written there. */
 
 import type { Value } from "../graph/index.ts";
 import type { Step } from "./rules.ts";
 
-/** How elements are written to places and read from them: by index along an axis, or by vectors of indices. */
+/** Write and read access to places: by index along an axis, or by vectors of indices. */
 interface Access {
   readonly write: (data: Value, updates: Value, reduction: string) => Value;
   readonly read: (data: Value) => Value;
@@ -56,7 +56,7 @@ function pullbacks(step: Step, access: Access): readonly ((() => Value) | null)[
   }
 }
 
-/** Whatever ties for the extreme at a place shares the cotangent equally. */
+/** Elements and updates that tie for the extreme at a place share the cotangent equally. */
 function shares({ g, x: [data, , updates], y, dy }: Step, { write, read }: Access) {
   const hits = (): Value => g.cast(g.equal(data!, y), dy.dtype);
   const updateHits = (): Value => g.cast(g.equal(updates!, read(y)), dy.dtype);
@@ -64,7 +64,7 @@ function shares({ g, x: [data, , updates], y, dy }: Step, { write, read }: Acces
   return { hits, updateHits, share };
 }
 
-/** The product at a place without one factor: right where that is 0, which dividing the product by it would not be. */
+/** Product at a place without one factor. Unlike division of the product, it is right for a factor of 0. */
 function otherFactors({ g, x: [data, , updates], dy }: Step, { write }: Access) {
   const isZero = (value: Value): Value => g.equal(value, 0);
   const plain = (value: Value): Value => g.where(isZero(value), 1, value);

@@ -1,8 +1,8 @@
 /**
- * Where a rule's formula is 0 times infinity, or 0 divided by 0. What the loss does not depend on has derivative 0, also where
- * the function has a pole there: a file that takes log(x) only where x > 0 selects by `Where`, `Clip` or `Relu`, behind the
- * logarithm. Where a slope is infinite and the value is not (a square root at 0), it is 0 here: that of the norm of a vector,
- * written out, is then 0 at the vector 0, one of its subgradients, as `ReduceL2` has it.
+ * Derivatives where a rule's formula is 0 times infinity, or 0 divided by 0. A value that the loss does not depend on has
+ * derivative 0, even at a pole of the function. For example, a file that uses log(x) only where x > 0 selects by `Where`,
+ * `Clip` or `Relu` after the logarithm. A slope that is infinite at a finite value (a square root at 0) is 0 here. The
+ * gradient of a written-out vector norm is then 0 at the vector 0, which is a subgradient, as for `ReduceL2`.
  */
 
 import { type Node, nodeOf, type Value } from "../graph/index.ts";
@@ -12,7 +12,7 @@ import type { Step } from "./rules.ts";
 /** Operators that may leave an operand's element out of the result, and pass 0 back to it then. */
 export const selectors: ReadonlySet<string> = new Set(["Clip", "Max", "Min", "Relu", "Where"]);
 
-/** The formula, except where the cotangent is 0, if that may be because the value is left out. */
+/** The formula, but 0 where the cotangent is 0, if that may be because the value is left out. */
 export function unlessLeftOut({ g, dy, masked }: Step, formula: Value): Value {
   return masked ? g.where(g.equal(dy, 0), 0, formula) : formula;
 }
@@ -23,7 +23,7 @@ export function timesUnlessLeftOut(step: Step, factor: Value): Value {
   return step.masked && hasPole(factor) ? unlessLeftOut(step, product) : product;
 }
 
-/** Whether a value comes right from a function that is infinite somewhere, and may be there. */
+/** Whether a value is the direct result of a function with a pole, and may lie at the pole. */
 function hasPole(value: Value): boolean {
   const node = nodeOf(value);
   const [x, y] = node?.inputs ?? [];
@@ -51,7 +51,7 @@ export function dividedUnlessZero({ g }: Step, dy: Value, y: Value, x: Value): V
   return staysFromZero(x) ? g.div(dy, y) : g.where(g.equal(y, 0), 0, g.div(dy, y));
 }
 
-/** A cotangent over the root of what is made of x^2: 0 where that is 0, and where x is outside of its domain and left out. */
+/** A cotangent over the root of a function of x^2. It is 0 where the root is 0, and where x is outside its domain and left out. */
 export function overRoot(step: Step, radicand: (step: Step, square: Value) => Value): Value {
   const { g, x, dy } = step;
   const root = g.sqrt(radicand(step, g.mul(x[0]!, x[0]!)));
@@ -59,8 +59,8 @@ export function overRoot(step: Step, radicand: (step: Step, square: Value) => Va
 }
 
 /**
- * Softmax's result with 0 for NaN, if a `Where` right behind it selects: rows of attention that see no key are minus infinity
- * throughout, give NaN, and are replaced by 0.
+ * Softmax's result with 0 for NaN, if a `Where` directly after it selects. Rows of attention that see no key are all minus
+ * infinity, give NaN, and are replaced by 0.
  */
 export function selectedRows({ g, y, dy }: Step): Value {
   return comesFromWhere(dy) ? g.where(g.equal(y, y), y, 0) : y;
@@ -74,16 +74,16 @@ function comesFromWhere(dy: Value): boolean {
   return node?.op === "Where";
 }
 
-/** Whether a value is surely not 0: a constant, what an epsilon was added to, what is kept above a bound, and roots of such. */
+/** Whether a value is provably not 0: a constant, a sum with an epsilon, a value clipped from below, or a root of such. */
 export function staysFromZero(value: Value): boolean {
-  const least = (found: Value | undefined): boolean => constantsOf(found)?.every((number) => number > 0) ?? false;
+  const isPositive = (found: Value | undefined): boolean => constantsOf(found)?.every((number) => number > 0) ?? false;
   const constants = constantsOf(value);
   if (constants) return constants.every((number) => number !== 0);
   const node = nodeOf(value);
   switch (node?.op) {
     case "Add":
     case "Max":
-      return node.inputs.some(least);
+      return node.inputs.some(isPositive);
     case "Clip":
       return ((node.attributes.min as number | undefined) ?? 0) > 0;
     case "Exp":
@@ -100,10 +100,10 @@ export function staysFromZero(value: Value): boolean {
   }
 }
 
-/** Beyond it, exponentials are infinite in float32. */
+/** Largest exponent whose exponential is finite in float32. */
 const largestExponent = 88;
 
-/** Whether a value is surely no more than float32's exponentials take. */
+/** Whether a value is provably at most `largestExponent`. */
 export function staysBelowOverflow(value: Value): boolean {
   const node = nodeOf(value);
   if (node?.op === "Clip")

@@ -1,4 +1,4 @@
-/** The parts of derivative rules that take more than a line. Each is the pullback of one operator for one input. */
+/** Derivative rules that take more than a line. Each is the pullback of one operator for one input. */
 
 import type { Attributes, Graph, Value } from "../graph/index.ts";
 import { gated, gaussian, int, ints, isModerate, product, range } from "../graph/index.ts";
@@ -20,13 +20,13 @@ export function partialSums(sizes: readonly number[]): readonly number[] {
   return sums;
 }
 
-/** In a shape, 0 stands for the size that was there before: what has no elements has zeros for a cotangent anyway. */
+/** Reshapes a cotangent to its input's shape. In a shape, 0 means the previous size, so empty inputs get zeros. */
 export const backInto = (g: Graph, dy: Value, x: Value): Value =>
   x.shape.includes(0) ? g.zeros(x.dtype, x.shape) : g.reshape(dy, x.shape);
 
 export const sameDType = (g: Graph, x: Value, like: Value): Value => g.cast(x, like.dtype);
 
-/** b a^(b-1), which is 0 for b = 0, and taken for 0 where it is infinite: at a = 0, for b below 1. */
+/** b a^(b-1). It is 0 for b = 0, and is set to 0 where it is infinite: at a = 0, for b below 1. */
 export function powBase({ g, x: [a, b], dy }: Step): Value {
   const power = g.pow(a!, g.where(g.equal(b!, 0), 1, g.sub(b!, 1)));
   const slope = g.mul(dy, g.mul(sameDType(g, b!, a!), power));
@@ -45,7 +45,7 @@ export function powExponent(step: Step): Value {
   return unlessLeftOut(step, g.mul(dy, g.mul(y, g.log(g.where(g.equal(a!, 0), 1, a!)))));
 }
 
-/** A reduction's result brought back to the rank of its input, with size 1 on the reduced axes. */
+/** A reduction's result restored to the rank of its input, with size 1 on the reduced axes. */
 export function restoreAxes(g: Graph, reduced: Value, x: Value, a: Attributes): Value {
   return g.reshape(
     reduced,
@@ -70,7 +70,7 @@ export function shareAmongExtremes({ g, x: [x], y, dy, a }: Step): Value {
   return g.mul(hits, g.div(restoreAxes(g, dy, x!, a), ties));
 }
 
-/** TopK: each cotangent goes back to where its value stood. */
+/** TopK: each cotangent goes back to its value's position. */
 export function scatterTop({ g, x: [x], ys, dy, a }: Step): Value {
   const axis = int(a, "axis");
   const size = x!.shape[axis]!;

@@ -52,7 +52,7 @@ export function convTransposeWeight(step: Step): Value {
   return convWeight({ ...step, x: [step.dy, weight!], dy: image! });
 }
 
-/** Each cotangent goes to the element that was the largest of its window; the first one of equals. */
+/** Each cotangent goes to the largest element of its window, the first if several are equal. */
 export function maxPoolImage({ g, x: [x], ys: [, places], dy }: Step): Value {
   const zeros = g.zeros(dy.dtype, [product(x!.shape)]);
   const flat = [g.reshape(places!, [-1]), g.reshape(dy, [-1])] as const;
@@ -80,7 +80,7 @@ export function averagePoolImage({ g, x: [x], dy, a }: Step): Value {
   return g.reshape(all, x!.shape);
 }
 
-/** How many elements the windows along an axis average. */
+/** Number of elements that the windows along an axis average. */
 function elementCounts(x: Value, dy: Value, a: Step["a"], axis: number): readonly number[] {
   const [length, before, after] = [x.shape[axis + 2]!, ints(a, "pads")[axis]!, ints(a, "pads").at(axis - x.rank + 2)!];
   const [low, high] = int(a, "count_include_pad") ? [-before, length + after] : [0, length];

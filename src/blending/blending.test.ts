@@ -81,8 +81,8 @@ describe("what a blend keeps", () => {
   });
 
   test("the largest weight that keeps a share: it does, and a step further does not", async () => {
-    const { kept: least } = await images.fidelity(robust.parameters);
-    const keep = (1 + least) / 2;
+    const { kept: min } = await images.fidelity(robust.parameters);
+    const keep = (1 + min) / 2;
     const chosen = await largestBlend(images, original.parameters, robust.parameters, { largest: 1, keep });
     expect(chosen.weight).toBeGreaterThan(0);
     expect(chosen.kept).toBeGreaterThanOrEqual(keep);

@@ -12,12 +12,12 @@ import {
 import { type Declared, type Flags, flagOf, option } from "./option.ts";
 import { oneOf, parseCount, parseNumber, parseSize, parseSizes } from "./parsers.ts";
 
-/** Settings of attacks, as the registry has them. Flags hold them by name, so that types say nothing of them. */
+/** Settings of attacks, from the registry. Flags hold them by name, so they have no types of their own. */
 const settingOptions: Readonly<Record<never, Declared<unknown>>> = Object.fromEntries(
   namedSettings.map((setting) => [fieldOf(setting.name), optionOf(setting)]),
 );
 
-/** The attacks of `lore evaluate`; what is not given is each attack's own default. */
+/** Attack options of `lore evaluate`. Settings that are not given have each attack's own default. */
 export const attackOptions = {
   attack: option("--attack <names>", parseAttacks, {
     help: `${attackNames.join(", ")}; or several, comma-separated: the worst counts`,
@@ -79,7 +79,7 @@ function describe({ name, about, owners, common, range }: NamedSetting): string 
 }
 
 /**
- * The attacks that the flags ask for, one per epsilon; several names are one list of attacks.
+ * The attacks selected by the flags, one per epsilon. Several names form one list of attacks.
  *
  * @throws UsageError when an attack does not have a setting, or attacks do not go together
  */
@@ -90,7 +90,7 @@ export function attacksOf(flags: AttackFlags): readonly (Attack | AutoAttack)[] 
   return attacksNamed(wish, (name) => flagOf(fieldOf(name)));
 }
 
-/** As flags have a setting: the loss is `attackLoss`. */
+/** Name of a setting among the flags: the loss is `attackLoss`. */
 function fieldOf(setting: string): string {
   return setting === "loss" ? "attackLoss" : setting;
 }

@@ -88,7 +88,7 @@ async function prepare(flags: BenchmarkFlags, { progress, warnings, open }: Sess
       benchmark.rows.flatMap(({ encoder, results }) =>
         results.flatMap(({ set, warnings: found }) => warnings.rest(found, `${encoder} on ${set}: `)),
       ),
-    // Tables say themselves what is missing.
+    // Tables list missing results themselves.
     notes: (benchmark) => (json || format === "csv" ? whatIsMissing(benchmark) : []),
   };
 }

@@ -141,7 +141,7 @@ async function openRobust(
     : openEncoder(spec, { ...flags, imageSize: original.imageSize }, progress);
 }
 
-/** @throws UsageError when none are given, and none can be told from a run */
+/** @throws UsageError when none are given, and none can be found from a run */
 async function heldOutImages(robust: string, { heldOut, images, seed }: BlendFlags) {
   if (heldOut !== undefined) {
     const source = await openSource(heldOut, { seed });

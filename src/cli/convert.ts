@@ -51,9 +51,9 @@ export function convertCommand() {
 }
 
 /**
- * Largest differences of outputs that count as rounding, relative to their length. In float32 sums in another order differ by some 1e-6, in deep
- * encoders by 1e-4; float16 has 11 bits, whose errors of 5e-4 add up over layers. What is converted wrongly differs by
- * about 1.
+ * Largest differences of outputs that count as rounding, relative to their length. In float32, sums in another order
+ * differ by some 1e-6, in deep encoders by 1e-4. float16 has 11 bits, whose errors of 5e-4 add up over layers. A wrong
+ * conversion differs by about 1.
  */
 const tolerance = { float32: 1e-3, float16: 5e-2 } as const;
 
@@ -117,7 +117,7 @@ function check({ of, relative, allowed }: Difference): void {
   );
 }
 
-/** @throws LoreError when images would be prepared otherwise, or the text tower is missing */
+/** @throws LoreError when images would be prepared differently, or the text tower is missing */
 function checkSame(encoder: Encoder, saved: Encoder): void {
   const problem =
     (saved.imageSize !== encoder.imageSize && `takes images of ${saved.imageSize} pixels, not ${encoder.imageSize}`) ||
@@ -128,7 +128,7 @@ function checkSame(encoder: Encoder, saved: Encoder): void {
   if (problem) throw new LoreError(`The converted encoder ${problem}. Nothing was kept.`);
 }
 
-/** Embeddings of a few generated images, and of texts where there is a text tower, beside the original's. */
+/** Differences from the original's embeddings, for a few generated images and, with a text tower, for texts. */
 async function differences(
   encoder: Encoder,
   saved: Encoder,

@@ -17,12 +17,12 @@ export class Warnings {
     this.#progress.note(`Warning: ${message}`);
   };
 
-  /** The messages of a result that were not told while it was computed. */
+  /** Messages of a result that were not shown while it was computed. */
   rest(messages: readonly string[], prefix = ""): readonly string[] {
     return messages.filter((message) => !this.#told.has(message)).map((message) => `${prefix}${message}`);
   }
 
-  /** Tells something worth knowing that changes no number. */
+  /** Prints a remark that affects no number. */
   remark(message: string): void {
     if (this.#told.has(message)) return;
     this.#told.add(message);
@@ -37,7 +37,7 @@ interface DataFlags {
 }
 
 /**
- * Opens the images that a word on the command line stands for. What is left out of them is told before anything is computed.
+ * Opens the images named on the command line. Warns of images that are left out before anything is computed.
  *
  * @throws UsageError when they cannot be used, or under `--strict` something is left out
  */

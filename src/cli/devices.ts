@@ -39,7 +39,7 @@ export function probedInChild(device: Device): Promise<DeviceState> {
 
 let fastest: Promise<Device> | undefined;
 
-/** The device that `--device auto` stands for: the first that works and is faster than the CPU. Tried once per process. */
+/** The device for `--device auto`: the first that works and is faster than the CPU. Tried once per process. */
 export function fastestDevice(): Promise<Device> {
   fastest ??= mayHaveGpu() ? findFastest() : Promise.resolve("cpu");
   return fastest;
@@ -52,7 +52,7 @@ async function findFastest(): Promise<Device> {
   return found;
 }
 
-/** A GPU shows as a file on Linux (of the kernel's own drivers, NVIDIA's, AMD's, WSL's): without one there is nothing to try. */
+/** Whether there may be a GPU. On Linux, every driver (the kernel's own, NVIDIA's, AMD's, WSL's) shows it as a file. */
 function mayHaveGpu(): boolean {
   const files = ["/dev/dri", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg"];
   return process.platform !== "linux" || files.some((file) => existsSync(file));

@@ -22,7 +22,7 @@ export const encodersOption = list("--encoder <encoder...>", {
 
 type NormalizationName = keyof typeof normalizations;
 
-/** Options that say how an encoder is opened. */
+/** Options for opening an encoder. */
 export const openingOptions = {
   imageSize: imageSizeOption,
   activation: option("--activation <name>", oneOf(["quick_gelu", "gelu"]), {
@@ -41,7 +41,7 @@ export const openingOptions = {
 
 export type EncoderFlags = Flags<typeof openingOptions>;
 
-/** The flags that say how an encoder is opened. */
+/** Flags for opening an encoder. */
 export function encoderFlags({ imageSize, activation, output, normalization }: EncoderFlags): EncoderFlags {
   return defined({ imageSize, activation, output, normalization });
 }

@@ -99,7 +99,7 @@ async function prepare(flags: EvaluateFlags, session: Session): Promise<Measurem
   const { data, seed, card, encoder: specs, out, offset, quantize } = flags;
   const attacks = attacksOf(flags);
   checkTogether(flags, attacks);
-  // Now, not after hours of measuring.
+  // Checked now, not after hours of measuring.
   if (card) specs.forEach(encoderFolder);
   const { progress, warnings } = session;
   const opened = await openData(data, flags, warnings);

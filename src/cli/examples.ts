@@ -13,7 +13,7 @@ export interface ExampleOptions extends ClassifierOptions {
   /** Number of images, taken from each class in turn. */
   readonly count: number;
   readonly seed: number;
-  /** All encoders on the command line, which tell how the pictures' folder is named. */
+  /** All encoders on the command line, which determine the name of the pictures' folder. */
   readonly specs: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export async function keepExamples(
     examples.map(async (example, i) => {
       const { id, label, predictedClean, predictedPerturbed } = example;
       const file = join(pictures, `${i}.png`);
-      // Where nothing changed, any scale shows that.
+      // If nothing changed, any scale will do.
       const scale = distance("linf", example.perturbed, example.clean) || 1;
       writeAtomically(join(folder, file), await examplePng(example, scale));
       const description = `${label}: the image, the perturbed image, and their difference`;

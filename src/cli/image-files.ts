@@ -30,9 +30,9 @@ export interface ImageFiles {
 }
 
 /**
- * The images that paths stand for: files, and all in and below folders.
+ * Lists the images of paths: files, and all images in and below folders.
  *
- * @param reserved names that none of them gets
+ * @param reserved names not to use for images
  * @throws UsageError when a path does not exist, or a folder holds no images
  */
 export function listImages(paths: readonly string[], reserved: readonly string[] = []): ImageFiles {
@@ -61,7 +61,7 @@ export function listImages(paths: readonly string[], reserved: readonly string[]
   return { files, remarks };
 }
 
-/** The images that a path stands for as a source without labels, each by its path within the folder. */
+/** The images of a path as a source without labels, each by its path within the folder. */
 export function plainSource(path: string): ImageSource {
   const { files, remarks } = listImages([path]);
   const isFolder = statSync(path).isDirectory();
@@ -79,7 +79,7 @@ function imagesIn(folder: string, names: readonly string[]): readonly string[] {
   throw new UsageError(`Folder ${folder} holds no images (${imageExtensions.join(", ")}).`);
 }
 
-/** Paths of all that is in a folder and those below it and not hidden, relative to it, in an order that is the same everywhere. */
+/** Relative paths of all files in and below a folder that are not hidden, in an order independent of the system. */
 function namesUnder(folder: string): readonly string[] {
   try {
     return readdirSync(folder, { recursive: true, encoding: "utf8" })
@@ -99,9 +99,9 @@ export interface Pixels {
 }
 
 /**
- * Each image framed as the encoder takes it; those that cannot be read are left out.
+ * Reads images, framed for the encoder. Those that cannot be read are left out.
  *
- * @param onSkip is told of each that is left out
+ * @param onSkip called for each image that is left out
  * @throws UsageError naming the first file that is no image, where none can be read, or one under `strict`
  */
 export async function readImages(

@@ -22,9 +22,9 @@ import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 
 /**
- * The command line. What a command has to say goes to stdout and stderr.
+ * The command line. Commands print to stdout and stderr.
  *
- * @param args what stands behind `lore`
+ * @param args arguments after `lore`
  * @returns the exit code: 0 for success, 1 for a failed run, 2 for arguments or input that cannot be used
  */
 export async function lore(args: readonly string[]): Promise<number> {

@@ -4,5 +4,5 @@ import { lore } from "./lore.ts";
 
 keepYoungGenerationSmall();
 
-// A command that ended as it should may still have set another code: an interrupted run's.
+// A command that ended normally may still have set another code, such as an interrupted run's.
 process.exitCode = (await lore(process.argv.slice(2))) || (process.exitCode ?? 0);

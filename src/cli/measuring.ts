@@ -36,7 +36,7 @@ interface MeasuringFlags extends Omit<ComputeFlags, "seed">, ReadFlags, EncoderF
   readonly out?: string;
 }
 
-/** The surroundings in which a command prepares its measurement. */
+/** Context in which a command prepares its measurement. */
 export interface Session {
   readonly progress: ProgressLine;
   readonly warnings: Warnings;
@@ -44,7 +44,7 @@ export interface Session {
   readonly open: (spec: string) => Promise<NamedEncoder>;
 }
 
-/** Options of every measurement: where to compute, on which images, when to stop, whom to tell. */
+/** Options of every measurement: device, images, signal and callbacks. */
 export interface MeasuringOptions extends CompileOptions {
   readonly batch: number;
   readonly limit?: number;
@@ -54,17 +54,17 @@ export interface MeasuringOptions extends CompileOptions {
   readonly onWarning: (message: string) => void;
 }
 
-/** A measurement that is ready to begin, and what is said of it. */
+/** A prepared measurement, and the texts about it. */
 export interface Measurement<Content> {
   /** Rejects with the signal's reason once that is aborted. */
   readonly measure: (options: MeasuringOptions) => Promise<Content>;
-  /** After Ctrl-C: what was kept, and how to go on, in a sentence or two. */
+  /** Message after Ctrl-C: the results kept and the way to continue, in a sentence or two. */
   readonly stopped: () => string;
   /** The result as text. */
   readonly text: (content: Content) => string;
   /** The result as JSON. Default: the content itself. */
   readonly json?: (content: Content) => unknown;
-  /** Doubts about the result, on stderr; those told on the way are not repeated. */
+  /** Doubts about the result, on stderr. Those shown during the measurement are not repeated. */
   readonly warnings?: (content: Content) => readonly string[];
   /** Lines on stderr that complete the result. */
   readonly notes?: (content: Content) => readonly string[];
@@ -105,9 +105,9 @@ export function measuring<Kind extends FindingKind, Flags extends MeasuringFlags
 }
 
 /**
- * Work that Ctrl-C ends soon; lists the images that were skipped when it ends.
+ * Runs work that Ctrl-C can end early. Lists the skipped images at the end.
  *
- * @returns undefined where it was interrupted before it was done
+ * @returns undefined if it was interrupted
  */
 export async function interruptible<T>(
   progress: ProgressLine,
@@ -127,7 +127,7 @@ export async function interruptible<T>(
   }
 }
 
-/** Says what an interrupted command leaves. Exit code 130, as shells have it. */
+/** Reports the results that an interrupted command leaves. Sets exit code 130, as shells do. */
 export function reportStop(left: string): void {
   process.stderr.write(`Stopped. ${left}\n`);
   process.exitCode = 130;

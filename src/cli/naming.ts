@@ -26,7 +26,7 @@ export interface Naming {
 }
 
 /**
- * The classifier by which an encoder names images: zero-shot where names are given and it has a text tower, else its fixed
+ * The classifier by which an encoder names images: zero-shot if names are given and it has a text tower, else its fixed
  * head.
  *
  * @returns undefined where no names are asked for and the encoder has no head
@@ -61,7 +61,7 @@ export async function openNaming(
  * The likeliest name of each image.
  *
  * @param groups pixels [count, 3, S, S] in [0, 1] each
- * @param nameOf what the images of a group are called in messages
+ * @param nameOf an image's name in messages, by group
  */
 export async function nameImages(
   encoder: Encoder,

@@ -33,7 +33,7 @@ export const computeOptions = {
 
 export type ComputeFlags = Flags<typeof computeOptions>;
 
-/** The flags that say where and how to compute. */
+/** Flags of device, threads and precision. */
 export type DeviceFlags = Pick<ComputeFlags, "device" | "threads"> & Partial<Pick<ComputeFlags, "precision">>;
 
 export const imageSizeOption = option("--image-size <n>", parseCount, {
@@ -90,7 +90,7 @@ export interface ReadFlags {
 }
 
 /**
- * Where and how to compute, as the flags say; `auto` is the device that is fastest here.
+ * Compile options from the flags. `auto` is the fastest device of this machine.
  *
  * @throws UsageError when the device cannot compute in float16
  */

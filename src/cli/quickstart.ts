@@ -31,7 +31,7 @@ const encoderFolder = fileURLToPath(new URL("../../assets/clip-shapes", import.m
 /** Sizes that make the point in about two minutes on two cores. */
 const epsilon = 4 / 255;
 const trainingImages = 8192;
-/** Images behind those that are trained on: they tell what a blend keeps. */
+/** Images after the training images, which measure how much a blend keeps. */
 const heldOutImages = 256;
 const testImages = 300;
 const unseenImages = 100;
@@ -85,7 +85,7 @@ async function run(flags: Flags<typeof options>): Promise<void> {
   const compute = await compileFlags(flags);
   const { seed } = flags;
   const original = await loadEncoder(encoderFolder);
-  // Unlabelled images of anything can be had: these show all pairs, including those that the encoder never saw.
+  // Unlabelled images of anything are available: these show all pairs, including those that the encoder never saw.
   const train = synthetic({ count: flags.images + heldOutImages, seed: seed + 1, split: "all" });
   const pairs = { seed: seed + 2, label: "colour-shape" } as const;
   const test = synthetic({ ...pairs, count: testImages, split: "test" });

@@ -19,7 +19,7 @@ export interface ResultsFlags {
   readonly saveAdversarial?: true;
 }
 
-/** An encoder and how it is called on the command line. */
+/** An encoder and its name on the command line. */
 export interface NamedEncoder {
   readonly spec: string;
   readonly encoder: Encoder;
@@ -101,7 +101,7 @@ function described({ spec, encoder }: NamedEncoder) {
   return { spec: absolute(spec), sha256: encoderDigest(encoder) };
 }
 
-/** The path as it is found from any folder. */
+/** Makes the path of an existing file absolute. Other specs, such as hub ids, stay as they are. */
 export function absolute(path: string): string {
   return existsSync(path) ? resolve(path) : path;
 }

@@ -35,7 +35,7 @@ export function verdictText(verdict: Verdict, context: VerdictContext): string {
   }
 }
 
-/** A note while training: how the images kept aside fare. */
+/** A note during training: the recognition of held-out images. */
 export function judgedNote({ when, step, clean, attacked, images }: RecordedRecognition): string {
   const at = when === "before" ? "Before training" : when === "after" ? "After training" : `After ${step} batches`;
   return `${at}: ${percent(clean)} of ${images} images kept aside recognised, ${percent(attacked)} under attack.`;

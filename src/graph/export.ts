@@ -10,7 +10,7 @@ export interface ExportOptions {
   readonly opset?: number;
   /** Declares axis 0 of every input and output as symbolic, under this name, instead of the size it was built with. */
   readonly batchAxis?: string;
-  /** The order in which the file lists its nodes, given in the order in which they were built; must stay topological. Default: as built. */
+  /** Orders the file's nodes, given in the order of building. The result must be topological. Default: as built. */
   readonly order?: (nodes: readonly Node[]) => readonly Node[];
 }
 
@@ -105,7 +105,7 @@ function identity(from: string, to: string): OnnxNode {
 
 const allOutputs: ReadonlySet<string> = new Set(["Split", "TopK"]);
 
-/** Outputs that nobody reads are left out at the end, where ONNX makes them optional. */
+/** Outputs to write: unread ones at the end are left out if ONNX makes them optional. */
 function written(node: Node, used: ReadonlySet<Value>): readonly Value[] {
   if (allOutputs.has(node.op)) return node.outputs;
   return node.outputs.slice(0, node.outputs.findLastIndex((output) => used.has(output)) + 1);

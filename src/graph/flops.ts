@@ -10,7 +10,7 @@ export interface Product {
   readonly m: number;
   readonly k: number;
   readonly n: number;
-  /** The operand lies transposed in memory: k x m, or n x k. */
+  /** Whether the operand is transposed in memory: k x m, or n x k. */
   readonly transA: boolean;
   readonly transB: boolean;
 }
@@ -20,7 +20,7 @@ export function flops({ batch, m, k, n }: Product): number {
   return 2 * batch * m * k * n;
 }
 
-/** Every matrix product that the outputs depend on, one a node: MatMul, Gemm, int8 or not, and convolutions as the products they are. */
+/** Every matrix product that the outputs depend on, one per node: MatMul, Gemm (int8 or not), and convolutions as products. */
 export function productsOf(outputs: readonly Value[]): readonly Product[] {
   return reachable(outputs).nodes.flatMap((node) => {
     const product = rules[node.op]?.(node);
@@ -64,7 +64,7 @@ const rules: Readonly<Record<string, (node: Node) => Product>> = {
   },
 };
 
-/** Made by a Transpose of the last two axes only, which ONNX Runtime runs as part of the product. */
+/** Whether a value is a Transpose of the last two axes only, which ONNX Runtime runs as part of the product. */
 function isSwapped({ origin, rank }: Value): boolean {
   if (origin.kind !== "node" || origin.node.op !== "Transpose") return false;
   const perm = origin.node.attributes.perm as readonly number[];

@@ -17,7 +17,7 @@ export function gated(x: Value, alpha: number): { readonly z: Value; readonly s:
   return { z, s: g.sigmoid(z) };
 }
 
-/** Neither such a factor nor its inverse makes anything overflow that is not at the end of float32's range. */
+/** Whether neither the factor nor its inverse causes overflow, except near the end of float32's range. */
 export function isModerate(factor: number): boolean {
   return Math.abs(factor) >= 2 ** -10 && Math.abs(factor) <= 2 ** 10;
 }

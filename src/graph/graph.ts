@@ -40,10 +40,10 @@ export interface SliceOptions {
 
 /**
  * A computation of standard ONNX operators on tensors of static shape. Builders infer the result's type and check the
- * operands': what does not fit is a `GraphError` naming the operator, its inputs and their shapes.
+ * operands. A mismatch throws a `GraphError` naming the operator, its inputs and their shapes.
  *
- * Equal applications (same operator, inputs and attributes) are made once, so derivative rules can be written as in a
- * calculus book and still share what they have in common with each other and with the forward pass.
+ * Equal applications (same operator, inputs and attributes) are one node. Derivative rules can therefore be written as in
+ * a calculus book and still share common terms with each other and with the forward pass.
  */
 export class Graph {
   readonly #inputs: Value[] = [];
@@ -106,8 +106,8 @@ export class Graph {
   }
 
   /**
-   * Applies an ONNX operator by name, attributes in canonical form (see `operators.ts`). The typed builders below are
-   * the readable way; this is what importers use.
+   * Applies an ONNX operator by name, with attributes in canonical form (see `operators.ts`). Importers use this; the typed
+   * builders below are more readable.
    */
   apply(op: string, inputs: readonly Value[], attributes: Attributes = {}): readonly Value[] {
     const operator = operators[op];
@@ -223,12 +223,12 @@ export class Graph {
   reduceMax = (x: Value, options: ReduceOptions = {}): Value => this.#reduce("ReduceMax", x, options);
   reduceMin = (x: Value, options: ReduceOptions = {}): Value => this.#reduce("ReduceMin", x, options);
   reduceL2 = (x: Value, options: ReduceOptions = {}): Value => this.#reduce("ReduceL2", x, options);
-  /** The k largest along an axis in descending order, and where they stand (int64). */
+  /** The k largest along an axis in descending order, and their indices (int64). */
   topK = (x: Value, k: number, axis = -1): readonly [values: Value, indices: Value] => {
     const [values, indices] = this.apply("TopK", [x], { k, axis });
     return [values!, indices!];
   };
-  /** Index of the largest element, int64; the first of equals. */
+  /** Index of the largest element, int64; the first if several are equal. */
   argMax = (x: Value, axis = -1): Value => this.#unary("ArgMax", x, { axis, keepdims: 0 });
   /** Normalises over the last axes from `axis` on, then scales and shifts. */
   layerNormalization(x: Value, scale: Value, bias?: Value, { axis = -1, epsilon = 1e-5 } = {}): Value {
@@ -238,7 +238,7 @@ export class Graph {
   // Shape
   identity = (x: Value): Value => this.#unary("Identity", x);
   cast = (x: Value, to: DType): Value => (x.dtype === to ? x : this.#unary("Cast", x, { to }));
-  /** The same elements in another shape, in which -1 is whatever is left. One reshape after another is one, or none. */
+  /** The same elements in another shape; -1 is inferred. Consecutive reshapes are merged. */
   reshape(x: Value, shape: readonly number[]): Value {
     const whole = nodeOf(x, "Reshape")?.inputs[0] ?? x;
     // A 0 stands for the size of the axis of what is reshaped.

@@ -3,10 +3,10 @@ import { reachable } from "./reachable.ts";
 import type { Value } from "./value.ts";
 
 /**
- * The outputs of one graph computed in another: the program of both is then one. Nodes are made anew, constants keep their
- * memory, and inputs are those of the same names in `graph`, declared where it has none.
+ * Inlines the outputs of one graph into another, so that both become one program. Nodes are copied and constants keep
+ * their memory. Inputs are those of the same names in `graph`, declared if missing.
  *
- * @param given values of `graph` in place of inputs, by the inputs' names
+ * @param given values of `graph` that replace inputs, by the inputs' names
  */
 export function inlined<Name extends string>(
   graph: Graph,

@@ -34,7 +34,7 @@ it("adds the bias after the product and sums rows by a product, to the same valu
   for (const i of values.keys()) {
     const [before, after] = [result[`y${i}`] as Float32Array, result[`y${i + values.length}`] as Float32Array];
     // Sums of up to 512 terms of order 1, in float32: an error of some 1e-7 of each partial sum, of order 20.
-    const largest = before.reduce((most, number, j) => Math.max(most, Math.abs(number - after[j]!)), 0);
+    const largest = before.reduce((max, number, j) => Math.max(max, Math.abs(number - after[j]!)), 0);
     expect(largest).toBeLessThan(1e-4);
   }
 });

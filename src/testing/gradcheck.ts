@@ -27,10 +27,10 @@ export interface GradientErrors {
 /** Cases are tiny: waking a second thread takes longer than their arithmetic. */
 const oneThread = { threads: 1 };
 
-/** Where the float64 rule and the central differences may part: the differences' own truncation and rounding. */
+/** Allowed difference of the float64 rule and the central differences: the latter's own truncation and rounding. */
 export const TOLERANCE64 = 1e-9;
 /**
- * Where the float32 rule and float64 differences may part: 2^-24 for every rounding, times the few dozen operations
+ * Allowed difference of the float32 rule and float64 differences: 2^-24 for every rounding, times the few dozen operations
  * behind an element, times the sizes (up to about 10) of terms that partly cancel.
  */
 export const TOLERANCE32 = 1e-5;

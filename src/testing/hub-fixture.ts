@@ -37,14 +37,14 @@ export interface HubFixture {
   readonly server: HubServer;
   /** `HF_HOME`, empty before each test. */
   readonly home: string;
-  /** Where `clip` lies in the cache. */
+  /** Folder of `clip` in the cache. */
   readonly repository: string;
   readonly snapshot: string;
   /** The blob of `weights`. */
   readonly blob: string;
 }
 
-/** A hub of its own for the tests of a file, whose environment points there and at an empty cache. */
+/** A separate hub for the tests of a file. Their environment points to it and to an empty cache. */
 export function hubFixture(): HubFixture {
   let server: HubServer;
   let home: string;
@@ -58,7 +58,7 @@ export function hubFixture(): HubFixture {
       if (/^(HF_|HUGGING|TRANSFORMERS_|XDG_)/.test(name)) vi.stubEnv(name, undefined);
     vi.stubEnv("HF_ENDPOINT", server.url);
     vi.stubEnv("HF_HOME", home);
-    // A busy machine is no silent hub.
+    // A slow response on a busy machine must not count as a silent hub.
     vi.stubEnv("HF_HUB_ETAG_TIMEOUT", "60");
     vi.stubEnv("HF_HUB_DOWNLOAD_TIMEOUT", "60");
     server.reset();

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A repository that a `HubServer` has. Files of `lfs` lie, as on the hub, on another host. */
+/** A repository of a `HubServer`. Files of `lfs` are on another host, as on the hub. */
 export interface ServedRepository {
   /** That of a data set begins with `datasets/`. */
   readonly id: string;

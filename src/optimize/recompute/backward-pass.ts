@@ -27,8 +27,8 @@ export function passesOf(outputs: Outputs, loss: Value): Passes {
 }
 
 /**
- * Rebuilds the outputs with a backward pass that recomputes the values of the plan's groups instead of reading them. The
- * exception are values that it reads before any of its own results can mark its progress.
+ * Rebuilds the outputs with a backward pass that recomputes the values of the plan's groups instead of reading them.
+ * Values that it reads before any of its own results can mark its progress are kept.
  *
  * Equal applications in a graph are one node, for ONNX Runtime too. It could also run a second forward pass as soon as
  * the first is done. So the sources of recomputed values are made to depend on the backward pass's progress: a zero that

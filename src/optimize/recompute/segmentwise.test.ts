@@ -77,10 +77,10 @@ async function runAsItIs(encoder: Encoder, outputs: Readonly<Record<string, Valu
  */
 function expectClose(got: Results, wanted: Results): void {
   const size = (array: TypedArray): number => (array as Float32Array).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-  const most = Math.max(...Object.values(wanted).map(size));
+  const max = Math.max(...Object.values(wanted).map(size));
   for (const [name, array] of Object.entries(wanted)) {
     const apart = size((got[name] as Float32Array).map((x, i) => x - Number(array[i])));
-    expect(apart, name).toBeLessThan(1e-4 * size(array) + 1e-6 * most);
+    expect(apart, name).toBeLessThan(1e-4 * size(array) + 1e-6 * max);
   }
 }
 

@@ -17,13 +17,13 @@ export type Operand = Drawn | Tensor | Fed | undefined;
 
 /** One use of an operator. */
 export interface KernelCase {
-  /** That of another domain than the standard one has it in front: `com.microsoft:Gelu`. */
+  /** Operator name, prefixed with its domain if that is not the standard one: `com.microsoft:Gelu`. */
   readonly op: string;
   /** Default 21. */
   readonly opset?: number;
   readonly operands: readonly Operand[];
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
-  /** Which outputs are looked at, by their places. Default: the first. */
+  /** Places of the outputs to check. Default: the first. */
   readonly outputs?: readonly number[];
   /** How many outputs the node has, read or not. Default: those that are looked at, and left out what is between them. */
   readonly made?: number;
