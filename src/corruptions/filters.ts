@@ -1,6 +1,6 @@
 import { type Border, inside } from "./planes.ts";
 
-/** What one axis's output positions take from its input positions; only `from[i]` ... `to[i]` have a weight. */
+/** Weights of input positions for each output position of an axis. Only `from[i]` ... `to[i]` are non-zero. */
 interface AxisFilter {
   /** [count, count] */
   readonly weights: Float64Array;
@@ -8,7 +8,7 @@ interface AxisFilter {
   readonly to: Int32Array;
 }
 
-/** A symmetric kernel of odd length on an axis; what it reaches beyond the edge falls to the pixels that stand there. */
+/** A symmetric kernel of odd length on an axis. Taps beyond the edge go to the pixels that `border` puts there. */
 function axisFilter(kernel: Float64Array, count: number, border: Border): AxisFilter {
   const radius = (kernel.length - 1) / 2;
   const weights = new Float64Array(count * count);
@@ -24,7 +24,7 @@ function axisFilter(kernel: Float64Array, count: number, border: Border): AxisFi
   return { weights, from, to };
 }
 
-/** Along rows, then along columns. */
+/** Filters along rows, then along columns. */
 function separable(plane: Float32Array, size: number, { weights, from, to }: AxisFilter): Float32Array {
   const rows = new Float64Array(size * size);
   for (let start = 0; start < rows.length; start += size)

@@ -8,7 +8,7 @@ export const gaussianNoise: Generator<Settings["gaussian_noise"]> = ({ image, ra
 export const shotNoise: Generator<Settings["shot_noise"]> = ({ image, random }, photons) =>
   image.map((x) => poisson(x * photons, random) / photons);
 
-/** Values, not pixels, become 0 or 1: channels of their own accord. */
+/** Sets single values, not whole pixels, to 0 or 1. Channels are independent. */
 export const impulseNoise: Generator<Settings["impulse_noise"]> = ({ image, random }, share) =>
   image.map((x) => {
     const hit = random.uniform() <= share;
@@ -25,7 +25,7 @@ export function poisson(mean: number, random: RandomStream): number {
   let probability = Math.exp(-mean);
   let cumulative = probability;
   let count = 0;
-  // Rounding may leave the sum short of 1: what is so unlikely ends the search.
+  // Rounding may leave the sum short of 1. A vanishing probability ends the search.
   while (cumulative < target && (probability > 1e-17 || count < mean)) {
     count++;
     probability *= mean / count;

@@ -1,6 +1,6 @@
 import type { Corruption } from "./names.ts";
 
-/** What each corruption takes at one severity; lengths in pixels, intensities in pixel units of [0, 1]. */
+/** Parameters of each corruption at one severity. Lengths are in pixels, intensities in pixel units of [0, 1]. */
 export interface Settings {
   /** Standard deviation. */
   readonly gaussian_noise: number;

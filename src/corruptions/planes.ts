@@ -2,7 +2,7 @@
  * Square images as planes: Float32Array [3, S, S] for RGB, [S, S] for one plane, rows from the top.
  */
 
-/** What lies beyond the edge: its pixel repeated, the image mirrored at the edge (dcba|abcd), or at the last pixel (dcb|abcd). */
+/** Padding beyond the edge: its pixel repeated, the image mirrored at the edge (dcba|abcd), or at the last pixel (dcb|abcd). */
 export type Border = "nearest" | "reflect" | "mirror";
 
 /** The position inside 0 ... count - 1 that stands for one outside. */
@@ -28,7 +28,7 @@ export function clip(value: number, low = 0, high = 1): number {
   return value < low ? low : value > high ? high : value;
 }
 
-/** Interpolated between the four pixels around (x, y). */
+/** Interpolates between the four pixels around (x, y). */
 export function bilinear(plane: Float32Array, size: number, x: number, y: number, border: Border): number {
   const [left, top] = [Math.floor(x), Math.floor(y)];
   const [u, v] = [x - left, y - top];

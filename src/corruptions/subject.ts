@@ -8,15 +8,15 @@ export interface FrostTexture {
   readonly pixels: Float32Array;
 }
 
-/** What a corruption is done to. */
+/** The subject of a corruption. */
 export interface Subject {
   /** [3, S, S] in [0, 1] */
   readonly image: Float32Array;
   readonly size: number;
   readonly random: RandomStream;
-  /** Without any, frost is drawn. */
+  /** Frost textures. Without them, frost is drawn. */
   readonly frost?: readonly FrostTexture[] | undefined;
 }
 
-/** A corruption; what it gives may lie outside [0, 1]. */
+/** A corruption. Its result may lie outside [0, 1]. */
 export type Generator<Settings> = (subject: Subject, settings: Settings) => Float32Array | Promise<Float32Array>;

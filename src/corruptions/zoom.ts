@@ -1,6 +1,6 @@
 /**
  * The centre of a plane [S, S] enlarged to its size by linear interpolation: ceil(S / factor) pixels become their count
- * times the factor, rounded (halves to even), the first on the first and the last on the last, and what is too much is cut off.
+ * times the factor, rounded (halves to even). The first pixel maps to the first and the last to the last. The excess is cut off.
  *
  * @param factor at least 1
  */

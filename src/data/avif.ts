@@ -1,4 +1,4 @@
-/** What an AVIF's boxes say that a decoder would act on. */
+/** Properties in an AVIF's boxes that a decoder acts on. */
 export interface AvifFacts {
   /** Colour is stored at a lower resolution than brightness. */
   readonly subsampled: boolean;
@@ -22,7 +22,7 @@ export function avifFacts(bytes: Uint8Array): AvifFacts | undefined {
 
 interface Box {
   readonly type: string;
-  /** Of the type. */
+  /** Offset of the type. */
   readonly offset: number;
 }
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
     writeFileSync(join(root, "data", name), bytes);
   }
   folder = imageFolder(join(root, "data"));
-  // Listed, then gone.
+  // The file is listed, then deleted.
   rmSync(join(root, "data", "images/09.jpg"));
 });
 

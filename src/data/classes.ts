@@ -29,7 +29,7 @@ export interface NamedClasses {
   readonly remarks: readonly Remark[];
 }
 
-/** What a class file says: names in the order of the classes, or about classes by their folders. */
+/** Content of a class file: names in the order of the classes, or entries by folder. */
 type ClassesFile =
   | { readonly kind: "names"; readonly names: readonly string[] }
   | { readonly kind: "folders"; readonly entries: ReadonlyMap<string, ImageClass> };

@@ -3,8 +3,8 @@ import { statSync } from "node:fs";
 import type { ImageLocation, ImageSource } from "./source.ts";
 
 /**
- * What tells a source from itself at another time, without reading pixels: an image of the same name, label and size in
- * bytes counts as the same. The place of its folder does not matter.
+ * Fingerprint of a source, made without reading pixels. An image of the same name, label and size in bytes counts as the
+ * same. The path of the folder does not matter.
  */
 export interface SourceFingerprint {
   readonly images: number;
@@ -69,7 +69,7 @@ function fileSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? -1;
 }
 
-/** What is other than it was, in words; undefined where nothing is. */
+/** The first difference between two fingerprints, in words; undefined if there is none. */
 export function sourceChange(before: SourceFingerprint, now: SourceFingerprint): string | undefined {
   if (before.images !== now.images) return `there were ${before.images} images, and there are ${now.images}`;
   if (before.names !== now.names) return "images have other names or labels";

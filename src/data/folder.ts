@@ -104,7 +104,7 @@ function templatesOf(path: string): Pick<ImageSource, "templates"> {
 interface Files {
   /** Images by their names. */
   readonly files: readonly string[];
-  /** What may be images under other names. */
+  /** Files that may be images under other names. */
   readonly others: readonly string[];
 }
 
@@ -150,7 +150,7 @@ function list(path: string): Dirent[] {
   }
 }
 
-/** What to say of class names for images without labels. */
+/** Remarks on class names for images without labels. */
 export function unusedClasses(data: string, classesFile: string | undefined): readonly Remark[] {
   if (classesFile === undefined) return [];
   return [
@@ -177,7 +177,7 @@ function checkNotSplits(path: string, classes: readonly ClassFolder[]): void {
   const isSplit = ({ folder, files }: ClassFolder) =>
     splitNames.has(folder.toLowerCase()) && files.every((file) => file.split("/").length > 2);
   const found = classes.filter(isSplit);
-  // Beside two splits, what else there is may be anything but classes.
+  // Folders beside two splits are not classes.
   if (found.length < classes.length && found.length < 2) return;
   const splits = found.map(({ folder }) => join(path, folder));
   throw new UsageError(`${path} holds the splits of a data set, not classes. Give one of them: ${splits.join(", ")}.`);

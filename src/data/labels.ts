@@ -13,7 +13,7 @@ export interface FoundItem extends Omit<ImageItem, "label"> {
   readonly label?: Label;
 }
 
-/** What columns and fields that hold a label are called, in the order of preference. */
+/** Names of columns and fields that hold a label, in the order of preference. */
 const labelFields: readonly string[] = (
   "label labels cls class class_label category target label_id class_id category_id class_name label_name category_name " +
   "label_idx class_idx class_index label_index"
@@ -40,7 +40,7 @@ export function readLabel(value: unknown, where: string): Label | undefined {
   const text = typeof value === "string" ? value.trim() : "";
   const several = text.split(/[\s,;]+/);
   if (several.length > 1 && several.every(isNumber)) return readLabel(several, where);
-  // What looks like a number is none of a class unless it is whole and from 0.
+  // A numeric text is a class number only if it is a whole number from 0.
   if (text !== "" && (isNumber(text) || Number.isNaN(Number(text)))) return text;
   const found = Array.isArray(value) ? `${value.length} labels` : `"${String(value).slice(0, 40)}"`;
   throw new UsageError(
@@ -48,7 +48,7 @@ export function readLabel(value: unknown, where: string): Label | undefined {
   );
 }
 
-/** What a container of many images (tar, Parquet) says about them. */
+/** Images and class names from a container of many images (tar, Parquet). */
 export interface Contents {
   readonly name: string;
   /** At least one. */
@@ -59,7 +59,7 @@ export interface Contents {
   readonly remarks?: readonly Remark[];
 }
 
-/** A larger number in data that names no classes is no class: a list of as many names would be made. */
+/** Maximum class number in data without class names: a list of as many names is made. */
 const largestLabel = 1_000_000;
 
 /**

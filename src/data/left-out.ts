@@ -26,7 +26,7 @@ export function mayBeImage(name: string): boolean {
 }
 
 /**
- * What to say of files among images that were passed over for their names.
+ * Remarks on files among images that were skipped because of their names.
  *
  * @param files those that `mayBeImage`
  */

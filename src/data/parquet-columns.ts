@@ -17,7 +17,7 @@ export interface ImageColumns {
 interface Feature {
   readonly _type?: unknown;
   readonly names?: unknown;
-  /** Of a list: what its elements are. */
+  /** Element feature of a list. */
   readonly feature?: Feature;
 }
 
@@ -73,7 +73,7 @@ function passedOver(file: ParquetFile, what: string, taken: string, others: read
   ];
 }
 
-/** What a list is of, in each of the forms that `datasets` has written; other features are themselves. */
+/** The element feature of a list, in every form that `datasets` has written. Other features are returned unchanged. */
 function elementOf(feature: Feature | readonly Feature[] | undefined): Feature | undefined {
   if (isList(feature)) return elementOf(feature[0]);
   const isOfList = feature?._type === "Sequence" || feature?._type === "List" || feature?._type === "LargeList";

@@ -10,7 +10,7 @@ import { Skips } from "./skips.ts";
 import { describeLocation, type ImageLocation, type ImageSource, type RawImage } from "./source.ts";
 import { renderSynthetic } from "./synthetic-render.ts";
 
-/** What was decoded around the rows read so far; each worker thread has its own. */
+/** Cache of decoded blocks around the rows read so far. Each worker thread has its own. */
 const parquetImages = new ParquetImages();
 
 /**

@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import type { ImageSource, Remark } from "./source.ts";
 
-/** What becomes of faults: errors under `strict`, else sentences for `onWarning`. */
+/** Handling of faults: errors under `strict`, else sentences for `onWarning`. */
 export interface Telling {
   readonly strict?: boolean;
   readonly onWarning?: (message: string) => void;

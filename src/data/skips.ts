@@ -23,7 +23,7 @@ export class Skips {
     return this.#count;
   }
 
-  /** What to throw where none could be read. */
+  /** The error for when no image could be read. */
   nothingRead({ name }: Pick<ImageSource, "name">): UsageError {
     const first = this.#first ? ` The first, ${this.#first.id}: ${this.#first.reason}` : "";
     return new UsageError(`${name}: none of the images could be read.${first}`);

@@ -48,7 +48,7 @@ export interface ImageItem {
   readonly id: string;
   /** Index into the source's `classes`; absent where the image has no label. */
   readonly label?: number;
-  /** What the image shows, in words. */
+  /** Description of the image in words. */
   readonly caption?: string;
   readonly location: ImageLocation;
 }
@@ -64,9 +64,10 @@ export interface ImageClass {
 }
 
 /**
- * What numbers about a source do not show by themselves, in a sentence: `fault`, something that was asked for is missing,
- * or makes a number mean something else than it seems to; `names`, the same where class names are read, as zero-shot
- * prompts do; `fact`, worth saying and no more.
+ * A remark that the numbers about a source do not show by themselves. Kinds:
+ * - `fault`: something requested is missing, or a number does not mean what it seems to;
+ * - `names`: the same, but only where class names are used, as in zero-shot prompts;
+ * - `fact`: information only.
  */
 export interface Remark {
   readonly kind: "fault" | "names" | "fact";
@@ -75,14 +76,14 @@ export interface Remark {
 
 /** A list of images in a fixed order. Listing reads no pixels; `openBatches` does. */
 export interface ImageSource {
-  /** What messages and tables call it: a folder's path, or `synthetic:...`. */
+  /** The source's name in messages and tables: a folder's path, or `synthetic:...`. */
   readonly name: string;
   readonly items: readonly ImageItem[];
   /** Present exactly when the items carry labels: `label` is an index into this list. */
   readonly classes?: readonly ImageClass[];
   /** Prompts for zero-shot classification that come with the data, with `{}` for the class's name. */
   readonly templates?: readonly string[];
-  /** What was left out, and what else a reader of numbers must know. Absent where there is nothing to say. */
+  /** Omissions, and other facts that a reader of the numbers must know. Absent if there are none. */
   readonly remarks?: readonly Remark[];
 }
 

@@ -13,7 +13,7 @@ export type Colour = (typeof colours)[number];
 export type Texture = (typeof textures)[number];
 export type Background = (typeof backgrounds)[number];
 
-/** What a generated image shows: everything its caption and label need, without drawing it. */
+/** The content of a generated image: everything its caption and label need, without drawing it. */
 export interface Scene {
   readonly shape: Shape;
   readonly colour: Colour;

@@ -2,7 +2,7 @@ import { UsageError } from "../errors.ts";
 import type { ImageClass, ImageItem, ImageSource, SyntheticSplit } from "./source.ts";
 import { colours, type Scene, sceneOf, shapes, textures } from "./synthetic-scene.ts";
 
-/** What the label of a generated image says: 8 shapes, 8 colours, or the 64 pairs ("red circle"). */
+/** The kind of label of a generated image: 8 shapes, 8 colours, or the 64 pairs ("red circle"). */
 export type SyntheticLabel = "shape" | "colour" | "colour-shape";
 
 export interface SyntheticOptions {

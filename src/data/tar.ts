@@ -38,7 +38,7 @@ export function* tarEntries(path: string): Generator<TarEntry, void, undefined> 
 }
 
 function* walk(file: TarFile): Generator<TarEntry, void, undefined> {
-  // What a GNU or pax header says about the entry after it.
+  // Name and size that a GNU or pax header gives for the next entry.
   let extended: { readonly name?: string; readonly length?: number } = {};
   for (let at = 0; ; ) {
     const header = file.bytes(at, BLOCK);

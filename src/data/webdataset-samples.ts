@@ -10,7 +10,7 @@ import type { WebDatasetTally } from "./webdataset-tally.ts";
 
 interface SampleFile {
   readonly entry: TarEntry;
-  /** Of the small files that say something of the image. */
+  /** Content of a small file about the image. */
   readonly text: string;
 }
 
@@ -77,7 +77,7 @@ function split(name: string): { readonly key?: string; readonly extension?: stri
 
 interface SampleImage {
   readonly entry: TarEntry;
-  /** What stands between the sample's key and the last extension, its dot included; empty for most. */
+  /** The part between the sample's key and the last extension, including its dot. Usually empty. */
   readonly part: string;
 }
 

@@ -3,7 +3,7 @@ import { imageExtensions } from "./decode.ts";
 import { leftOutByName } from "./left-out.ts";
 import type { Remark } from "./source.ts";
 
-/** What listing the tar files of a WebDataset passes over, or reads in a way worth saying: names of samples or entries. */
+/** Names of samples or entries that listing a WebDataset skips, or reads in a way worth reporting. */
 export class WebDatasetTally {
   /** Samples without an image that is read. */
   readonly withoutImage: string[] = [];

@@ -22,7 +22,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 type Files = Readonly<Record<string, string | Buffer>>;
 
 let count = 0;
-/** A new data set: what `files` says, where the name of a tar stands for an archive with these entries. */
+/** A new data set of these files. The name of a tar stands for an archive with these entries. */
 async function dataset(files: Readonly<Record<string, string | Files>>): Promise<string> {
   const path = join(root, `${count++}`);
   for (const [name, content] of Object.entries(files)) {

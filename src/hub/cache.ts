@@ -33,12 +33,12 @@ export class CachedRepository {
     return isCommit(commit) && holds(this.snapshot(commit)) ? this.snapshot(commit) : undefined;
   }
 
-  /** Notes what a branch or tag stands for. To be called once the snapshot is complete. */
+  /** Records the commit of a branch or tag. Call it once the snapshot is complete. */
   point(revision: string, commit: string): void {
     if (revision !== commit) writeAtomically(this.#ref(revision), commit);
   }
 
-  /** Where a snapshot's file lies that is here: in the snapshot, else among the blobs. */
+  /** Path of a snapshot's file that is present: in the snapshot, else among the blobs. */
   async find(commit: string, { path, hash, size }: RepositoryFile): Promise<string | undefined> {
     for (const candidate of [join(this.snapshot(commit), path), this.blob(hash)]) {
       if (await hasSize(candidate, size)) return candidate;

@@ -12,7 +12,7 @@ export interface DatasetOptions extends DownloadOptions {
   readonly split?: string;
 }
 
-/** What tells of the classes, beside the splits. */
+/** Files about the classes, beside the splits. */
 const aboutClasses = ["classnames.txt", "zeroshot_classification_templates.txt"];
 const shardCount = "nshards.txt";
 
@@ -34,7 +34,7 @@ export async function downloadDataset(
   try {
     return await obtainSnapshot({ ...repository, type: "dataset" }, splitNeed(split), options);
   } catch (cause) {
-    // What is no matter of this data set is said alike for all.
+    // Errors that do not concern this data set have the same message everywhere.
     if (cause instanceof HubUnreachable || !(cause instanceof UsageError)) throw cause;
     throw new UsageError(`Data set ${spec}: ${cause.message}`, { cause });
   }

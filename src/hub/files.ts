@@ -14,7 +14,7 @@ export interface RepositoryFile {
   readonly hash: string;
 }
 
-/** What says how an encoder is used, beside its weights. */
+/** Settings files of an encoder, beside its weights. */
 export const settingsFiles = [
   "config.json",
   "open_clip_config.json",
@@ -37,7 +37,7 @@ const onnxModels = ["onnx/vision_model.onnx", "onnx/model.onnx", "model.onnx"];
 const dataOf = (model: string): string => `${model}_data`;
 
 /**
- * What an encoder needs of a repository's top folder: settings, tokeniser, and the weights once: in transformers' form
+ * The files that an encoder needs from a repository's top folder: settings, tokeniser, and one copy of the weights. They are in transformers' form
  * (one file, else shards), else in open_clip's. A file that is much smaller than another is passed over: timm's
  * repositories of OpenAI's weights hold the vision tower alone beside open_clip's file with both. Where there are none of
  * these, the ONNX model of a transformers.js repository. The weights come last, so that a folder that has them has the rest.
@@ -84,7 +84,7 @@ function locationsIn(at: string): readonly string[] {
   try {
     return externalLocations(readBytes(at));
   } catch (cause) {
-    // Whoever opens it says what is wrong with it.
+    // Opening the file later reports the error.
     if (cause instanceof OnnxError) return [];
     throw cause;
   }

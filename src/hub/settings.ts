@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
 import { UsageError } from "../errors.ts";
 
-/** What the environment says about the hub, in the variables of Python's `huggingface_hub`. */
+/** Settings of the hub from the environment, in the variables of Python's `huggingface_hub`. */
 export interface HubSettings {
   /** `HF_ENDPOINT`, without a slash at its end. */
   readonly endpoint: string;
@@ -14,9 +14,9 @@ export interface HubSettings {
   readonly token?: string;
   /** `HF_HUB_OFFLINE`, or `TRANSFORMERS_OFFLINE` where that is not set. */
   readonly offline: boolean;
-  /** Milliseconds until a question to the hub must be answered: `HF_HUB_ETAG_TIMEOUT`, there in seconds. */
+  /** Milliseconds to wait for an answer from the hub: `HF_HUB_ETAG_TIMEOUT`, there in seconds. */
   readonly answerTimeout: number;
-  /** Milliseconds that a transfer may stand still: `HF_HUB_DOWNLOAD_TIMEOUT`, there in seconds. */
+  /** Milliseconds that a transfer may stall: `HF_HUB_DOWNLOAD_TIMEOUT`, there in seconds. */
   readonly stallTimeout: number;
 }
 

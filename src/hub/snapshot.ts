@@ -9,7 +9,7 @@ import { downloadBlob } from "./transfer.ts";
 export interface DownloadProgress {
   /** The file in transfer, as the repository names it. */
   readonly file: string;
-  /** How much of what is needed is here, with what the cache had already. */
+  /** Bytes of the needed files that are here, including those already in the cache. */
   readonly bytes: number;
   /** The needed files together; more once a file turns out to lack what another one has. */
   readonly totalBytes: number;
@@ -24,9 +24,9 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What is needed of a repository. */
+/** The files needed from a repository. */
 export interface Need {
-  /** What a complete copy has, in messages: "in safetensors" ... */
+  /** Description of a complete copy in messages: "in safetensors" ... */
   readonly what: string;
   /** Files that are asked about. */
   readonly mayBeNeeded: (path: string) => boolean;
@@ -76,7 +76,7 @@ export async function obtainSnapshot(
   const source: Source = { client, url, commit, cached };
   try {
     const files = await transferAll(source, need, chosen, listing.files, options);
-    // In their order, so that a snapshot with the last has the rest.
+    // In order, so that a snapshot with the last file has all others.
     for (const file of files) await cached.link(commit, file);
     cached.point(repository.revision, commit);
   } catch (cause) {
@@ -170,7 +170,7 @@ async function transfer(
   }
 }
 
-/** Brings files here, and those that they turn out to need, which come before them in what it gives. */
+/** Downloads files and those that they turn out to need. The result lists the latter first. */
 async function transferAll(
   source: Source,
   need: Need,

@@ -7,7 +7,7 @@ import { type DownloadProgress, downloadEncoder } from "./download.ts";
 
 const hub = hubFixture();
 
-/** What comes before the weights. */
+/** Bytes of the files that come before the weights. */
 const smallBytes = 28;
 
 describe("a broken transfer", () => {

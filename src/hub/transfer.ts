@@ -37,7 +37,7 @@ export async function downloadBlob(
     await handle.close();
   }
   await rename(incomplete, blob).catch((cause: NodeJS.ErrnoException) => {
-    // Someone else was first with the same file.
+    // Another process has finished the same file.
     if (cause.code !== "ENOENT") throw cause;
   });
 }
@@ -67,7 +67,7 @@ async function fill(
       if (!(cause instanceof HubUnreachable)) throw cause;
       broken = cause;
     }
-    // What breaks after some bytes is tried again from there; what brings nothing would go on for ever.
+    // A transfer that breaks after some bytes is resumed there. One that brings nothing would retry for ever.
     if (here <= before) {
       const why = broken instanceof Error ? broken.message : "the server ends it too early";
       throw new UsageError(

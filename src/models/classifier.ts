@@ -1,7 +1,7 @@
 import type { Value } from "../graph/index.ts";
 import { allocate, type Tensor } from "../tensor/index.ts";
 
-/** A fixed head: logits = features weight^T + bias. Data about an encoder, not part of it. */
+/** A fixed head: logits = features weight^T + bias. It accompanies an encoder and is not part of it. */
 export interface LinearClassifier {
   readonly kind: "linear";
   /** [classes, feature size] */
@@ -19,7 +19,7 @@ export interface CosineClassifier {
   readonly scale: number;
 }
 
-/** What turns embeddings into one logit a class. */
+/** A classifier that turns embeddings into one logit per class. */
 export type Classifier = LinearClassifier | CosineClassifier;
 
 /** Logits [N, classes] of features [N, D]. */

@@ -34,7 +34,7 @@ export interface Encoder {
   readonly text?: TextTower;
   /** A fixed head over `headFeatures`. */
   readonly head?: LinearClassifier;
-  /** Where there is none: how one may be had, in words. */
+  /** Advice, in words, on how to get a head where there is none. */
   readonly headAdvice?: string;
   /**
    * Adds the encoder to the graph that `pixels` belongs to.
@@ -45,7 +45,7 @@ export interface Encoder {
   embed(pixels: Value, weights: Weights): Value;
   /** The same from pixels that are normalised already. */
   embedNormalized(normalized: Value, weights: Weights): Value;
-  /** What a fixed head reads, [N, feature size] for pixels in [0, 1]: the embedding, unless the architecture adds to it. */
+  /** Features that a fixed head reads, [N, feature size], for pixels in [0, 1]: by default the embedding. */
   headFeatures(pixels: Value, weights: Weights): Value;
   /** The same encoder with other weights of the same names and shapes. */
   withParameters(parameters: Parameters): Encoder;

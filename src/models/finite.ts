@@ -6,13 +6,13 @@ import type { Encoder } from "./encoder.ts";
  * an accuracy of 0, no violation and every neighbour kept. Whatever measures has what an encoder gives checked here.
  */
 
-/** Whose rows are checked. */
+/** The origin of checked rows. */
 export interface CheckedRows {
   /** The encoder's name. */
   readonly encoder: string;
   /** "embedding", "logits" ... */
   readonly what: string;
-  /** What a row is of. Default: "image 0" ... */
+  /** Name of a row. Default: "image 0" ... */
   readonly nameOf?: ((row: number) => string) | undefined;
 }
 

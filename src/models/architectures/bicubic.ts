@@ -6,7 +6,7 @@ function cubic(distance: number): number {
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
 }
 
-/** What one place of the output reads. */
+/** The inputs and weights of one output. */
 export type Taps = readonly { readonly index: number; readonly weight: number }[];
 
 /**

@@ -58,7 +58,7 @@ function sidesOf({ resize }: Framing, size: number): readonly [height: number, w
   }
 }
 
-/** Of two axes [imageSize, size] each: framed = rows pixels columns^T. */
+/** Matrices of the two axes, [imageSize, size] each: framed = rows pixels columns^T. */
 interface Matrices {
   readonly rows: Float32Array;
   readonly columns: Float32Array;
@@ -67,7 +67,7 @@ interface Matrices {
 interface Interpolation {
   readonly name: string;
   readonly filter: Filter;
-  /** Of the images, and of what they become. */
+  /** Side of the images before and after. */
   readonly size: number;
   readonly side: number;
 }

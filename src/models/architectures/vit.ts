@@ -31,7 +31,7 @@ export interface VitArchitecture {
   readonly preNorm?: boolean;
   /** Size of the embedding, where a matrix projects the class token to it (CLIP). Default: the class token itself. */
   readonly projection?: number;
-  /** What a fixed head reads: the class token, or it and the mean of the patches side by side (DINOv2). */
+  /** Features that a fixed head reads: the class token, or that concatenated with the mean of the patches (DINOv2). */
   readonly headReads?: "class" | "class and patches";
 }
 

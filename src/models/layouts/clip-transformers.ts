@@ -15,7 +15,7 @@ import { readLogitScale } from "./logit-scale.ts";
  * modeling_clip.py. Defaults are those of transformers' CLIPVisionConfig and CLIPTextConfig, which older files leave out.
  */
 
-/** What every layout of CLIP is read into. */
+/** The parts of a CLIP, the same for every layout. */
 export interface ClipParts {
   readonly vision: {
     readonly architecture: VitArchitecture;
@@ -72,7 +72,7 @@ export function readTransformersClip(tensors: Tensors, config: Config): ClipPart
   return { vision: { architecture, imageSize, parameters }, ...defined({ text }) };
 }
 
-/** Tensors that nothing reads would change what the encoder computes without a word: adapters, heads, more layers. */
+/** Rejects unread tensors (adapters, heads, more layers), which would silently change the encoder. */
 function refuseUnread(tensors: Tensors, fields: readonly Field[], hasText: boolean): void {
   const ofAnotherText = (name: string): boolean => !hasText && /^text_(model|projection)\./.test(name);
   const mine = new Map([...tensors].filter(([name]) => !ofAnotherText(name)));

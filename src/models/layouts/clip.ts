@@ -112,7 +112,7 @@ function configOf(parts: ClipParts, text: TextTower | undefined): object {
   };
 }
 
-/** What is known of a text tower that is an ONNX file. */
+/** The known settings of a text tower that is an ONNX file. */
 function onnxTextConfig({ contextLength, embeddingSize }: TextTower): object {
   return {
     model_type: "clip_text_model",

@@ -5,7 +5,7 @@ export class Config {
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #path: string;
 
-  /** What messages call it. */
+  /** The object's name in messages. */
   get path(): string {
     return this.#path;
   }
@@ -21,7 +21,7 @@ export class Config {
     return Object.keys(this.#fields);
   }
 
-  /** What is under this name; null counts as nothing. */
+  /** The value of this field; undefined for null. */
   given(name: string): unknown {
     return this.#fields[name] ?? undefined;
   }

@@ -22,9 +22,9 @@ import type { EncoderFiles, LayoutOptions, LayoutReader } from "./layout.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** Names are behind this in files with a classifier. */
+/** Prefix of names in files with a classifier. */
 const modelPrefix = "dinov2.";
-/** Stands for hidden patches in DINOv2's own training; nothing else uses it. */
+/** The mask token. Only DINOv2's own training uses it. */
 const maskToken = "embeddings.mask_token";
 
 /** transformers' `Dinov2Model` and `Dinov2ForImageClassification`. */

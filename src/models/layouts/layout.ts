@@ -11,9 +11,9 @@ import type { Config } from "./config.ts";
  */
 export type Layout = "timm" | "transformers-clip" | "transformers-dinov2" | "open-clip" | "open-clip-visual" | "onnx";
 
-/** What lies where an encoder is loaded from. */
+/** The contents of the place that an encoder is loaded from. */
 export interface EncoderFiles {
-  /** What tables and run folders call it. */
+  /** The encoder's name in tables and run folders. */
   readonly name: string;
   /** The folder that the weights lie in. */
   readonly folder: string;
@@ -23,7 +23,7 @@ export interface EncoderFiles {
   readonly config: Config;
   /** The content of open_clip_config.json, where there is one. */
   readonly openClipConfig?: Config;
-  /** What the files beside the weights say of how images are prepared; see `statedIn`. */
+  /** Preprocessing stated in the files beside the weights; see `statedIn`. */
   readonly stated: (...dialects: readonly Dialect[]) => Stated;
 }
 

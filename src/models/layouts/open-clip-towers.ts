@@ -15,12 +15,12 @@ import { checkedEpsilon } from "./open-clip-config.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** What open_clip_config.json says of a tower; undefined where there is no such file. */
+/** A tower's part of open_clip_config.json; undefined where there is no such file. */
 type TowerConfig = Config | undefined;
 
 const epsilonOf = (config: TowerConfig, pooling: string): number => (config ? checkedEpsilon(config, pooling) : 1e-5);
 
-/** Width of a head where no config says it: 64, but in open_clip's largest towers, which their widths give away. */
+/** Width of a head where no config states it: 64, except in open_clip's largest towers, which are known by their widths. */
 const largeHeads: Readonly<Record<number, number>> = { 1280: 80, 1408: 88, 1664: 104 };
 
 /** @param prefix in front of the vision tower's names: `visual.` or nothing */

@@ -80,7 +80,7 @@ function readVit(files: EncoderFiles, options: LayoutOptions, layout: OpenClipLa
   return savable(clipEncoder({ vision, ...defined({ text }) }, files, { layout, stated }, options));
 }
 
-/** What cannot be saved is said now, not after training. */
+/** Rejects now, not after training, an encoder that cannot be saved. */
 function savable(encoder: Encoder): Encoder {
   openClipPreprocessing(encoder.framing, encoder.normalization);
   return encoder;

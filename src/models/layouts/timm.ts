@@ -13,7 +13,7 @@ import type { LayoutReader } from "./layout.ts";
 /** timm's transformers have heads of 64 unless their config says otherwise; weights alone do not tell. */
 const headSize = 64;
 
-/** The head, and what stands for hidden patches in DINOv2's own training; nothing else uses it. */
+/** The head, and the mask token, which only DINOv2's own training uses. */
 const notOfTheEncoder: ReadonlySet<string> = new Set(["head.weight", "head.bias", "mask_token"]);
 
 interface TimmVit {
@@ -41,7 +41,7 @@ export const timmLayout: LayoutReader = {
       ...defined({ head: vit.head }),
     });
     checkSize(stated, vit.imageSize, options.imageSize);
-    // What cannot be saved is said now, not after training.
+    // Reject now, not after training, an encoder that cannot be saved.
     timmPreprocessing(encoder.framing, encoder.normalization);
     return encoder;
   },

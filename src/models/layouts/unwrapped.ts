@@ -2,10 +2,10 @@ import type { Tensor } from "../../tensor/index.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** What PyTorch puts in front of names: DistributedDataParallel and AveragedModel, and torch.compile. */
+/** Prefixes that PyTorch adds to names: DistributedDataParallel and AveragedModel, and torch.compile. */
 const wrappers: ReadonlySet<string> = new Set(["module", "_orig_mod"]);
 
-/** What AveragedModel counts beside the weights. */
+/** Counters that AveragedModel stores beside the weights. */
 const counters: ReadonlySet<string> = new Set(["n_averaged"]);
 
 /**
@@ -30,7 +30,7 @@ export function unwrapped(tensors: Tensors, isKnown: (tensors: Tensors) => boole
   return found;
 }
 
-/** Without the first part of the names, which all share; undefined where they do not. */
+/** Names without their common first part; undefined where they do not share one. */
 function withoutFirst(tensors: Tensors): Tensors | undefined {
   const firsts = new Set([...tensors.keys()].map((name) => name.split(".")[0]));
   const isShared = firsts.size === 1 && [...tensors.keys()].every((name) => name.includes("."));

@@ -2,7 +2,7 @@ import { heldTensors } from "../../importing/index.ts";
 import { constantValue, numbersOf, type OnnxModel, type OnnxNode } from "../../onnx/index.ts";
 import { allocate, elementCount, type Tensor } from "../../tensor/index.ts";
 
-/** What a file's graph says of its values: which node makes one, and which are known without running it. */
+/** The origins of a graph's values: the node that makes one, or a constant known without running it. */
 export class Producers {
   readonly #nodes: ReadonlyMap<string, OnnxNode>;
   readonly #held: ReadonlyMap<string, Tensor>;

@@ -11,7 +11,7 @@ export interface EmbeddingOutput {
   readonly head?: LinearClassifier;
   /** The output that the head makes. */
   readonly logits?: string;
-  /** What was taken for what, where the file could mean another thing, and what to say then. */
+  /** A note on the interpretation where the file is ambiguous. */
   readonly note?: string;
 }
 
@@ -24,7 +24,7 @@ export interface EmbeddingHints {
   readonly isQuantized?: boolean;
 }
 
-/** What exporters call embeddings, the projected ones of CLIP first. */
+/** Names that exporters give to embeddings, CLIP's projected ones first. */
 const embeddings = ["image_embeds", "image_embeddings", "embedding", "embeddings", "pooler_output", "features"];
 const tokens = "last_hidden_state";
 const logitsName = /logit|prob|class|score/i;
@@ -134,8 +134,8 @@ export function listed(outputs: readonly ValueInfo[]): string {
 }
 
 /**
- * What a model gives as one row an image: feature maps [N, D, H, W] averaged, of tokens [N, T, D] the first, which is the
- * class token.
+ * A model's output as one row per image. Feature maps [N, D, H, W] are averaged. Of tokens [N, T, D], the first one is
+ * taken, which is the class token.
  *
  * @returns [N, D]
  */

@@ -8,14 +8,14 @@ import type { OnnxFile } from "./file.ts";
 import type { ImageInput } from "./image-input.ts";
 import { placeRows } from "./rows.ts";
 
-/** What an encoder made of an ONNX file consists of. */
+/** The parts of an encoder made from an ONNX file. */
 export interface OnnxParts {
   readonly name: string;
   readonly file: OnnxFile;
   readonly input: ImageInput;
   /** The value of the file that is the embedding. */
   readonly output: string;
-  /** The file fixes that a run takes one image, and its graph takes no more. */
+  /** The file fixes the batch size at one image. */
   readonly oneAtATime: boolean;
   readonly imageSize: number;
   readonly embeddingSize: number;

@@ -9,7 +9,7 @@ import { placeValue } from "./rows.ts";
 type Source = Pick<OnnxParts, "file" | "input" | "imageSize">;
 
 /**
- * What was found, without a head that makes scores of every place of the image, or of every token, instead of one row.
+ * The found output without a head that scores every place of the image or every token instead of one row.
  *
  * @throws UsageError when the embedding was told by such a head
  */
@@ -39,7 +39,7 @@ function shapeOf(output: string, { file, input, imageSize }: Source): readonly n
   }
 }
 
-/** What to do where accuracy is asked for and no classifier was recognised. */
+/** Advice for when accuracy is requested and no classifier was recognised. */
 export function headAdvice({ model }: OnnxParts["file"]): string {
   return (
     `Its file makes ${listed(model.graph.outputs)}, none of them by a linear layer over what was taken for the embedding: ` +

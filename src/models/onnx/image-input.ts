@@ -9,11 +9,11 @@ export interface ImageInput {
   readonly channels: "first" | "last";
   /** Side of the square image in pixels, where the file fixes it. */
   readonly side?: number;
-  /** Images a run, where the file fixes that. */
+  /** Images per run, where the file fixes that. */
   readonly batch?: number;
 }
 
-/** What image inputs are called. */
+/** Names of image inputs. */
 const usualNames = ["pixel_values", "images", "image", "input", "x"];
 
 /**

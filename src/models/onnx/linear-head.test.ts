@@ -97,7 +97,7 @@ function write(model: OnnxModel): string {
 
 const pixels = randomImages(3, { size: 8 });
 
-/** What ONNX Runtime makes of an output. */
+/** The value of an output in ONNX Runtime. */
 async function outputOf(path: string, name: string): Promise<Float32Array> {
   const session = await InferenceSession.create(path, { intraOpNumThreads: 1 });
   const made = await session.run({ image: new OrtTensor("float32", pixels, [3, 3, 8, 8]) });
@@ -335,7 +335,7 @@ describe("several outputs", () => {
     ).rejects.toThrow(
       /cannot be told: y: float32\[n, 5\]; z: float32\[n, 5\]\. Say --output NAME.*x, which the linear layer of y reads/,
     );
-    // Named, one of them is meant.
+    // A name selects one of them.
     const named: Step = ["Gemm", ["x", "DC"], "logits"];
     expect(
       (

@@ -17,7 +17,7 @@ import { externalPath, type OnnxFile, readOnnxFile } from "./file.ts";
 import { matching } from "./glob.ts";
 import { openOnnxEncoder } from "./open.ts";
 
-/** What can be said of an ONNX file that it does not say itself. */
+/** Settings of an ONNX file that it does not contain. */
 export interface OnnxOptions {
   /** The value that is the embedding: an output of the file, or any value between its nodes. */
   readonly output?: string;
@@ -25,16 +25,16 @@ export interface OnnxOptions {
   readonly trainable?: readonly string[];
   /** Weights that one of these patterns matches are not trained. */
   readonly freeze?: readonly string[];
-  /** What is done to pixels in [0, 1] before the file's input. Default: what `preprocessor_config.json` says. */
+  /** Normalisation of pixels in [0, 1] before the file's input. Default: that of `preprocessor_config.json`. */
   readonly normalization?: Normalization;
 }
 
 interface LoadOnnxOptions extends OnnxOptions, Pick<LayoutOptions, "imageSize">, Pick<DownloadOptions, "onWarning"> {
-  /** What tables and run folders call it. Default: the file's or the folder's name. */
+  /** The encoder's name in tables and run folders. Default: the file's or the folder's name. */
   readonly name?: string;
 }
 
-/** Whose words on images count first. */
+/** Dialects of preprocessing, in the order of preference. */
 const dialects = ["transformers", "timm", "open_clip"] as const;
 
 /** Settings of a saved encoder that its ONNX file cannot hold. */
@@ -100,7 +100,7 @@ function encoderFolderOf(path: string): string {
   return basename(folder) === "onnx" ? dirname(folder) : folder;
 }
 
-/** What goes along with the file. How images are prepared is written anew, in the same words for everybody. */
+/** Settings files that are copied with the encoder. Preprocessing is not copied but written anew in one form. */
 function settingsIn(folder: string): readonly string[] {
   const names = settingsFiles.filter((name) => name !== "preprocessor_config.json" && name !== "processor_config.json");
   return names.map((name) => join(folder, name)).filter((path) => existsSync(path));

@@ -16,10 +16,10 @@ import { headAdvice, onceAnImage } from "./fixed-head.ts";
 import { imageInput } from "./image-input.ts";
 import { placeRows } from "./rows.ts";
 
-/** What an ONNX file does not say of itself, or need not. */
+/** Settings that an ONNX file does not, or need not, contain. */
 export interface OnnxDetails {
   readonly name: string;
-  /** What lies beside it on how images are prepared. */
+  /** Preprocessing stated in the files beside it. */
   readonly stated?: Stated;
   /** Side of the square image in pixels. Default: what the file fixes, or what is stated. */
   readonly imageSize?: number;
@@ -28,7 +28,7 @@ export interface OnnxDetails {
   readonly output?: string;
   /** A text tower lies beside it: its last linear layer is a projection. */
   readonly hasText?: boolean;
-  /** Called with what was taken for what where the file could mean another thing. */
+  /** Called with a note on the interpretation where the file is ambiguous. */
   readonly onNote?: (note: string) => void;
   /** Whether a weight is trained. Default: all are. */
   readonly isTrained?: (name: string) => boolean;
@@ -100,7 +100,7 @@ function takesSeveral(source: Source): boolean {
   }
 }
 
-/** Statistics of a batch would make an embedding depend on the images beside it. */
+/** Rejects batch statistics: an embedding would depend on the other images of the batch. */
 function refuseTraining({ graph: { nodes }, opsets }: OnnxModel): void {
   const inTraining = nodes.find((node) => {
     const { op, attributes, outputs } = node;
@@ -114,7 +114,7 @@ function refuseTraining({ graph: { nodes }, opsets }: OnnxModel): void {
     );
 }
 
-/** Builds the graph once: what the embedding is then known to need. */
+/** Builds the graph once to find what the embedding needs. */
 function attempt(
   source: Source,
   images: number,

@@ -8,7 +8,7 @@ export function describeNormalization({ mean, std }: Normalization): string {
   return isPlain ? "not normalised" : `mean ${all(mean)}, std ${all(std)}`;
 }
 
-/** What is done to images before an encoder sees them, in a line. */
+/** An encoder's preprocessing in one line. */
 export function describePreprocessing({ framing, normalization }: Encoder): string {
   return `${describeFraming(framing)}; ${describeNormalization(normalization)}`;
 }

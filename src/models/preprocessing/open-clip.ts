@@ -7,7 +7,7 @@ import { channelsField, checkedDeviations, filterField, refusal, sizeField } fro
 import type { Stated } from "./stated.ts";
 
 /**
- * What open_clip_config.json says: `preprocess_cfg`, and the image size of the vision tower. Fields that are left out are
+ * Reads open_clip_config.json: `preprocess_cfg`, and the image size of the vision tower. Fields that are left out are
  * open_clip's defaults (`image_transform`).
  *
  * @throws UsageError naming a field that cannot be computed

@@ -2,9 +2,9 @@ import type { Filter } from "../../framing.ts";
 import type { Normalization } from "../encoder.ts";
 import { normalizations } from "../normalizations.ts";
 
-/** What an image processor of transformers does where its configuration leaves a field out. */
+/** Defaults of an image processor of transformers. */
 export interface Processor {
-  /** What a `size` that is one number means; `neither` where versions of transformers differ, or cannot read it. */
+  /** Meaning of a `size` that is one number; `neither` where versions of transformers differ or cannot read it. */
   readonly numberMeans: "shorter edge" | "square" | "neither";
   /** `size` where none is given: the shorter edge where a number means that, else both sides. */
   readonly size?: number;
@@ -17,7 +17,7 @@ export interface Processor {
   readonly normalization?: Normalization;
   /** Turns RGB into BGR. */
   readonly flipsChannels?: true;
-  /** What it does to the size before it resizes, or to pixels behind the usual steps. */
+  /** Changes to the size before resizing, or to pixels after the usual steps. */
   readonly special?: "convnext" | "levit" | "poolformer" | "efficientnet";
 }
 

@@ -11,11 +11,11 @@ import type { Stated } from "./stated.ts";
 import { statedByTimm } from "./timm.ts";
 import { statedByTransformers } from "./transformers.ts";
 
-/** Whose words a file has. */
+/** The library whose format a file has. */
 export type Dialect = "transformers" | "timm" | "open_clip";
 
 /**
- * What lies in an encoder's folder that says how images are prepared for it.
+ * Reads the preprocessing that the files in an encoder's folder state.
  *
  * @param dialects in the order of preference; a later one says what those before it do not
  * @throws UsageError naming a field that cannot be computed
@@ -55,7 +55,7 @@ export function contradiction(folder: string, [first, ...others]: readonly Diale
   return undefined;
 }
 
-/** What a file says, or why that cannot be computed. */
+/** The preprocessing that a file states, or why it cannot be computed. */
 function readOr(dialect: Dialect, folder: string): Stated | string | undefined {
   try {
     return readers[dialect](folder);
@@ -72,7 +72,7 @@ function agree(one: Stated, other: Stated): boolean {
   return !one.normalization || !other.normalization || isNear(one.normalization, other.normalization);
 }
 
-/** Files write three to eight digits. */
+/** Tolerance for statistics: files write them with three to eight digits. */
 function isNear(one: Normalization, other: Normalization): boolean {
   return (["mean", "std"] as const).every((part) =>
     one[part].every((value, i) => Math.abs(value - other[part][i]!) < 2e-3),

@@ -1,11 +1,11 @@
 import type { Framing } from "../../framing.ts";
 import type { Normalization } from "../encoder.ts";
 
-/** What a file says of how images are prepared for an encoder. */
+/** Preprocessing that a file states for an encoder. */
 export interface Stated {
   /** The file, in messages. */
   readonly source: string;
-  /** Side of the square that it makes of images, where it says so. */
+  /** Side of the square that images become, where the file states it. */
   readonly size?: number;
   /** The framing for another size; absent where the file says nothing of it. */
   readonly framing?: (size: number) => Framing;

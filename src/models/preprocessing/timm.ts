@@ -7,7 +7,7 @@ import { channelsField, checkedDeviations, filterField, positiveField, refusal }
 import type { Stated } from "./stated.ts";
 
 /**
- * What timm's `pretrained_cfg` says: the shorter edge becomes size / crop_pct, rounded down, and the centre is cut out
+ * Reads timm's `pretrained_cfg`: the shorter edge becomes size / crop_pct, rounded down, and the centre is cut out
  * (`transforms_imagenet_eval`). Fields that are left out are timm's defaults.
  *
  * @throws UsageError naming a field that cannot be computed
@@ -68,7 +68,7 @@ export function timmPreprocessing(framing: Framing, { mean, std }: Normalization
   };
 }
 
-/** The shortest number that timm makes this edge of. */
+/** The shortest `crop_pct` from which timm computes this edge. */
 function shareOf(size: number, edge: number): number {
   for (let digits = 0; digits < 16; digits++) {
     const unit = 10 ** digits;

@@ -8,7 +8,7 @@ import { statedByTransformers } from "./transformers.ts";
 const read = (json: object, modelType?: string) =>
   statedByTransformers(new Config(json, "preprocessor_config.json"), modelType);
 
-/** What a file makes of images, at the size that it states. */
+/** The framing that a file states, at its own size. */
 function framed(json: object, modelType?: string): string {
   const { size, framing } = read(json, modelType);
   return framing === undefined || size === undefined ? "nothing" : describeFraming(framing(size));
@@ -111,7 +111,7 @@ test("a processor that is not named is the model's", () => {
   expect(framed({ size: 224 }, "swin")).toBe("stretched to 224 x 224 pixels (bilinear)");
   expect(framed({ size: { shortest_edge: 256 }, crop_size: 224 }, "dinov2")).toMatch(/^shorter edge to 256/);
   expect(framed({ size: { shortest_edge: 224 }, resample: 3 }, "convnext")).toMatch(/^shorter edge to 256/);
-  // Its sizes would be much to guess.
+  // Its sizes cannot be guessed safely.
   expect(framed({ crop_size: 42 }, "dinov2")).toMatch(/^shorter edge to 42/);
   expect(framed({ image_mean: [0, 0, 0], image_std: [1, 1, 1] }, "clip")).toBe("nothing");
 });

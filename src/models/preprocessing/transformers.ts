@@ -34,8 +34,8 @@ const otherSizes = [
 ];
 
 /**
- * What `preprocessor_config.json` says, as transformers' image processors with Pillow read it; see `processors` for fields that
- * it leaves out. Where it does not name its processor, the model's is meant, but an absent size is that of the crop. Where
+ * Reads `preprocessor_config.json` as transformers' image processors with Pillow do. See `processors` for absent fields.
+ * Where it does not name its processor, the model's is meant, but an absent size is that of the crop. Where
  * nothing tells, an absent field is CLIP's, and images are stretched where there is a height and a width and no crop.
  *
  * @param modelType `model_type` of config.json
@@ -58,7 +58,7 @@ export function statedByTransformers(config: Config, modelType: string | undefin
   return { source: config.path, ...framing, ...defined({ normalization }) };
 }
 
-/** A processor that is not named, only meant: that sizes are its own would be much to guess. */
+/** A processor that is implied, not named. Its default sizes are not assumed. */
 function sizeless(processor: Processor | undefined): Processor | undefined {
   if (!processor) return undefined;
   const { size: _, cropSize: __, ...rest } = processor;
@@ -134,7 +134,7 @@ function roundingIn(config: Config): Exclude<Crop, "none"> {
   return config.text(roundingField) === "even" ? "even" : "down";
 }
 
-/** Of what a configuration says nothing of the size: the processor's own, else that of the crop. */
+/** The size for a configuration without one: the processor's own, else that of the crop. */
 function defaultSize(config: Config, processor: Processor | undefined, cropSize: Size | undefined): Size {
   const own = processor?.size;
   if (own !== undefined && processor?.numberMeans === "shorter edge") return { kind: "shorter edge", pixels: own };
@@ -213,7 +213,7 @@ function squareOf(config: Config, name: string, size: Size | undefined): number 
   );
 }
 
-/** What the crop is where no size is given for it. */
+/** Side of a crop without a size of its own. */
 function edgeOf(config: Config, resize: Resize): number | undefined {
   if (resize.kind !== "exact") return resize.kind === "shortest" ? resize.edge : undefined;
   return uncutSide(config, resize);
@@ -250,11 +250,11 @@ function normalizationIn(config: Config, processor: Processor | undefined): Norm
   const scaled = rescaled(config, processor);
   const usual = normalizes === false ? scaled : behind(scaled, { mean: mean!, std: checkedDeviations(config, std!) });
   if (processor?.special !== "efficientnet" || !flagField(config, "include_top", true)) return usual;
-  // Its original training code divides by the deviations once more.
+  // Its original training code divides by the standard deviations a second time.
   return behind(usual, { mean: [0, 0, 0], std: checkedDeviations(config, std!) });
 }
 
-/** What rescaling levels from 0 to 255 does to pixels in [0, 1]. */
+/** The effect on pixels in [0, 1] of rescaling levels from 0 to 255. */
 function rescaled(config: Config, processor: Processor | undefined): Normalization {
   const factor = positiveField(config, "rescale_factor", 1 / 255);
   const rescales = flagField(config, "do_rescale", true);

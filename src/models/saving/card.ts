@@ -4,25 +4,25 @@ import type { Encoder } from "../encoder.ts";
 import type { Layout } from "../layouts/layout.ts";
 import { usage } from "./card-usage.ts";
 
-/** What is known of an encoder beyond its files. What is left out, the card does not claim. */
+/** Facts about an encoder beyond its files. The card makes no claim about absent ones. */
 export interface CardFacts {
   readonly training?: TrainingFacts;
   readonly evaluations?: readonly MeasuredRobustness[];
-  /** The only kind of files that the weights are in. */
+  /** The only format that the weights are saved in. */
   readonly format?: WeightFormat;
 }
 
-/** Kinds of files that weights are in. */
+/** File formats of weights. */
 export type WeightFormat = "safetensors" | "onnx";
 
 /** The settings that an encoder was trained with. */
 export interface TrainingFacts {
-  /** What training started from; a hub id where it came from there. */
+  /** The encoder that training started from; its hub id where it has one. */
   readonly encoder: string;
   readonly data: string;
   readonly images: number;
   readonly method: string;
-  /** Of the adversarial images: size in pixel units, steps of the inner attack. */
+  /** Norm and size of the perturbations, in pixel units, and steps of the inner attack. */
   readonly norm: string;
   readonly epsilon: number;
   readonly attackSteps: number;
@@ -30,9 +30,9 @@ export interface TrainingFacts {
   readonly attackDetails?: string;
   /** K: optimiser steps on the same batch. */
   readonly stepsPerBatch: number;
-  /** What held the clean images, in words. */
+  /** The constraint on clean images, in words. */
   readonly constraint?: string;
-  /** How far the saved weights are from the original's to the trained ones, and the share of behaviour asked for. */
+  /** Position of the saved weights between the original and the trained ones, and the requested share of behaviour. */
   readonly blend?: { readonly weight: number; readonly keep: number };
   readonly epochs: number;
   readonly batch: number;
@@ -54,7 +54,7 @@ export interface MeasuredRobustness {
     readonly epsilon: number;
     readonly accuracy: number;
   }[];
-  /** What speaks against trusting these numbers. */
+  /** Reasons to doubt these numbers. */
   readonly warnings?: readonly string[];
 }
 

@@ -10,7 +10,7 @@ import { elementCount } from "../../tensor/index.ts";
 import { readOnnxFile } from "../onnx/file.ts";
 import { onnxFiles } from "./onnx-files.ts";
 
-/** What a float16 copy gives, beside the file that it is a copy of. */
+/** Difference between the outputs of a float16 copy and of its original. */
 export interface Float16Copy {
   /** Path within the folder: `onnx/model_fp16.onnx`. */
   readonly path: string;
@@ -58,7 +58,7 @@ async function copy(folder: string, from: string, to: string, imageSize: number)
 type Tensors = Readonly<Record<string, Tensor>>;
 
 async function outputsOf(path: string, feeds: Tensors): Promise<Tensors> {
-  // At its highest level ONNX Runtime takes float16 models apart on CPU, and crashes on some (its issue 26717).
+  // At its highest optimisation level, ONNX Runtime crashes on some float16 models on CPU (its issue 26717).
   const session = await InferenceSession.create(path, { logSeverityLevel: 3, graphOptimizationLevel: "layout" });
   try {
     return (await session.run(feeds)) as Tensors;

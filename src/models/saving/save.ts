@@ -17,7 +17,7 @@ import { timmFiles } from "./timm-files.ts";
 import { transformersJsFolder } from "./transformers-js.ts";
 
 export interface SaveOptions {
-  /** What the model card says of training and of measured robustness; its `format` leaves out weights in the other. */
+  /** Facts for the model card about training and measured robustness. With `format`, weights are saved in that format only. */
   readonly card?: CardFacts;
 }
 

@@ -127,7 +127,7 @@ function fromFiles(files: ReadonlyMap<string, string>): Tokenizer {
   };
 }
 
-/** What is used of the library's tokeniser. */
+/** The methods used of the library's tokeniser. */
 interface Library {
   encode(text: string): { readonly ids: readonly number[] };
   get_vocab(): ReadonlyMap<string, number>;
