@@ -8,7 +8,7 @@ import { expectRefused, lore } from "./in-process.ts";
 const folder = mkdtempSync(join(tmpdir(), "lore-completion-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What bash proposes for the last of these words. */
+/** Bash's proposals for the last of these words. */
 function proposed(script: string, ...words: readonly string[]): readonly string[] {
   const path = join(folder, "completion.bash");
   const line = words.map((word) => `"${word}"`).join(" ");

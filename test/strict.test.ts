@@ -19,7 +19,7 @@ afterAll(() => {
 const clip = join(import.meta.dirname, "../assets/clip-shapes");
 const [encoder, whole, lacking] = [at("encoder"), at("whole"), at("lacking")];
 const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
-/** What everything says of the data that lacks something. */
+/** The remarks on data that lack something. */
 const said = /1 sub-folder holds no images \(i\), so that there are 8 classes instead of 9/;
 
 beforeAll(async () => {

@@ -81,7 +81,7 @@ function image(width: number, height: number): RawImage {
   return new RawImage(data, width, height, 3);
 }
 
-/** What this library makes of an image: planes of values in [0, 1]. */
+/** An image as this library reads it: planes of values in [0, 1]. */
 function ourPixels({ width, height, data }: RawImage, size: number): Float32Array {
   const cut = preprocess({ width, height, data: new Uint8Array(data) }, usualFraming(size)).data;
   const plane = size * size;

@@ -31,7 +31,7 @@ function reach(point: Float32Array, normal: Float32Array, sign: number): number 
   return Math.max(...values.map((value) => -Math.sign(sign) * value), 0);
 }
 
-/** Of the unit box. */
+/** Bounds of the unit box. */
 function corners(dimensions: number): readonly (readonly number[])[] {
   return Array.from({ length: 2 ** dimensions }, (_, bits) =>
     Array.from({ length: dimensions }, (_, i) => (bits >> i) & 1),

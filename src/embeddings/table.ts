@@ -9,7 +9,7 @@ export interface EmbeddingTable {
   readonly encoder?: EncoderIdentity;
 }
 
-/** What embeddings were made with. */
+/** The encoder that made embeddings. */
 export interface EncoderIdentity {
   readonly name: string;
   /** Changes with the encoder's weights. */
@@ -33,7 +33,7 @@ export function joinRows(rows: readonly ArrayLike<number>[]): Pick<EmbeddingTabl
   return { size, values };
 }
 
-/** What a file says of its encoder. */
+/** The encoder that a file names. */
 export function readIdentity(value: unknown): EncoderIdentity | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { name, sha256 } = value as Partial<Record<keyof EncoderIdentity, unknown>>;

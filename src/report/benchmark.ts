@@ -17,7 +17,7 @@ export interface BenchmarkBlock {
 
 export interface BenchmarkLine {
   readonly encoder: string;
-  /** Of published figures. */
+  /** Source of published figures. */
   readonly source?: string;
   /** One a set, from 0 to 1. */
   readonly accuracies: readonly (number | undefined)[];
@@ -130,7 +130,7 @@ function quoted(cell: string): string {
   return /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-/** What all readable forms say. */
+/** Content that all readable forms share. */
 export function benchmarkView(benchmark: Benchmark) {
   const blocks = benchmarkBlocks(benchmark);
   const sources = [...new Set(blocks.flatMap(({ rows }) => rows.flatMap(({ source }) => source ?? [])))];

@@ -6,7 +6,7 @@ import { textTable } from "./table.ts";
 /** One attacked image. */
 export interface AttackedImage extends MovedEmbedding {
   readonly image: string;
-  /** What the encoder takes it for; where it names images. */
+  /** The encoder's prediction, where it names images. */
   readonly prediction?: { readonly before: string; readonly after: string };
 }
 

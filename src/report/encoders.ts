@@ -89,7 +89,7 @@ export function encodersIn({ runs, measuredRuns, findings, fronts, origins }: Re
     const [head, fromHead] = [headOf.get(name)!, from === undefined ? undefined : headOf.get(from)];
     if (fromHead !== undefined && fromHead !== head) origin.set(head, fromHead);
   }
-  /** Of a run that went on from another run: the encoder that the first began with. */
+  /** The encoder that the first run began with, where a run went on from another. */
   const root = (head: string, seen: readonly string[] = []): string => {
     const from = origin.get(head);
     return from === undefined || seen.includes(from) ? head : root(from, [...seen, head]);
@@ -172,7 +172,7 @@ export function shortNames(names: readonly string[]): readonly string[] {
   });
 }
 
-/** What `run.json` says of the objective, as far as a report needs it. */
+/** The objective in `run.json`, as far as a report needs it. */
 interface Described {
   readonly objective?: {
     readonly name?: string;

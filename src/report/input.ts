@@ -10,7 +10,7 @@ import { counted } from "../words.ts";
 /** A training run, as its folder tells of it. */
 export interface TrainingRun {
   readonly folder: string;
-  /** What `run.json` says. */
+  /** Content of `run.json`. */
   readonly description: unknown;
   /** A line a step. */
   readonly metrics: readonly StepMetrics[];

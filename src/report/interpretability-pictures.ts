@@ -5,7 +5,7 @@ import { galleryPng } from "./gallery.ts";
 export interface DrawnPicture {
   readonly name: "saliency" | "synthesis";
   readonly png: Buffer;
-  /** What it shows, for those who do not see it. */
+  /** Text in place of the picture, for those who cannot see it. */
   readonly description: string;
 }
 

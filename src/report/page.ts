@@ -57,7 +57,7 @@ export function paragraph(text: string): string {
   return `<p>${escapeHtml(text)}</p>`;
 }
 
-/** What a table or chart is over. */
+/** Images and data set behind a table or chart. */
 export function note(text: string): string {
   return `<p class="note">${escapeHtml(text)}</p>`;
 }

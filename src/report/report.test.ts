@@ -32,7 +32,7 @@ const input: ReportInput = {
 };
 const page = await reportPage(input, { title: "A <title>", defaults: { seed: 0, epochs: 1 } });
 
-/** What a reader sees, a line a paragraph, row, heading or item; cells apart by tabs. */
+/** The text that a reader sees, a line a paragraph, row, heading or item; cells apart by tabs. */
 function textOf(html: string): readonly string[] {
   return html
     .replace(/<style>.*?<\/style>/s, "")

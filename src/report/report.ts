@@ -20,7 +20,7 @@ import { type ReportView, viewOf } from "./view.ts";
 
 export interface PageOptions {
   readonly title: string;
-  /** Of the options of `lore train`: settings that equal them are not shown. Default: none is known. */
+  /** Defaults of `lore train`'s options: settings that equal them are not shown. Default: none is known. */
   readonly defaults?: Readonly<Record<string, unknown>>;
 }
 

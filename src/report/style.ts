@@ -1,5 +1,5 @@
 /**
- * What all pages wear. Charts draw with `--c0` ... `--c7`: colours of Okabe and Ito, which people who confuse red and green
+ * The style of all pages. Charts draw with `--c0` ... `--c7`: colours of Okabe and Ito, which people who confuse red and green
  * tell apart, darkened or lightened to at least 3:1 against the ground. On paper it is always light.
  */
 export const style = `

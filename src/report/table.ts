@@ -1,7 +1,7 @@
 import { type Interval, wilson } from "../statistics.ts";
 import { counted } from "../words.ts";
 
-/** What numbers are over: `97 images of pets/ (3 more could not be read), 10 classes`. */
+/** The images behind numbers: `97 images of pets/ (3 more could not be read), 10 classes`. */
 export function overImages({
   images,
   skipped = 0,

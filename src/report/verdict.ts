@@ -16,13 +16,13 @@ export type Badge = "more robust" | "less robust" | "not distinguishable" | "col
 export interface Change {
   readonly before: number;
   readonly after: number;
-  /** Of the difference, 95 %. */
+  /** 95 % interval of the difference. */
   readonly interval: Interval;
   /** McNemar's, where both were measured on the same images in one go; else the interval is the wider one of two samples. */
   readonly p?: number;
 }
 
-/** What training did to one encoder. */
+/** The effect of training on one encoder. */
 export interface Verdict {
   readonly encoder: ShownEncoder;
   readonly badge: Badge;

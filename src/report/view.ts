@@ -7,7 +7,7 @@ import type { ReportInput } from "./input.ts";
 import { type Cell, escapeHtml } from "./page.ts";
 import { type Verdict, verdictsOf } from "./verdict.ts";
 
-/** What all sections draw from. */
+/** The data that all sections draw from. */
 export interface ReportView {
   readonly input: ReportInput;
   readonly encoders: Encoders;

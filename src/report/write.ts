@@ -3,7 +3,7 @@ import { readReportInput } from "./input.ts";
 export interface ReportOptions {
   /** The page's heading. Default "Robustness report". */
   readonly title?: string;
-  /** Of the options of `lore train`, by their names in `run.json`: settings that equal them are not shown. */
+  /** Defaults of `lore train`'s options, by their names in `run.json`: settings that equal them are not shown. */
   readonly defaults?: Readonly<Record<string, unknown>>;
   /** Told of each thing that cannot be shown. */
   readonly onWarning?: (message: string) => void;

@@ -27,10 +27,10 @@ export interface Numbers {
 
 export interface Chart {
   readonly title: string;
-  /** What it is over: images, data set; shown below. */
+  /** Images and data set behind it; shown below. */
   readonly note: string;
   readonly option: ChartOption;
-  /** What a point or bar says when pointed at, by its place in the series. */
+  /** Text of a point or bar when pointed at, by its place in the series. */
   readonly label?: (series: number, index: number) => string | undefined;
   /** The chart's equivalent in text; absent where a table beside it holds them. */
   readonly numbers?: Numbers;
@@ -54,7 +54,7 @@ export function chartFigure(chart: Chart): string {
   ].join("\n");
 }
 
-/** Of charts that say nothing else, with what lies between the axes and the edges. */
+/** Default size, with the room between the axes and the edges. */
 const chartSize = { width: 440, height: 290 } as const;
 const chartMargins = { left: 50, right: 22, top: 34, bottom: 46 } as const;
 

@@ -5,7 +5,7 @@ import { encodersOf } from "../input.ts";
 import { command, fold, type Part } from "../page.ts";
 import type { ReportView } from "../view.ts";
 
-/** What is not measured, base by base, and the commands that fill it. */
+/** Missing measurements, base by base, and the commands that make them. */
 export function missingPart(view: ReportView): Part {
   const folds = view.encoders.bases.flatMap((base) => {
     const gaps = gapsOf(base, view);

@@ -6,7 +6,7 @@ import type { StoredFront } from "../input.ts";
 import { grid, type Part } from "../page.ts";
 import { evaluationsOf, type Headline, headlineOf, type ReportView } from "../view.ts";
 
-/** What robustness costs: clean against attacked accuracy, and the blends in between; one chart a base. */
+/** The cost of robustness: clean against attacked accuracy, and the blends in between; one chart a base. */
 export function tradeoffPart(view: ReportView): Part {
   const figures = view.encoders.bases.flatMap((base) => {
     const headline = headlineOf(base, view);

@@ -98,7 +98,7 @@ interface RunCurve extends TrainingCurve {
 const units = ["squared l2", "KL, nats"] as const;
 type Unit = (typeof units)[number];
 
-/** What a run's distances are in: under a class constraint KL between class distributions. */
+/** Unit of a run's distances: KL between class distributions under a class constraint. */
 function unitOf(description: unknown): Unit {
   const { objective } = description as {
     readonly objective?: { readonly constraint?: { readonly divergence?: string } };
