@@ -154,7 +154,7 @@ function checkOrder(source: string, names: readonly string[], folders: readonly 
 }
 
 /**
- * The first number among folders that are all numbers which stands before a smaller one: folders are sorted as text ("10"
+ * Among folders that are all numbers, the first one that comes before a smaller number. Folders are sorted as text ("10"
  * before "2"), labels by value.
  */
 export function disordered(folders: readonly string[]): string | undefined {
