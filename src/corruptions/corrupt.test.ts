@@ -27,7 +27,7 @@ const levels: Partial<Record<Corruption, number>> = {
   elastic_transform: 3.4,
 };
 
-/** The values of an image under a corruption are the published ones, and so is their mean. */
+/** Checks that the values of a corrupted image and their mean are the published ones. */
 async function expectPublished(size: 32 | 64 | 224, corruption: Corruption, frost?: readonly FrostTexture[]) {
   const image = corruptiblePattern(size);
   const { severities, values } = publishedCorruptions[size];

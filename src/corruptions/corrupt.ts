@@ -57,7 +57,7 @@ export async function corrupt(image: Float32Array, options: CorruptOptions, seed
   return corruptWith(image, options, randomStream("corruption", seed, index, corruption, severity));
 }
 
-/** The same with random numbers of the caller's. */
+/** The same with the caller's random numbers. */
 export async function corruptWith(
   image: Float32Array,
   { corruption, severity, size, frost }: CorruptOptions,
@@ -88,7 +88,7 @@ function check(image: Float32Array, corruption: string, severity: number, size: 
 }
 
 /**
- * An image with Gaussian noise, clipped to [0, 1]. Of one image and seed, noise of any size is the same but for its scale.
+ * An image with Gaussian noise, clipped to [0, 1]. For one image and seed, noise of any size differs only in scale.
  *
  * @param image [3, S, S] in [0, 1]
  * @param options.sigma standard deviation in pixel units of [0, 1]

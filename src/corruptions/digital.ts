@@ -16,7 +16,7 @@ export const contrast: Generator<Settings["contrast"]> = ({ image }, factor) =>
 export const saturate: Generator<Settings["saturate"]> = ({ image }, [factor, offset]) =>
   changeHsv(image, ([hue, saturation, value]) => [hue, clip(saturation * factor + offset), value]);
 
-/** Smaller by box averaging, then larger again. */
+/** Shrinks by box averaging, then enlarges again. */
 export const pixelate: Generator<Settings["pixelate"]> = ({ image, size }, factor) => {
   const small = Math.max(Math.trunc(size * factor), 1);
   return eachPlane(image, (plane) => boxResized(boxResized(plane, size, small), small, size));
@@ -49,7 +49,7 @@ function boxResized(plane: Float32Array, from: number, to: number): Float32Array
   return turned(turned(plane, from), to);
 }
 
-/** To a JPEG file and back: baseline, chroma at half the resolution. */
+/** Encodes as JPEG and decodes again: baseline, chroma at half the resolution. */
 export const jpeg: Generator<Settings["jpeg_compression"]> = async ({ image, size }, quality) => {
   const area = size * size;
   const bytes = new Uint8Array(3 * area);

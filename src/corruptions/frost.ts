@@ -73,7 +73,7 @@ const [thin, thick] = [
 ] as const;
 
 /**
- * An ice texture of our own: clouds of a plasma fractal, and needles that grow in random directions. Its mean (about
+ * A generated ice texture: clouds of a plasma fractal, and needles that grow in random directions. Its mean (about
  * 0.55) and spread (about 0.1) are within those of the published textures.
  */
 export function drawnFrost(size: number, random: RandomStream): FrostTexture {

@@ -46,7 +46,7 @@ function frostOver({ size, random, frost: textures = [] }: Subject): FrostTextur
   if (textures.length === 0) return { ...drawnFrost(size, random), top: 0, left: 0 };
   const texture = random.pick(textures);
   const { width, height } = texture;
-  // Never the last place, as published, unless there is no other.
+  // As published, never the last position unless it is the only one.
   const top = random.below(Math.max(height - size, 1));
   return { ...texture, top, left: random.below(Math.max(width - size, 1)) };
 }

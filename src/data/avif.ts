@@ -2,11 +2,11 @@
 export interface AvifFacts {
   /** Colour is stored at a lower resolution than brightness. */
   readonly subsampled: boolean;
-  /** Where properties that turn, mirror or cut the decoded image lie: of each, its type's four letters. */
+  /** Offsets of the properties that turn, mirror or crop the decoded image, by their four-letter types. */
   readonly transforms: readonly { readonly type: string; readonly offset: number }[];
 }
 
-/** Boxes around the image's properties, and the bytes of their own before the first box in them. */
+/** Boxes around the image's properties, and the length of their headers before the first inner box. */
 const containers: Readonly<Record<string, number>> = { meta: 4, iprp: 0, ipco: 0 };
 
 /** @returns undefined for a file of another kind */

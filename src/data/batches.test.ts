@@ -136,7 +136,7 @@ describe("openBatches", () => {
     await iterator.next();
     const end = performance.now() + 1500;
     while (performance.now() < end);
-    // Both batches lie ready: taking them needs no more than a few turns of the event loop.
+    // Both batches are ready. Taking them needs only a few turns of the event loop.
     const turns = { count: 0 };
     const counting = setInterval(() => turns.count++, 1);
     await iterator.next();

@@ -10,7 +10,7 @@ export interface ImageBatch {
   readonly pixels: Float32Array;
   /** int32 [count]: index into the source's classes, -1 where the image has no label. */
   readonly labels: Int32Array;
-  /** Where the images stand in `source.items`. */
+  /** Indices of the images in `source.items`. */
   readonly indices: readonly number[];
   readonly ids: readonly string[];
   readonly count: number;
@@ -25,9 +25,9 @@ export interface SkippedImage {
 export type BatchOptions = ReadOptions & ImageForm;
 
 export interface ReadOptions {
-  /** Images a batch; only the last one may have fewer. */
+  /** Images per batch. Only the last one may have fewer. */
   readonly batch: number;
-  /** Which images, in which order: indices into `source.items`; repeats are allowed. */
+  /** Indices into `source.items`, in the order wanted. Repeats are allowed. */
   readonly order: readonly number[];
   /** Batches read ahead of the one in use, at least 1. Default 2. */
   readonly prefetch?: number;
@@ -86,7 +86,7 @@ async function* readGroups(source: ImageSource, options: BatchOptions): AsyncGen
       const locations = indices.map((index) => source.items[index]!.location);
       pending.push({ indices, reply: pool.read({ framing, locations }) });
     };
-    // The group being waited for, and those ahead of it.
+    // The awaited group, and those ahead of it.
     for (let ahead = 0; ahead <= prefetch; ahead++) ask();
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       const { indices } = next;

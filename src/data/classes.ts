@@ -23,7 +23,7 @@ export function findClassesFile(folder: string): string | undefined {
   return undefined;
 }
 
-/** Classes as a file calls them, and what the file leaves open. */
+/** Classes as a file names them, and remarks on what it leaves open. */
 export interface NamedClasses {
   readonly classes: readonly ImageClass[];
   readonly remarks: readonly Remark[];
@@ -81,7 +81,7 @@ function merged(folders: readonly string[], empty: readonly string[]): readonly 
   return empty.length === 0 ? folders : [...folders, ...empty].sort();
 }
 
-/** The source with other names for its classes; what was said of those that it came with holds no more. */
+/** The source with other names for its classes. Remarks on its original names are dropped. */
 export function withClasses(source: ImageSource, { classes, remarks }: NamedClasses): ImageSource {
   const { remarks: before = [], ...rest } = source;
   return withRemarks({ ...rest, classes }, [...before.filter(({ kind }) => kind !== "names"), ...remarks]);
@@ -133,14 +133,14 @@ export function nameInOrder(
         "Give one name a class, in the order of the sub-folders' names or of the labels.",
     );
   }
-  // Names in the order of labels, beside folders called by these names: the folders' order is another one.
+  // The names are in label order, but the folders with these names have another order.
   const known = new Set(names);
   const areNames = folders.every((folder) => known.has(folder));
   if (!areNames) checkOrder(source, names, folders);
   return folders.map((folder, i) => ({ folder, name: areNames ? folder : names[i]! }));
 }
 
-/** Where the order of the names is not that of the folders, each name would go to another class. */
+/** Rejects names in another order than the folders, since each name would go to the wrong class. */
 function checkOrder(source: string, names: readonly string[], folders: readonly string[]): void {
   const refusal = (problem: string): UsageError =>
     new UsageError(
@@ -154,7 +154,7 @@ function checkOrder(source: string, names: readonly string[], folders: readonly 
 }
 
 /**
- * The first number among folders that are all numbers which stands before a smaller one: folders are sorted as text ("10"
+ * Among folders that are all numbers, the first one that comes before a smaller number. Folders are sorted as text ("10"
  * before "2"), labels by value.
  */
 export function disordered(folders: readonly string[]): string | undefined {

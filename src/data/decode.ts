@@ -33,7 +33,7 @@ export function isImageName(name: string): boolean {
  * converted by its definition, without colour profiles; embedded profiles and the EXIF orientation are ignored (a TIFF's own
  * orientation is not); of 16 bits a channel the upper 8 count; of an animation the first frame.
  *
- * Refused is what decoders give different pixels of: AVIF with subsampled colour, which each interpolates in its own way; gray
+ * Images on which decoders differ are refused: AVIF with subsampled colour, which each interpolates in its own way; gray
  * of more than 8 bits, which PIL cuts off at 255 and others scale; signed and floating-point samples.
  *
  * @param bytes The whole file.
@@ -50,7 +50,7 @@ export async function decodeImage(bytes: Uint8Array): Promise<RawImage> {
   }
 }
 
-/** libvips keeps a failure's details in one buffer of the process: another image that fails at the same time may take them. */
+/** libvips keeps error details in one buffer per process. Another image that fails at the same time may take them. */
 const lacksDetails = /:\s*$/;
 
 function reasonOf(cause: unknown): string {
@@ -74,7 +74,7 @@ async function decoded(bytes: Uint8Array): Promise<RawImage> {
 }
 
 const options = { ignoreIcc: true, failOn: "error" } as const;
-/** sharp's own, for images that it does not see whole. */
+/** Maximum number of pixels. It is sharp's own limit, applied to images that sharp does not see whole. */
 const maxPixels = 0x3fff ** 2;
 
 function onScreen({ width, height, left, top, fill }: GifFrame, image: RawImage): RawImage {

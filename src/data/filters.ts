@@ -7,7 +7,7 @@ export interface Kernel {
   readonly weight: (distance: number) => number;
 }
 
-/** Pillow's filters, but for the nearest neighbour, which is none of this kind. */
+/** Pillow's filters, except the nearest neighbour, which does not weigh pixels. */
 export const kernels: Readonly<Record<Exclude<Filter, "nearest">, Kernel>> = {
   box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },

@@ -10,7 +10,7 @@ export interface SourceFingerprint {
   readonly images: number;
   /** SHA-256 of the images' names and labels, in order. */
   readonly names: string;
-  /** SHA-256 of the sizes of their files; of generated images, of what they are drawn from. */
+  /** SHA-256 of the sizes of their files. For generated images, of the parameters they are drawn from. */
   readonly sizes: string;
   /** SHA-256 of the classes' folders, names and indices; absent without classes. */
   readonly classes?: string;
@@ -64,7 +64,7 @@ function containerSize(path: string, containers: Map<string, number>): number {
   return size;
 }
 
-/** Bytes; -1 for a file that is gone, which reading will tell of. */
+/** Size in bytes; -1 for a missing file, which reading will report. */
 function fileSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? -1;
 }

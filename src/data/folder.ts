@@ -22,8 +22,9 @@ export interface ImageFolderOptions {
 /**
  * The images of a folder: one sub-folder a class (labels, in the order of the sub-folders' names), or, where no
  * sub-folder holds images, a plain folder (no labels). Sub-folders of a class are searched too; hidden files and files
- * without an image's extension are passed over. Sub-folders without images are no classes, unless a class file names them. What was passed over that may
- * have been meant is in the source's remarks. The order is by path (by UTF-16 code unit, so the same everywhere).
+ * without an image's extension are skipped. Sub-folders without images are no classes, unless a class file names them.
+ * Skipped files that may be images are in the source's remarks. The order is by path (by UTF-16 code unit, so the same
+ * everywhere).
  *
  * Files are listed, not read: one that is no image comes to light in `openBatches`.
  *
@@ -172,7 +173,7 @@ function isFolder(parent: string, entry: Dirent): boolean {
   return statSync(join(parent, entry.name), { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Without this, the splits of a data set would quietly become its classes. */
+/** Rejects the root of a data set, whose splits would silently become classes. */
 function checkNotSplits(path: string, classes: readonly ClassFolder[]): void {
   const isSplit = ({ folder, files }: ClassFolder) =>
     splitNames.has(folder.toLowerCase()) && files.every((file) => file.split("/").length > 2);
@@ -183,7 +184,7 @@ function checkNotSplits(path: string, classes: readonly ClassFolder[]): void {
   throw new UsageError(`${path} holds the splits of a data set, not classes. Give one of them: ${splits.join(", ")}.`);
 }
 
-/** The classes as the nearest file that knows them calls them: the one given, `classes.json`, `classnames.txt`. */
+/** The classes as named by the nearest file that knows them: the given one, `classes.json`, `classnames.txt`. */
 function nameClasses(
   path: string,
   { folders, empty }: { readonly folders: readonly string[]; readonly empty: readonly string[] },
@@ -191,7 +192,7 @@ function nameClasses(
 ): NamedClasses {
   if (given !== undefined) return readGivenClasses(given, folders, path, empty);
   const found = findClassesFile(path);
-  // A file found by itself that knows none of these folders belongs to other data.
+  // A file that was found, not given, and knows none of these folders belongs to other data.
   const classes = found && readClasses(found, folders, { empty });
   if (classes) return classes;
   const classNames = findClassNames(path);

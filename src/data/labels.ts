@@ -8,7 +8,7 @@ import type { ImageItem, ImageSource, Remark } from "./source.ts";
 /** A class by its number from 0, or by its name. */
 export type Label = number | string;
 
-/** An image of a container, with its label as that has it. */
+/** An image of a container, with its label as stored there. */
 export interface FoundItem extends Omit<ImageItem, "label"> {
   readonly label?: Label;
 }

@@ -2,7 +2,7 @@ import { counted } from "../words.ts";
 import { imageExtensions } from "./decode.ts";
 import type { Remark } from "./source.ts";
 
-/** Files that lie beside images and are none: texts, tables, arrays, archives, what systems leave in folders. */
+/** Files beside images that are not images: texts, tables, arrays, archives, files of operating systems. */
 const companions = new Set(
   (
     "txt md rst json jsonl csv tsv xml yaml yml toml html htm log lst pdf doc docx xls xlsx cls caption " +
@@ -14,7 +14,7 @@ const companions = new Set(
 const aboutNames =
   /^(readme|licen[cs]e|copying|notice|notes|authors|citation|changelog|makefile|classes|classnames|metadata|nshards|dataset_infos?)$/i;
 
-/** Whether a file tells of the whole data by its name, not of an image. */
+/** Whether a file, by its name, describes the whole data set and not an image. */
 export function isAboutData(name: string): boolean {
   return aboutNames.test(name.slice(name.lastIndexOf("/") + 1).replace(/\..*$/, ""));
 }

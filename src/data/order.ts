@@ -4,7 +4,7 @@ import { counted } from "../words.ts";
 import { type Telling, tellFault, tellRemarks } from "./remarks.ts";
 import type { ImageSource } from "./source.ts";
 
-/** Which images of a source a measurement is of, and what becomes of its faults. */
+/** Selects the images of a measurement, and how its faults are handled. */
 export interface Choice extends Telling {
   /** Images to use, taken class by class in turn. Default: all. */
   readonly limit?: number | undefined;
@@ -14,8 +14,8 @@ export interface Choice extends Telling {
 }
 
 /**
- * The images that a measurement or a training is of: a balanced subset. Whatever speaks about a source goes through here,
- * so that what the source leaves out, and a limit that it has not enough images for, is told.
+ * The images of a measurement or a training: a balanced subset. Every measurement selects its images here, so that the
+ * source's omissions, and a limit above its number of images, are reported.
  *
  * @returns Indices into `source.items`.
  * @throws {UsageError} under `strict` when there is something to tell; when the limit is out of range.

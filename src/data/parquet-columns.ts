@@ -84,7 +84,7 @@ function elementOf(feature: Feature | readonly Feature[] | undefined): Feature |
 const isList = (feature: Feature | readonly Feature[] | undefined): feature is readonly Feature[] =>
   Array.isArray(feature);
 
-/** With the column of labels that no feature calls `ClassLabel`, by its name. */
+/** Adds a label column that is known by its name instead of a `ClassLabel` feature. */
 function withPlainLabels(file: ParquetFile, image: string, remarks: readonly Remark[]): ImageColumns {
   const plain = leaves(file).filter(({ type }) => plainType.test(type));
   const [columns, lists] = [plain.filter(({ path }) => path.length === 1), plain.filter(isListOfPlain)];

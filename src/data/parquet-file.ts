@@ -11,7 +11,7 @@ export interface ParquetFile {
   readonly metadata: FileMetaData;
 }
 
-/** On first use: every command and every worker thread would wait a tenth of a second for these. */
+/** Loads these on first use. Otherwise every command and every worker thread would wait a tenth of a second. */
 const library = () => import("hyparquet");
 const codecs = () => import("hyparquet-compressors");
 
@@ -64,7 +64,7 @@ export async function pageStarts(file: ParquetFile, column: string, group: numbe
   const chunks = file.metadata.row_groups[group]!.columns.filter(
     ({ meta_data: meta }) => meta?.path_in_schema[0] === column,
   );
-  // Of an image's bytes and path, the bytes are what must not be read in vain.
+  // An image has bytes and a path. Only the bytes are costly to read in vain.
   const bulk = chunks.reduce((a, b) => (sizeOf(b) > sizeOf(a) ? b : a));
   if (!bulk.offset_index_offset || !bulk.offset_index_length) return undefined;
   const { readOffsetIndex } = await library();

@@ -38,7 +38,7 @@ function splits(folder: string): ReadonlyMap<string, readonly string[]> {
   return groups;
 }
 
-/** A part of a data set must not pass for the whole: an interrupted download leaves files out. */
+/** Rejects a data set with missing files, as an interrupted download leaves it. */
 function checkComplete(files: readonly string[]): void {
   const count = Number(shardFile.exec(basename(files[0]!))?.[2] ?? files.length);
   if (files.length === count) return;

@@ -87,7 +87,7 @@ export class ParquetImages {
   }
 
   #account(key: string, entry: CachedRows, rows: readonly unknown[]): void {
-    // Others may have pushed it out while it was read.
+    // Other reads may have evicted it in the meantime.
     if (this.#cache.get(key) !== entry) return;
     entry.bytes = rows.reduce((sum: number, row) => sum + (imageBytes(row)?.length ?? 0), 0);
     this.#held += entry.bytes;

@@ -32,7 +32,7 @@ interface Resized {
 function resizedTo({ width, height }: RawImage, resize: Framing["resize"]): Resized {
   switch (resize.kind) {
     case "none":
-      // Without a change of size no filter does anything.
+      // No filter has an effect without a change of size.
       return { width, height, filter: "nearest" };
     case "exact":
       return resize;

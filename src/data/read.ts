@@ -16,8 +16,9 @@ const parquetImages = new ParquetImages();
 /**
  * The pixels of one image, resized and cut as `preprocess` does; a generated image is drawn at the size asked for.
  *
- * @throws {DecodeError} when the bytes are no complete image, or it is not of the size that a framing needs; the file system's error when they cannot be read, or an
- * error of the container (a tar or Parquet file) that was damaged since it was listed.
+ * @throws {DecodeError} when the bytes are no complete image, or the image has another size than the framing needs. Also the
+ * file system's error when they cannot be read, or an error of the container (a tar or Parquet file) that was damaged
+ * since it was listed.
  */
 export async function readImage(location: ImageLocation, form: ImageForm): Promise<RawImage> {
   const framing = framingOf(form);
@@ -26,7 +27,7 @@ export async function readImage(location: ImageLocation, form: ImageForm): Promi
   return preprocess(await decodeImage(await readBytes(location)), framing);
 }
 
-/** @throws {DecodeError} when a Git LFS pointer lies in the image's place. */
+/** @throws {DecodeError} when the file is a Git LFS pointer instead of an image. */
 async function readBytes(location: FileLocation): Promise<Uint8Array> {
   const bytes = await readContent(location);
   const pointer = lfsPointer(bytes);

@@ -8,7 +8,7 @@ export interface Telling {
 }
 
 /**
- * Tells of what changes the meaning of numbers, or was asked for and is missing.
+ * Reports a fault: something that changes the meaning of numbers, or was requested and is missing.
  *
  * @throws {UsageError} under `strict`.
  */
@@ -18,7 +18,7 @@ export function tellFault(message: string, { strict, onWarning }: Telling): void
 }
 
 /**
- * Tells of a source's faults of one kind.
+ * Reports a source's faults of one kind.
  *
  * @throws {UsageError} under `strict`, with the first of them.
  */
@@ -26,7 +26,7 @@ export function tellRemarks({ remarks = [] }: ImageSource, wanted: "fault" | "na
   for (const { kind, message } of remarks) if (kind === wanted) tellFault(message, telling);
 }
 
-/** As told, and each sentence once in `warnings`. */
+/** Handling of faults that also collects each sentence once in `warnings`. */
 export function collecting({ strict, onWarning }: Telling): Telling & { readonly warnings: readonly string[] } {
   const warnings: string[] = [];
   return {

@@ -54,7 +54,7 @@ export function resample(image: RawImage, horizontal: Axis, vertical: Axis, filt
   if (filter === "nearest") return nearest(image, horizontal, vertical);
   const rows = taps(image.height, vertical, filter);
   const columns = taps(image.width, horizontal, filter);
-  // Only the rows that the second pass reads are worth resizing in the first.
+  // The first pass resizes only the rows that the second one reads.
   const firstRow = rows.starts[0]!;
   const lastRow = rows.starts[rows.starts.length - 1]! + rows.counts[rows.counts.length - 1]!;
   const width = horizontal.window.length;
@@ -78,7 +78,7 @@ function nearest(image: RawImage, horizontal: Axis, vertical: Axis): RawImage {
   return { width: columns.length, height: rows.length, data };
 }
 
-/** Pillow adds the scale up, and so its rounding. */
+/** Accumulates the scale as Pillow does, for the same rounding. */
 function nearestPlaces(sourceLength: number, { total, window: { start, length } }: Axis): Int32Array {
   const scale = sourceLength / total;
   const places = new Int32Array(length);

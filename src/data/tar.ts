@@ -84,7 +84,7 @@ function nameField(header: Buffer): string {
 function sizeField(header: Buffer, path: string, at: number): number {
   const digits = text(header.subarray(124, 136)).trim();
   if (/^[0-7]*$/.test(digits)) return Number.parseInt(digits || "0", 8);
-  // GNU tar writes sizes from 8 GiB in another way.
+  // GNU tar encodes sizes from 8 GiB on in binary.
   throw new UsageError(`Tar file ${path}, offset ${at}: the entry's size is unreadable, or 8 GiB and more.`);
 }
 

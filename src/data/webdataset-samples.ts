@@ -82,9 +82,8 @@ interface SampleImage {
 }
 
 /**
- * The image of a sample: `KEY.jpg` and the like. Where there is none, but images of longer extensions (`KEY.a.jpg`), their
- * names have dots of their own: one is the sample's image, and several are images of their own where each brings what
- * belongs to it.
+ * The images of a sample: `KEY.jpg` and the like. If there are only images with longer extensions (`KEY.a.jpg`), their names
+ * contain dots. One such image is the sample's image. Several are separate images where each has its own label files.
  */
 function imagesOf(sample: Sample, id: string, tally: WebDatasetTally): readonly SampleImage[] {
   const plain = imageExtensions.flatMap((extension) => sample.get(extension)?.entry ?? []);
@@ -121,7 +120,7 @@ function fileOf(sample: Sample, part: string, extension: string): SampleFile | u
 function labelOf(sample: Sample, part: string, tar: string): Label | undefined {
   const file = fileOf(sample, part, "cls");
   if (file !== undefined) {
-    // Here -1 stands for no class: a file was written to say which.
+    // Here -1 is no class, since a label file was written for this image.
     if (file.text === "-1") throw new UsageError(`${tar}: ${file.entry.name} holds "-1", which is no label.`);
     return readLabel(file.text, `${tar}: ${file.entry.name}`);
   }
@@ -143,7 +142,7 @@ interface JsonFile {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** The object that is told of the image; an empty one where there is none. */
+/** The JSON object about the image; an empty one if there is none. */
 function jsonOf(sample: Sample, part: string, tar: string): JsonFile {
   const file = fileOf(sample, part, "json");
   if (file === undefined) return { name: "", fields: {} };

@@ -15,9 +15,9 @@ import { WebDatasetTally } from "./webdataset-tally.ts";
  * The images of a WebDataset: tar files whose entries come in samples, the entries that share a name up to its first
  * dot. A sample's image is `KEY.jpg` (`.jpeg`, `.png`, `.webp`, ...; the first of these where it has several), its label
  * the number or name in `KEY.cls`, or in the `label` of `KEY.json` (`labelFieldsAmong` has other names of it), its caption the
- * text of `KEY.txt` or the `caption` of `KEY.json`. What is left out is in the source's remarks. Class names are the lines of `classnames.txt` beside the tars or one level above, as CLIP_benchmark
- * lays them out (without the file, the labels themselves), prompt templates those of
- * `zeroshot_classification_templates.txt`.
+ * text of `KEY.txt` or the `caption` of `KEY.json`. Omissions are in the source's remarks. Class names are the lines of
+ * `classnames.txt` beside the tars or one level above, as CLIP_benchmark lays them out. Without the file, they are the
+ * labels themselves. Prompt templates are those of `zeroshot_classification_templates.txt`.
  *
  * Nothing is unpacked: listing reads the headers and the labels, and images are read where they lie, in any order.
  *
@@ -56,11 +56,11 @@ function packed(folder: string): readonly Remark[] {
   return [{ kind: "fault", message }];
 }
 
-/** Whether a path is what `webDataset` takes: a tar file, or a folder of such or of folders of such. */
+/** Whether `webDataset` takes a path: a tar file, a folder of tar files, or a folder of such folders. */
 export function isWebDataset(path: string): boolean {
   if (!isFolder(path)) return path.endsWith(".tar");
   if (tarsIn(path).length === 0) return splitsIn(path).length > 0;
-  // The archive that a folder of images came in often stays beside them.
+  // A folder of images often still holds the archive that they came in.
   return !namesIn(path).some((name) => isImageName(name) || isFolder(join(path, name)));
 }
 
@@ -76,7 +76,7 @@ function findShards(path: string): { readonly folder: string; readonly tars: rea
   );
 }
 
-/** A part of a data set must not pass for the whole: an interrupted download leaves shards out. */
+/** Rejects a data set with missing shards, as an interrupted download leaves it. */
 function completeShards(folder: string): string[] {
   const tars = tarsIn(folder);
   const countFile = join(folder, "nshards.txt");

@@ -32,7 +32,7 @@ export class WorkerPool {
       this.#waiting.set(id, { resolve, reject });
       this.#workers[id % this.#workers.length]!.postMessage({ id, ...request } satisfies ReadRequest);
     });
-    // Replies are awaited in their turn, which may come long after a failure or never.
+    // Replies are awaited in order, which may be long after a failure or never.
     reply.catch(() => {});
     return reply;
   }
@@ -50,7 +50,7 @@ export class WorkerPool {
     }
   }
 
-  /** Ends the threads; requests not yet answered stay so. */
+  /** Ends the threads. Pending requests are never answered. */
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }

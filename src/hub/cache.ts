@@ -69,7 +69,7 @@ export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }
 
-/** Whether a file, or what a link stands for, is there in this size. */
+/** Whether a file, or the target of a link, exists with this size. */
 export async function hasSize(path: string, size: number): Promise<boolean> {
   return stat(path).then(
     (found) => found.isFile() && found.size === size,

@@ -20,8 +20,8 @@ export interface HubClient {
 }
 
 /**
- * HTTP as the hub needs it: the token goes to the hub's own address and nowhere else (files lie on other hosts), nothing
- * waits for ever, and every failure says what to do.
+ * HTTP as the hub needs it. The token goes only to the hub's own address, since files lie on other hosts. Every request has
+ * a timeout, and every error says what to do.
  *
  * Its functions throw `HubUnreachable`, a `UsageError` when the hub refuses, or the signal's reason.
  */
@@ -100,7 +100,7 @@ function refusal(
   if (status === 408 || status === 429 || status >= 500 || from.origin !== new URL(endpoint).origin)
     return new HubUnreachable(`${from.host} answered with status ${status}`);
   if (reason === "RevisionNotFound") return new UsageError(`${from.host} has no revision "${revision}" of it.`);
-  // The hub says 401 for what does not exist, too, to those who may not know.
+  // The hub also answers 401 for a missing repository, to users without access.
   if (status === 404 || reason === "RepoNotFound") {
     return new UsageError(
       `${from.host} has no such repository, or it is private. Check the name, or set HF_TOKEN to a token that may read ` +

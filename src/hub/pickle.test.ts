@@ -11,7 +11,7 @@ describe("isPickle", () => {
   });
 });
 
-/** The lines for a shell. */
+/** The shell commands in a message. */
 function commands(message: string): readonly string[] {
   return message.split("\n").filter((line) => line.startsWith("  python"));
 }

@@ -23,7 +23,7 @@ export type Control = (
   runner: Runner,
 ) => readonly (Item | undefined)[];
 
-/** A loop is run here as often as it says, so that derivatives of what it computes are those of its steps. */
+/** Unrolls a loop, so that its derivatives are those of its steps. */
 export const controls: Readonly<Record<string, Control>> = {
   // Exporters write it where the condition depends on sizes.
   If: ({ attributes }, [condition], { run, known }) => {
@@ -103,7 +103,7 @@ function scanned(
   return [...state, ...stacks.map((item) => item ?? mismatch("it scans nothing"))];
 }
 
-/** As opset 8 had it: every operand has an axis of images in front, and lengths may be told. */
+/** `Scan` of opset 8: every operand has a leading batch axis, and lengths may be given. */
 function scannedByImage(
   { attributes }: OnnxNode,
   [lengths, ...items]: readonly (Item | undefined)[],

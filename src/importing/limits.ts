@@ -50,5 +50,5 @@ export function constantShape<Shape extends readonly number[]>(g: Graph, shape: 
   return shape;
 }
 
-/** Whether files pack the type two elements a byte. Only weights may have it, not inputs or computed values. */
+/** Whether files pack the type two elements per byte. Only weights may have it, not inputs or computed values. */
 export const isPacked = (dtype: DType): boolean => dtype === "int4" || dtype === "uint4";

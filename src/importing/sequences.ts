@@ -3,7 +3,7 @@ import type { OnnxNode } from "../onnx/index.ts";
 import type { Control, Runner } from "./control.ts";
 import { type Item, listItem, numberItem } from "./items.ts";
 
-/** Sequences and optionals, which are known as such: their elements need not be. */
+/** Operators on sequences and optionals. These are known at import; their elements need not be. */
 export const sequences: Readonly<Record<string, Control>> = {
   SequenceConstruct: (_, items) => [listItem(items.map(given))],
   SequenceEmpty: () => [listItem([])],
@@ -78,7 +78,7 @@ function placeOf({ known }: Runner, position: Item | undefined, count: number, l
   return at >= 0 && at <= last ? at : mismatch(`place ${place} is not among ${count} of a sequence`);
 }
 
-/** One each without `split`, else of that size and what is left, or of these sizes. */
+/** Sizes of the parts: 1 each without `split`, else equal parts of that size and a rest, or the given sizes. */
 function sizesOf({ known }: Runner, split: Item | undefined, length: number): readonly number[] {
   if (!split) return range(length).map(() => 1);
   const sizes = known(split) ?? mismatch("how it is split depends on the image, and must be known before");

@@ -31,8 +31,8 @@ const layouts: readonly (readonly [whose: string, LayoutReader])[] = [
 /**
  * Loads a vision encoder: a hub id, which is downloaded (see `downloadEncoder`), a `.safetensors` file, a folder that
  * holds `model.safetensors` (in one piece or in shards) or `open_clip_model.safetensors`, or a run folder, whose
- * `encoder/` is taken. The layout is read off the tensors' names, whatever a wrapper put in front of them; see `Layout`. An `.onnx` file, or a folder without weights
- * in safetensors that holds one, is taken as it is.
+ * `encoder/` is taken. The layout is read off the tensors' names, without prefixes of wrappers; see `Layout`. An `.onnx` file,
+ * or a folder that holds one and no weights in safetensors, is taken as it is.
  *
  * @throws UsageError when there is nothing there, or what is there cannot be used
  *

@@ -5,7 +5,7 @@ import type { LinearClassifier } from "./classifier.ts";
 import type { Encoder, Parameters, Weights } from "./encoder.ts";
 
 /**
- * The same encoder with another fixed head, over its embeddings.
+ * Replaces an encoder's fixed head by one over its embeddings.
  *
  * @throws UsageError when the head reads embeddings of another size
  */

@@ -19,8 +19,8 @@ const tensorFields = { external: 13, location: 14 } as const;
 const entryFields = { key: 1, value: 2 } as const;
 
 /**
- * The files beside an ONNX file that hold tensors of it, as it names them, each once. It is read no further than that:
- * operators and element types may be unknown.
+ * The files beside an ONNX file that hold its tensors, as it names them, each once. Nothing else is read, so operators and
+ * element types may be unknown.
  *
  * @throws OnnxError when the bytes are no protobuf message
  */

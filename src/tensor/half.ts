@@ -22,7 +22,7 @@ export function fromHalf(bits: number): number {
 /** float32 values of IEEE half patterns. */
 export function widenHalf(patterns: Uint16Array): Float32Array {
   const widened = new Float32Array(patterns.length);
-  // By a table for all patterns: files of half precision have hundreds of millions of weights.
+  // A table of all patterns is fast enough for files with hundreds of millions of half-precision weights.
   const values = patterns.length > 65536 ? everyHalf() : undefined;
   for (let i = 0; i < patterns.length; i++) widened[i] = values ? values[patterns[i]!]! : fromHalf(patterns[i]!);
   return widened;

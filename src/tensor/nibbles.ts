@@ -1,4 +1,4 @@
-/** 4-bit integers of a file, two a byte, the first in the lower half, as one element a byte. */
+/** Unpacks 4-bit integers, two per byte with the first in the lower half, to one element per byte. */
 export function unpackNibbles(dtype: "int4" | "uint4", bytes: Uint8Array, count: number): Int8Array | Uint8Array {
   const unpacked = dtype === "int4" ? new Int8Array(count) : new Uint8Array(count);
   for (let i = 0; i < count; i++) {
@@ -8,7 +8,7 @@ export function unpackNibbles(dtype: "int4" | "uint4", bytes: Uint8Array, count:
   return unpacked;
 }
 
-/** The bytes that hold these elements, two each; the last half is 0 where their number is odd. */
+/** Packs elements two per byte. If their number is odd, the last half is 0. */
 export function packNibbles(elements: ArrayLike<number>): Uint8Array {
   const packed = new Uint8Array(Math.ceil(elements.length / 2));
   for (let i = 0; i < elements.length; i++) packed[i >> 1]! |= (elements[i]! & 15) << (4 * (i & 1));

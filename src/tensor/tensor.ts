@@ -1,7 +1,7 @@
 /** Element types that this project computes with or passes through. Names follow ONNX Runtime's JavaScript API. */
 export type DType = keyof Storage;
 
-/** How each element type is stored. float16 is carried as raw 16-bit patterns; bool and 4-bit integers as one byte an element. */
+/** Storage of each element type. float16 is held as raw 16-bit patterns, bool and 4-bit integers as one byte per element. */
 export interface Storage {
   readonly float32: Float32Array;
   readonly float64: Float64Array;

@@ -1,6 +1,6 @@
 import { type DType, type Storage, storageClass, type TypedArray } from "./tensor.ts";
 
-/** The typed array over little-endian bytes: in place when they are aligned, else a copy. They must be a whole number of elements. */
+/** A typed array over little-endian bytes: in place if they are aligned, else a copy. They must be a whole number of elements. */
 export function viewAs<D extends DType>(dtype: D, bytes: Uint8Array): Storage[D] {
   const Class = storageClass(dtype);
   const size = Class.BYTES_PER_ELEMENT;

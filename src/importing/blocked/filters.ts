@@ -2,8 +2,8 @@ import { mismatch } from "../../graph/index.ts";
 import { elementCount, type Tensor } from "../../tensor/index.ts";
 
 /**
- * How many channels lie beside each other in a file that ONNX Runtime wrote for one processor: 8 or 16. The file does not say it;
- * its filters do, where their channels are no multiple of 16, or would be none without channels of zeros at the end.
+ * Block size of the channels in a file that ONNX Runtime wrote for one CPU: 8 or 16. The file does not state it. Its filters
+ * show it where their channels are no multiple of 16, with or without channels of zeros at the end.
  *
  * @returns undefined where the filters fit both
  */
@@ -12,7 +12,7 @@ export function blockSize(filters: readonly Tensor[]): 8 | 16 | undefined {
   return filters.some((filter) => endsInZeros(filter)) ? 16 : undefined;
 }
 
-/** Whether the last 8 of the output channels, in blocks of 16, are zeros: in blocks of 8 nobody would have added them. */
+/** Whether the last 8 of the output channels are zeros. Blocks of 8 would not need that padding. */
 function endsInZeros({ shape, data }: Tensor): boolean {
   const perBlock = elementCount(shape.slice(1)) * 16;
   const last = (data as Float32Array).subarray(data.length - perBlock);
@@ -21,8 +21,8 @@ function endsInZeros({ shape, data }: Tensor): boolean {
 }
 
 /**
- * A filter in ONNX's order, [O, I, ...], of one whose output channels lie in blocks, and its input channels in blocks within
- * those unless the image comes in ONNX's order or every channel has filters of its own.
+ * Converts a filter with output channels in blocks to ONNX's order, [O, I, ...]. Its input channels are in blocks within those,
+ * unless the image comes in ONNX's order or the convolution is depthwise.
  */
 export function plainFilter(filter: Tensor, block: number, group: number): Tensor<"float32"> {
   const [out, channels, ...kernel] = filter.shape as [number, number, ...number[]];

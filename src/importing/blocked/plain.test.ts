@@ -59,7 +59,7 @@ function network(channels: number): OnnxModel {
   });
 }
 
-/** The file that ONNX Runtime saves at its highest level: for this machine's processor. */
+/** The file that ONNX Runtime saves at its highest optimisation level, for this machine's CPU. */
 async function optimized(model: OnnxModel): Promise<OnnxModel> {
   const folder = mkdtempSync(join(tmpdir(), "blocked-"));
   try {
@@ -81,7 +81,7 @@ describe("a file that ONNX Runtime optimised for this processor", () => {
     const { y } = await imported(file, { x });
     // The same products, added up in another order.
     for (const [i, value] of expected.entries()) expect(y![i]).toBeCloseTo(value, 4);
-    // Where there are blocks at all, it is by the processor that saved it, they are gone.
+    // Whether there are blocks depends on the CPU that saved the file. If there were, they are gone.
     const plain = plainOrder(file);
     const blocked = file.graph.nodes.some(({ domain }) => domain === "com.microsoft.nchwc");
     expect(plain !== undefined).toBe(blocked);
@@ -91,7 +91,7 @@ describe("a file that ONNX Runtime optimised for this processor", () => {
   });
 });
 
-/** A filter in blocks, made by the definition: element by element. */
+/** A filter in blocks, built element by element from the definition. */
 function inBlocks(filter: Tensor, block: number, inner: number): Tensor {
   const [out, channels, height, width] = filter.shape as [number, number, number, number];
   const data = new Float32Array(filter.data.length);

@@ -87,7 +87,7 @@ class Writer {
     }
   }
 
-  /** Channels of zeros behind the others, until they fill their last block: how many, the number of channels says. */
+  /** Pads with channels of zeros until the last block is full. Their number follows from the number of channels. */
   #filled(x: string, y: string): void {
     const constant = (hint: string, ...values: number[]): string => this.emit.tensor(hint, int64Tensor(values));
     const bounds = [1, 2, 0].map((value) => constant("bound", value));

@@ -7,7 +7,7 @@ import { type Composites, number } from "./use.ts";
 
 /** Operators that only move elements, and `Einsum`. */
 export const arrangements: Composites = {
-  // One known place is a slice, whose derivative is cheaper, and behind which nothing else need be computed (class tokens).
+  // One known index is a slice. Its derivative is cheaper, and nothing else needs to be computed behind it (class tokens).
   Gather: ({ g, x: [x, indices], a }) => {
     const { origin } = indices!;
     const axis = axisIn(number(a, "axis", 0), x!.rank);

@@ -29,7 +29,7 @@ export const contrib: Composites = {
   "com.microsoft:FusedConv": ({ g, x: [image, weight, bias, added], a }) => [
     fusedConvolution(g, [image!, weight!, bias, added], a),
   ],
-  // Image and what is added have their channels last; the weight is as ever.
+  // The image and the added tensor have their channels last. The weight has ONNX's order.
   "com.microsoft:NhwcFusedConv": ({ g, x: [image, weight, bias, added], a }) => {
     const first = (value: Value): Value => g.transpose(value, [0, value.rank - 1, ...range(value.rank - 1).slice(1)]);
     const result = fusedConvolution(g, [first(image!), weight!, bias, added && first(added)], a);
@@ -50,7 +50,7 @@ export const contrib: Composites = {
   },
 };
 
-/** A convolution, what is added to it, and a function of the sum. */
+/** A convolution, an added tensor, and an activation of the sum. */
 function fusedConvolution(
   g: Graph,
   [image, weight, bias, added]: readonly [Value, Value, Value | undefined, Value | undefined],
@@ -61,7 +61,7 @@ function fusedConvolution(
   return activated(g, sum, activation, (activation_params as readonly number[] | undefined) ?? []);
 }
 
-/** Input, skip connection and bias together; statistics between the outputs are not made, as only training reads them. */
+/** Sum of input, skip connection and bias. The statistics among the outputs are not computed, as only training reads them. */
 function skipped({ g, x: [x, skip, , , bias] }: Use): Value {
   const sum = g.add(x!, skip!);
   return bias ? g.add(sum, bias) : sum;

@@ -36,7 +36,7 @@ export function einsum(g: Graph, equation: string, operands: readonly Value[]): 
   );
 }
 
-/** An operand with a label twice, of which only what lies on the diagonal of both axes counts, as one with it once. */
+/** Reduces an operand with a repeated label to the diagonal of both axes. */
 function diagonal(g: Graph, { value, labels }: Term): Term {
   const second = labels.findIndex((label, axis) => labels.indexOf(label) < axis);
   if (second < 0) return { value, labels };

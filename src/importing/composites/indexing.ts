@@ -6,7 +6,7 @@ import { type Composites, known, number } from "./use.ts";
 
 /** Operators that pick, place or repeat by indices. */
 export const indexings: Composites = {
-  // Places before the first count from the end, and those beyond hit nothing.
+  // Negative indices count from the end. Indices out of range match nothing.
   OneHot: ({ g, x: [places, size, values], a }) => {
     const [depth] = known(size!, "its depth") as [number];
     const axis = axisIn(number(a, "axis", -1), places!.rank + 1);
@@ -68,7 +68,7 @@ export const indexings: Composites = {
     });
     return g.apply("GatherND", [x!, g.concat([...places, g.cast(at!, "int64")], at!.rank - 1)], {});
   },
-  // A cache with an update written into it, from a place of its own for every image on.
+  // Writes an update into a cache, at an offset per image.
   TensorScatter: ({ g, x: [cache, update, starts], a }) => {
     const axis = axisIn(number(a, "axis", -2), cache!.rank);
     const [size, length] = [cache!.shape[axis]!, update!.shape[axis]!];
@@ -89,7 +89,7 @@ export const indexings: Composites = {
     const [moved] = g.apply("GatherElements", [update!, g.expand(clipped, cache!.shape)], { axis });
     return [g.where(within, moved!, cache!)];
   },
-  // What is too long is cut on both sides, what is too short gets zeros; an odd one goes to the end.
+  // Crops on both sides or pads with zeros. An odd element goes to the end.
   CenterCropPad: ({ g, x: [x], a }) => {
     const wanted = a.shape as readonly number[];
     const axes = ((a.axes as readonly number[] | undefined) ?? range(x!.rank)).map((axis) => axisIn(axis, x!.rank));
@@ -131,7 +131,7 @@ function centred(g: Graph, x: Value, axis: number, size: number): Value {
   return g.pad(x, pads);
 }
 
-/** `Where` for any type: ONNX Runtime has none of truth values. */
+/** `Where` for any type: ONNX Runtime has none for bool. */
 export function select(g: Graph, condition: Value, a: Value, b: Value): Value {
   if (a.dtype !== "bool") return g.where(condition, a, b);
   const [yes, no] = [g.and(condition, a), g.and(g.not(condition), b)];

@@ -13,7 +13,7 @@ export const losses: Composites = {
 };
 
 function loss(g: Graph, logs: Value, targets: Value, weights: Value | undefined, a: Attributes): Value {
-  // A class that is ignored need not be one.
+  // The ignored index need not be a valid class.
   const ignored = a.ignore_index === undefined ? undefined : g.equal(targets, a.ignore_index as number);
   const classes = ignored ? g.where(ignored, 0, targets) : targets;
   const picked = g.apply("GatherElements", [logs, g.unsqueeze(classes, [1])], { axis: 1 })[0]!;

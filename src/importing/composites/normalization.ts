@@ -21,7 +21,7 @@ export const normalizations: Composites = {
     const running = (old: Value, batch: Value): Value => g.add(g.mul(old, momentum), g.mul(batch, 1 - momentum));
     return [apply(ofBatch, spread), running(mean!, ofBatch), running(variance!, spread)];
   },
-  // Its statistics as values of their own, so that they have derivatives; nothing of them is left where nobody reads them.
+  // Statistics are separate values, so that they have derivatives. They vanish where nothing reads them.
   LayerNormalization: ({ g, x: [x, scale, bias], a }) => {
     const axis = axisIn(number(a, "axis", -1), x!.rank);
     const epsilon = number(a, "epsilon", 1e-5);
@@ -67,7 +67,7 @@ export const normalizations: Composites = {
   RMSNormalization: ({ g, x: [x, scale], a }) => [
     g.mul(rootMeanSquareNormalized(g, x!, axisIn(number(a, "axis", -1), x!.rank), number(a, "epsilon", 1e-5)), scale!),
   ],
-  // Over `size` neighbouring channels, one more behind than before where that is even.
+  // Over `size` neighbouring channels. If `size` is even, the window has one more channel after than before.
   LRN: ({ g, x: [x], a }) => {
     const [size, channels] = [number(a, "size", 1), x!.shape[1]!];
     const before = Math.floor((size - 1) / 2);
@@ -109,7 +109,7 @@ export function rootMeanSquareNormalized(g: Graph, x: Value, axis: number, epsil
   return g.div(x, g.sqrt(g.add(g.reduceMean(g.mul(x, x), { axes, keepDims: true }), epsilon)));
 }
 
-/** All axes from `axis` on are one. */
+/** Merges all axes from `axis` on. */
 function overFlattened({ g, x: [x], a }: Use, f: (rows: Value) => Value): readonly Value[] {
   const axis = number(a, "axis", 1);
   const isLast = axis === x!.rank - 1 || axis === -1;

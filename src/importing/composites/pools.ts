@@ -35,17 +35,17 @@ export const pools: Composites = {
     const [sums] = g.apply("Conv", [powers, ones], { strides: strides!, dilations: dilations!, pads });
     return [root(g, g.reshape(sums!, [n, channels, ...sums!.shape.slice(2)]), p as number)];
   },
-  // Every element goes back to where it was the largest of its window; all else is 0.
+  // Every element returns to the position of its window's maximum. All others are 0.
   MaxUnpool: ({ g, x: [x, places], a }) => {
     const size = unpooledShape(x!, a);
     const wanted = (a.output_shape as readonly number[] | undefined) ?? size;
-    // Where in a larger image a place lies, ONNX and ONNX Runtime do not agree.
+    // ONNX and ONNX Runtime disagree on positions in a larger image.
     if (!sameShape(wanted, size)) mismatch(`an output of [${wanted}], which is not [${size}], is not supported`);
     const zeros = g.zeros(x!.dtype, [product(size)]);
     const flat = [g.reshape(places!, [-1]), g.reshape(x!, [-1])] as const;
     return [g.reshape(g.apply("ScatterElements", [zeros, ...flat], { axis: 0 })[0]!, size)];
   },
-  // The sum of blocks where they lie: a transposed convolution that writes each of a block's elements to its own place.
+  // Sums overlapping blocks: a transposed convolution that writes each element of a block to its own position.
   Col2Im: ({ g, x: [x], a }) => {
     const [image, block] = [a.image_shape, a.block_shape] as readonly (readonly number[])[];
     const spatial = range(image!.length);
@@ -74,7 +74,7 @@ function power(g: Graph, x: Value, p: number): Value {
   return p === 2 ? g.mul(x, x) : g.pow(g.abs(x), p);
 }
 
-/** The p-th root of what is not negative; its derivative at 0 is 0. */
+/** The p-th root of a non-negative value. Its derivative at 0 is 0. */
 function root(g: Graph, x: Value, p: number): Value {
   if (p === 1) return x;
   const isZero = g.equal(x, 0);

@@ -9,7 +9,7 @@ export const reductions: Composites = {
   ReduceSumSquare: ({ g, x: [x], a }) => [sum(g, g.mul(x!, x!), a)],
   ReduceLogSum: ({ g, x: [x], a }) => [g.log(sum(g, x!, a))],
   ReduceLogSumExp: ({ g, x: [x], a }) => {
-    // Less the largest, so that no exponential overflows; of infinities, nothing is subtracted.
+    // Subtracts the largest, so that no exponential overflows. Infinities are not subtracted.
     const [most] = g.apply("ReduceMax", [x!], { ...a, keepdims: 1 });
     const largest = g.where(g.equal(g.abs(most!), Number.POSITIVE_INFINITY), 0, most!);
     const rest = g.log(sum(g, g.exp(g.sub(x!, largest)), a));

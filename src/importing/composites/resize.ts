@@ -23,7 +23,7 @@ export const resizes: Composites = {
   },
 };
 
-/** Every element of a resized axis has a row of its own in a matrix, which takes its time. */
+/** Maximum size of a resized axis. Every element takes a row of a matrix, which costs time. */
 const longest = 65_536;
 
 /** The change of each axis. */
@@ -41,7 +41,7 @@ function changesOf(x: Value, axes: readonly number[], a: Attributes): readonly A
     }
     const scale = Math.fround(scales ? scales[i]! : sizes![i]! / length);
     const to = sizes ? sizes[i]! : Math.floor(length * scale);
-    // Whether the region counts there, ONNX and ONNX Runtime do not agree.
+    // ONNX and ONNX Runtime disagree on whether the region counts there.
     const part = crop.crop ? Math.fround(crop.crop[1] - crop.crop[0]) : 1;
     if (!sizes && Math.floor(length * scale * part) !== to)
       mismatch("tf_crop_and_resize with scales is not supported: give sizes");

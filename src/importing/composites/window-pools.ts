@@ -19,7 +19,7 @@ export const windowPools: Composites = {
   },
 };
 
-/** The image without what no window sees, where that must go, and the attributes that go with it. */
+/** The image cropped to what the windows see, where that is necessary, and the matching attributes. */
 function cropped(g: Graph, x: Value, a: Attributes): { readonly image: Value; readonly attributes: Attributes } {
   const size = x.shape.slice(2);
   const { cut, attributes } = countedAlike(size, poolAttributes({ ceil_mode: 0, ...a }, x));

@@ -3,10 +3,10 @@ import type { Tensor } from "../../tensor/index.ts";
 import { dtypeOfElementType } from "../../tensor/index.ts";
 import type { QuantizedFile } from "./file.ts";
 
-/** Products of integers: what they add up is read as float, and as int32 where it goes elsewhere than to a `Cast`. */
+/** Products of integers. Their sums are read as floats, and as int32 by any node other than a `Cast`. */
 export const integerProducts: ReadonlySet<string> = new Set(["MatMulInteger", "ConvInteger"]);
 
-/** Products that scale what they add up themselves: where they take the scale and the zero point of their activations. */
+/** Products that scale their own sums: the inputs that hold the scale and zero point of their activations. */
 const scaledProducts: Readonly<Record<string, { readonly scale: number; readonly zeroPoint: number }>> = {
   MatMulIntegerToFloat: { scale: 2, zeroPoint: 4 },
   QAttention: { scale: 3, zeroPoint: 6 },
@@ -15,15 +15,15 @@ const scaledProducts: Readonly<Record<string, { readonly scale: number; readonly
 export const castsToFloat = ({ op, attributes: { to } }: OnnxNode): boolean =>
   op === "Cast" && to?.kind === "int" && (dtypeOfElementType(to.value)?.startsWith("float") ?? false);
 
-/** Where a scale goes into a product of integers: the node that multiplies with it, or with a product of it and another. */
+/** The node that scales a product of integers, by the scale itself or by its product with another. */
 interface Scaling {
   readonly scaled: OnnxNode;
   readonly factor?: OnnxNode;
 }
 
 /**
- * Activations that stand for their own integers, by a scale of 1 and a zero point of 0, since products of integers alone read
- * them, and the scale goes once into each of those; and the scales of weights that such weights have taken in.
+ * Activations with a scale of 1 and a zero point of 0, which are their own integers. Only products of integers read them, and
+ * each product applies the scale once. Also the scales that the weights of such products have absorbed.
  */
 export class AbsorbedScales {
   readonly #file: QuantizedFile;
@@ -34,7 +34,7 @@ export class AbsorbedScales {
     this.#file = file;
   }
 
-  /** Whether a `DynamicQuantizeLinear` is for products of integers alone: without its scale, all would be as it is with it. */
+  /** Whether only products of integers use a `DynamicQuantizeLinear`, so that dropping its scale changes nothing. */
   serves(node: OnnxNode): boolean {
     const served = this.#served.get(node) ?? this.#findServes(node);
     this.#served.set(node, served);
@@ -85,7 +85,7 @@ export class AbsorbedScales {
     );
   }
 
-  /** Products with a scale commute: others may come before this one, but nothing else may. */
+  /** Products with a scale commute, so others may come before this one. Other operators may not. */
   #scalingOf(product: OnnxNode, scale: string): Scaling | undefined {
     const cast = integerProducts.has(product.op) ? this.#onlyReader(product.outputs[0]!) : undefined;
     if (!cast || !castsToFloat(cast)) return undefined;

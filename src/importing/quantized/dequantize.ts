@@ -2,13 +2,13 @@ import { OnnxError } from "../../onnx/index.ts";
 import { elementCount, fromHalf, type Tensor } from "../../tensor/index.ts";
 import { roundToEven } from "../evaluators.ts";
 
-/** How integers stand for numbers: (integer - zero point) * scale, by tensor or by slices along an axis. */
+/** Parameters of quantisation: number = (integer - zero point) * scale, per tensor or per slice along an axis. */
 export interface Quantization {
   readonly scale: Tensor;
   readonly zeroPoint?: Tensor | undefined;
-  /** Which axis the scales are along, where there are several. */
+  /** The axis of the scales, where there are several. */
   readonly axis: number;
-  /** So many elements along the axis share a scale; scales and zero points then have as many axes as the tensor. */
+  /** Number of elements along the axis that share a scale. Scales and zero points then have as many axes as the tensor. */
   readonly block?: number;
 }
 
@@ -17,7 +17,7 @@ export function dequantized(tensor: Tensor, quantization: Quantization): Tensor<
   return mapped(tensor, quantization, (value, scale, zero) => (value - zero) * scale);
 }
 
-/** float32 values as they are after they were quantised: rounded, and saturated where the integers end. */
+/** float32 values after quantisation: rounded, and saturated at the ends of the integer range. */
 export function requantized(
   tensor: Tensor,
   quantization: Quantization,
@@ -44,7 +44,7 @@ function mapped(
   return { dtype: "float32", shape: tensor.shape, data };
 }
 
-/** Which of so many scales belongs to each element of a tensor of this shape. */
+/** Index of the scale of each element of a tensor of this shape. */
 function slices(
   shape: readonly number[],
   count: number,

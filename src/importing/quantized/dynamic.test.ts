@@ -27,13 +27,13 @@ const held = {
   b: f32([100, -2000, 3000]),
 };
 
-/** A product of activations that are quantised as they come, as a float. */
+/** A product of dynamically quantised activations, as a float. */
 const product: readonly SmallNode[] = [
   ["DynamicQuantizeLinear", "x", "xq xs xz"],
   ["MatMulInteger", "xq w xz", "m"],
   ["Cast", "m", "d", { to: int(1) }],
 ];
-/** Its scales, and with them what it stands for. */
+/** Applies the scales to the product. */
 const scaled: readonly SmallNode[] = [...product, ["Mul", "xs ws", "k"], ["Mul", "d k", "y"]];
 const float: SmallNode = ["Cast", "xq", "y2", { to: int(1) }];
 
@@ -41,7 +41,7 @@ function modelOf(nodes: readonly SmallNode[], outputs: readonly string[] = ["y"]
   return smallModel({ nodes, inputs: { x: [5, 4] }, outputs, held });
 }
 
-/** Where the scale of activations goes: anywhere else than once into each product, it is what ONNX Runtime computes. */
+/** Uses of the activations' scale. If it is not applied once to each product, it keeps ONNX Runtime's value. */
 const models: Readonly<Record<string, OnnxModel>> = {
   "the scale once, with that of the weights": modelOf(scaled),
   "the scale once, alone": modelOf([...product, ["Mul", "xs d", "y"]]),
@@ -126,7 +126,7 @@ test.each(Object.entries(models))("%s: ONNX Runtime's numbers", async (_, model)
   const feeds = { x: f32(numbers(20), [5, 4]) };
   const [wanted, got] = [await inOnnxRuntime(model, feeds), await imported(model, feeds)];
   for (const { name } of model.graph.outputs) {
-    // Roundings of four activations to 255 steps, of a result of that many products: a hundredth of the largest.
+    // Four activations are rounded to 255 steps, and the result sums as many products: 1 % of the largest.
     const tolerance = 0.02 * Math.max(...wanted[name]!.map(Math.abs));
     expect(got[name]!.length).toBe(wanted[name]!.length);
     for (const [i, value] of wanted[name]!.entries()) expect(Math.abs(got[name]![i]! - value)).toBeLessThan(tolerance);

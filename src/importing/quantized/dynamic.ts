@@ -4,8 +4,8 @@ import { int } from "./emitter.ts";
 import type { Rewrite } from "./rewrites.ts";
 
 /**
- * Quantisation of activations as they come. Where only products read them, and scale and zero point only serve those, the
- * integers stand for themselves: the activation is its own integer, by a scale of 1 and a zero point of 0.
+ * Dynamic quantisation of activations. If only products read the integers, scale and zero point, the activation is its own
+ * integer, with a scale of 1 and a zero point of 0.
  */
 export const dynamicQuantizeLinear: Rewrite = (node, writer) => {
   const { emit } = writer;
@@ -35,7 +35,7 @@ export const dynamicQuantizeLinear: Rewrite = (node, writer) => {
 /**
  * `MatMulInteger` and `ConvInteger`.
  *
- * @param axes along which zero points of the operands are, where they are several
+ * @param axes of the operands' zero points, where there are several
  */
 export const integerProduct =
   (op: string, axes: readonly [left: number, right: number]): Rewrite =>

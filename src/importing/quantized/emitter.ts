@@ -4,7 +4,7 @@ import type { Tensor } from "../../tensor/index.ts";
 
 export const int = (value: number): OnnxAttribute => ({ kind: "int", value });
 
-/** Nodes of standard operators and tensors that are made, under names that nobody has. */
+/** New nodes of standard operators and new tensors, under unused names. */
 export class Emitter {
   readonly nodes: OnnxNode[] = [];
   readonly tensors = new Map<string, Tensor>();

@@ -44,7 +44,7 @@ export class QuantizedFile {
     return this.#readers.get(name) ?? [];
   }
 
-  /** Whether a value is read by an output of the model, in a subgraph, or at a place of a node that `knows` not what it stands for. */
+  /** Whether a value is a model output, is read in a subgraph, or is read by a node that does not pass `knows`. */
   isReadAsIs(name: string, knows: (node: OnnxNode, place: number) => boolean): boolean {
     return this.#elsewhere.has(name) || this.readersOf(name).some(([node, place]) => !knows(node, place));
   }
@@ -56,7 +56,7 @@ export class QuantizedFile {
     return this.held(name)?.shape.length ?? info?.shape.length;
   }
 
-  /** The element type of a value, where that is stated or plain. */
+  /** The element type of a value, where it is stated or evident. */
   dtypeOf(name: string | undefined): DType | undefined {
     if (!name) return undefined;
     const producer = this.producers.get(name);

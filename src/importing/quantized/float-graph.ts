@@ -24,7 +24,7 @@ export function floatModel(model: OnnxModel): OnnxModel | undefined {
   const writer = new Writer(model, knows);
   const read = namesRead(graph.nodes);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
-  // In an order in which what a value stands for is known before anybody reads it.
+  // In an order in which the meaning of a value is known before it is read.
   for (const node of neededNodes(graph, [...writer.file.producers.keys()])) {
     if (isQuantized(node)) checkHonoured(node, (name) => read.has(name) || outputs.has(name), opset);
     rewrite(node, writer);
@@ -33,7 +33,7 @@ export function floatModel(model: OnnxModel): OnnxModel | undefined {
   const added = new Map([...graph.initializers, ...tensors]);
   const used = new Set([...namesRead(nodes), ...outputs]);
   const initializers = new Map([...added].filter(([name]) => used.has(name)));
-  // Files of old format versions list their initializers among the inputs: those that are gone are none.
+  // Files of old format versions list their initializers among the inputs. Removed initializers are no inputs.
   const inputs = graph.inputs.filter(({ name }) => initializers.has(name) || !graph.initializers.has(name));
   return { ...model, graph: { ...graph, nodes, inputs, initializers, valueInfo: [] } };
 }
@@ -61,7 +61,7 @@ const keep: Rewrite = (node, writer) => {
   writer.emit.nodes.push(node);
 };
 
-/** The float of a product of integers that a node casts to a float: it is one already. */
+/** The product of integers behind a node that casts it to a float. It is a float already. */
 function castProduct(node: OnnxNode, writer: Writer): string | undefined {
   return castsToFloat(node) && isProduct(node.inputs[0]!, writer.file.producers)
     ? writer.meaning(node.inputs[0])?.float
@@ -71,14 +71,14 @@ function castProduct(node: OnnxNode, writer: Writer): string | undefined {
 const isProduct = (name: string, producers: ReadonlyMap<string, OnnxNode>): boolean =>
   integerProducts.has(producers.get(name)?.op ?? "");
 
-/** Quantised operators take their operands' meanings; so do moves, and casts of what products of integers give. */
+/** Whether a node reads the float meaning of its input: quantised operators, moves, and casts of products of integers. */
 const knows: Knows = (node, place, file) => {
   if (isQuantized(node)) return true;
   if (moveOf(node)) return isMoved(node, place);
   return castsToFloat(node) && isProduct(node.inputs[0]!, file.producers);
 };
 
-/** Branches and loops may read what is quantised outside of them: its integers; but they may not quantise themselves. */
+/** Branches and loops may read the integers of outer quantised values. They must not quantise values themselves. */
 function refuseWithin({ nodes }: OnnxGraph): void {
   for (const node of nodes)
     for (const attribute of Object.values(node.attributes)) {

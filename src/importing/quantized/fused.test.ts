@@ -39,7 +39,7 @@ const integers = (dtype: "int4" | "uint4" | "int16" | "uint16", shape: readonly 
   );
 const contrib = "com.microsoft";
 
-/** Weights by blocks of 16 in so many bits, of a matrix of 40 x 6: the last block is not full. */
+/** Weights of a 40 x 6 matrix in blocks of 16, with the given number of bits. The last block is not full. */
 function nBits(bits: number, more: Readonly<Record<string, Tensor>> = {}): OnnxModel {
   const inputs = ["x", "w", "s", more.z ? "z" : "-", "-", more.b ? "b" : "-"].join(" ").replace(/( -)+$/, "");
   return smallModel({
@@ -49,7 +49,7 @@ function nBits(bits: number, more: Readonly<Record<string, Tensor>> = {}): OnnxM
   });
 }
 
-/** Weights that stand for floats exactly: what comes out is the same. */
+/** Weights that are exact as floats, so results are the same. */
 const exact: Readonly<Record<string, OnnxModel>> = {
   "MatMulNBits of 4 bits": nBits(4),
   "MatMulNBits of 8 bits": nBits(8),
@@ -112,7 +112,7 @@ const quantizedImage = (nodes: Parameters<typeof smallModel>[0]["nodes"], held: 
     held: { ...settings, ...held },
   });
 
-/** Activations that the file rounds, and floats that are not: so far may they be apart, of the largest result. */
+/** Maximum difference, relative to the largest result, between rounded activations and floats. */
 const rounded: Readonly<Record<string, readonly [model: OnnxModel, apart: number]>> = {
   DynamicQuantizeMatMul: [
     smallModel({

@@ -44,10 +44,10 @@ const weights = (shape: readonly number[]) =>
 const from = (dtype: "uint8" | "int8" | "int32", name = "y") => ({ name, dtype, shape: [], unranked: true }) as const;
 const contrib = "com.microsoft";
 
-/** Inputs in steps of 1/32, from -4 to 4; results in steps of 1/16 from 0 on: where Relu was left out. */
+/** Inputs in steps of 1/32 from -4 to 4. Results in steps of 1/16 from 0 on, as where Relu was left out. */
 const settings = { s: f32(1 / 32), z: u8(128), ys: f32(1 / 16), yz: u8(0) };
 
-/** Quantised files whose floats are saturated, and by how many of the last scale's steps they may differ from the integers. */
+/** Quantised files with saturated floats, and the allowed difference from the integers in steps of the last scale. */
 const saturating: Readonly<Record<string, readonly [model: OnnxModel, steps: number]>> = {
   "QuantizeLinear and DequantizeLinear in Relu's place": [
     smallModel({
@@ -145,7 +145,7 @@ const saturating: Readonly<Record<string, readonly [model: OnnxModel, steps: num
       inputs: { x: [2, 6] },
       held: { w: normal([6, 3]), ws: f32([0.3, 0.2, 0.1]), wz: i8([0, 10, -20]) },
     }),
-    // No activation is rounded: what is left is float32.
+    // No activation is rounded. Only float32's rounding remains.
     1e-4,
   ],
   "scales that the graph computes": [
@@ -171,7 +171,7 @@ test.each(Object.entries(saturating))("%s: saturated where the integers end", as
   for (const [i, value] of wanted!.entries()) expect(Math.abs(y![i]! - value)).toBeLessThan(steps * scale);
 });
 
-/** Quantised operators on integers that come from outside, or go there: exactly ONNX Runtime's. */
+/** Quantised operators with integer model inputs or outputs. Results equal ONNX Runtime's. */
 const integral: Readonly<Record<string, readonly [model: OnnxModel, feeds: Feeds]>> = {
   ...Object.fromEntries(
     ["QLinearAdd", "QLinearMul"].map((op) => [
@@ -267,7 +267,7 @@ const integral: Readonly<Record<string, readonly [model: OnnxModel, feeds: Feeds
       inputs: { x: [30] },
       held: { ...settings },
     }),
-    // On the grid, so that not rounding makes no difference to `f`; beyond its ends, too.
+    // On the grid, so that `f` is the same without rounding. Some values lie beyond its ends.
     { x: f32(Array.from({ length: 30 }, (_, i) => (i - 15) / 2)) },
   ],
   "integers that a branch reads": [

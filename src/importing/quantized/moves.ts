@@ -6,16 +6,16 @@ import type { Meaning } from "./meaning.ts";
 import type { Rewrite } from "./rewrites.ts";
 import type { Writer } from "./writer.ts";
 
-/** Operators that move integers, take the largest or mix them: what comes out stands for numbers as what goes in. */
+/** Operators that move integers, take the largest or mix them. Outputs keep the inputs' scale and zero point. */
 const moves = (
   "DepthToSpace Expand Flatten Gather GatherElements GatherND Identity MaxPool Reshape Resize Slice SpaceToDepth Split Squeeze " +
   "Tile Transpose Unsqueeze Upsample"
 ).split(" ");
 
-/** Whether a move moves what it reads at a place; its other inputs are shapes and indices. */
+/** Whether a move moves the input at this position. Its other inputs are shapes and indices. */
 export const isMoved = ({ op }: OnnxNode, place: number): boolean => place === 0 || op === "Concat";
 
-/** A move of a quantised value moves the float that it stands for; one of plain integers stays as it is. */
+/** Rewrites a move of a quantised value to move its float. A move of plain integers stays as it is. */
 const move: Rewrite = (node, writer) => {
   const meaning = meaningOf(node, writer);
   if (meaning && node.attributes.coordinate_transformation_mode?.value === "tf_crop_and_resize")
@@ -68,7 +68,7 @@ function meaningOf(node: OnnxNode, writer: Writer): Meaning | undefined {
 const same = ({ numbers }: Writer, one: Meaning, other: Meaning): boolean =>
   numbers.isSame(one.scale, other.scale) && numbers.isSame(one.zeroPoint, other.zeroPoint);
 
-/** The node on floats. Of outputs, all that are parts of its input stand for what that does. */
+/** Writes the node on floats. All outputs that are parts of its input have that input's meaning. */
 function moved(node: OnnxNode, writer: Writer, meaning: Meaning, inputs: readonly string[]): void {
   const isPart = (i: number): boolean => node.op === "Split" || i === 0;
   const outputs = node.outputs.map((name, i) => (name && isPart(i) ? writer.emit.fresh(`${name}_float32`) : name));

@@ -6,10 +6,10 @@ import { type Emitter, int } from "./emitter.ts";
 import type { QuantizedFile } from "./file.ts";
 import { type Meaning, rangeOf, sameSetting } from "./meaning.ts";
 
-/** Scale and zero point of a value, by the names of theirs, and the axis that they are along, where they are several. */
+/** Names of a value's scale and zero point, and their axis where there are several. */
 type Settings = Omit<Meaning, "float">;
 
-/** Integers and the numbers that they stand for, written in standard operators on floats. */
+/** Conversions between integers and their numbers, in standard operators on floats. */
 export class Numbers {
   readonly #file: QuantizedFile;
   readonly #emit: Emitter;
@@ -23,7 +23,7 @@ export class Numbers {
     return this.#file.held(name) ?? (name ? this.#emit.tensors.get(name) : undefined);
   }
 
-  /** A held tensor of integers as float32, made once for one quantisation. */
+  /** A held tensor of integers as float32, made once per quantisation. */
   weight(name: string, quantization: Quantization): string {
     const { scale, zeroPoint, axis } = quantization;
     const key = `weight ${name} ${numbersIn(scale)} ${zeroPoint ? numbersIn(zeroPoint) : ""} ${axis}`;
@@ -32,7 +32,7 @@ export class Numbers {
     );
   }
 
-  /** Integers of a value less a zero point, as floats. */
+  /** Integers of a value minus a zero point, as floats. */
   centred(node: OnnxNode, name: string, zeroPoint: string | undefined, axis: number, meaning?: Meaning): string {
     if (!meaning) return this.#less(node, this.#float(name), zeroPoint, axis, name);
     const numbers = this.#isOne(meaning.scale)
@@ -47,7 +47,7 @@ export class Numbers {
     return this.#emit.node("Mul", [centred, this.#along(node, scale, axis, name)], {}, output);
   }
 
-  /** A value's integers, computed: rounded to even, saturated. */
+  /** Computes a value's integers: rounded to even, saturated. */
   integers(node: OnnxNode, meaning: Meaning, like: string, output: string): void {
     const { float, scale, axis, dtype } = meaning;
     const scaled = this.#isOne(scale) ? float : this.#emit.node("Div", [float, this.#along(node, scale, axis, like)]);
@@ -57,7 +57,7 @@ export class Numbers {
     this.#emit.node("Cast", [clipped], { to: int(elementTypeOf(dtype)) }, output);
   }
 
-  /** A float within what its integers can say. */
+  /** A float clipped to the range of its integers. */
   saturated(node: OnnxNode, float: string, settings: Settings, output: string): string {
     const { scale, zeroPoint, axis, dtype } = settings;
     const like = node.inputs[0]!;
@@ -82,7 +82,7 @@ export class Numbers {
     return this.#between(float, shaped[0]!, shaped[1]!, output);
   }
 
-  /** Whether two settings are one value or hold the same numbers, along the same axis where they are several. */
+  /** Whether two settings are the same value or hold the same numbers, along the same axis where there are several. */
   isSame(one: string | undefined, other: string | undefined, axis = 0, otherAxis = axis): boolean {
     const [p, q] = [this.held(one), this.held(other)];
     if (axis !== otherAxis && p && elementCount(p.shape) > 1) return false;
@@ -99,7 +99,7 @@ export class Numbers {
     return this.#emit.node("Min", [this.#emit.node("Max", [x, low]), high], {}, output);
   }
 
-  /** `Clip`, whose derivative is 1 at its bounds, as opsets before 11 have it and those after. */
+  /** `Clip`, whose derivative is 1 at its bounds, in the form of the opset: before 11 or from 11 on. */
   #clipped(x: string, low: number, high: number, output?: string): string {
     if (this.#file.opset >= 11)
       return this.#emit.node("Clip", [x, this.#emit.scalar(low), this.#emit.scalar(high)], {}, output);
@@ -117,7 +117,7 @@ export class Numbers {
     return this.#emit.node("Add", [x, this.#float(this.#along(node, zeroPoint, axis, like))]);
   }
 
-  /** Integers as floats, their numbers as they are. */
+  /** Integers as floats of the same value. */
   #float(name: string): string {
     const tensor = this.held(name);
     if (tensor?.dtype === "float32") return name;
@@ -131,7 +131,7 @@ export class Numbers {
   #along(node: OnnxNode, setting: string, axis: number, like: string): string {
     const tensor = this.held(setting);
     if (tensor?.shape.length === 0) return setting;
-    // A computed one is for the whole tensor, or does not fit this shape.
+    // A computed setting must be one number for the whole tensor. Otherwise it does not fit this shape.
     if (!tensor)
       return this.#emit.once(`scalar of ${setting}`, () => this.#emit.node("Reshape", [setting, this.#noAxes()]));
     if (elementCount(tensor.shape) !== 1) return this.#shaped(node, setting, axis, like);

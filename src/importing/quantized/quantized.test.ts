@@ -144,10 +144,10 @@ test.each(Object.entries(models))("%s: the numbers that integers stand for", asy
   const wanted = expected!.data as Float32Array;
   expect(y!.length).toBe(wanted.length);
   const spread = Math.max(...wanted) - Math.min(...wanted);
-  // Rounding of activations to 8 bits: half a step of the result, and what products gather of half steps of the input.
+  // Rounding of activations to 8 bits: half a step of the result, plus the sum over products of half steps of the input.
   for (const [i, value] of wanted.entries())
     expect(Math.abs(Number(y![i]) - value)).toBeLessThan(4 / 255 + 0.02 * spread);
-  // And it is no accident of small numbers.
+  // The results are not small by accident.
   expect(spread).toBeGreaterThan(0.3);
   const ops = float.graph.nodes.map(({ op }) => op);
   expect(ops.filter((op) => /quant|integer|qlinear/i.test(op))).toEqual([]);

@@ -11,7 +11,7 @@ import type { Writer } from "./writer.ts";
 /** Writes what a quantised node computes on floats. */
 export type Rewrite = (node: OnnxNode, writer: Writer) => void;
 
-/** Operators of two quantised operands, each with its scale and zero point behind it, then those of the result. */
+/** Rewrites an operator with two quantised operands. Each is followed by its scale and zero point; those of the result come last. */
 const binary =
   (op: string): Rewrite =>
   (node, writer) => {
@@ -28,7 +28,7 @@ const unary =
     writer.quantized(node, result, 3);
   };
 
-/** A product with a bias of int32, whose scale is that of both operands together. */
+/** Rewrites a product with an int32 bias. The bias has the product of both operands' scales. */
 function product(op: string, node: OnnxNode, writer: Writer, weightAxis: number, bias: number, factor = 1): string {
   const inputs = [writer.operand(node, 0), writer.operand(node, 3, 4, weightAxis)];
   const name = node.inputs[bias];
@@ -58,7 +58,7 @@ const quantizeLinear: Rewrite = (node, writer) => {
     if (block) throw new OnnxError(`${describe(node)}: activations quantised by blocks are not supported`);
     return writer.quantized(node, x, 1, { axis: along, dtype });
   }
-  // Weights, which the file rounds as it runs.
+  // Weights that the file quantises at run time.
   const rounded = requantized(tensor, { ...writer.quantization(node, 1, along), block }, range);
   const float = writer.emit.tensor(`${node.outputs[0]}_float32`, rounded);
   writer.mean(node, node.outputs[0]!, { float, scale, zeroPoint: zeroPoint || undefined, axis: along, dtype });
@@ -73,7 +73,7 @@ const dequantizeLinear: Rewrite = (node, writer) => {
     writer.emit.tensors.set(y, dequantized(tensor, { ...writer.quantization(node, 1, along), block }));
     return;
   }
-  // Weights that were quantised by blocks in the file itself stand for themselves.
+  // Weights that the file quantises in blocks keep their values.
   const meaning = writer.meaning(node.inputs[0]);
   const isSame = meaning && writer.isMeant(meaning, node.inputs[1]!, node.inputs[2] || undefined, along);
   if (block && !isSame) throw new OnnxError(`${describe(node)}: activations quantised by blocks are not supported`);
@@ -83,7 +83,7 @@ const dequantizeLinear: Rewrite = (node, writer) => {
 export const rewrites: Readonly<Record<string, Rewrite>> = {
   QuantizeLinear: quantizeLinear,
   DequantizeLinear: dequantizeLinear,
-  // As which files hold integers of 16 bits before opset 21.
+  // Before opset 21, files hold 16-bit integers in this form.
   "com.microsoft:QuantizeLinear": quantizeLinear,
   "com.microsoft:DequantizeLinear": dequantizeLinear,
   DynamicQuantizeLinear: dynamicQuantizeLinear,

@@ -8,10 +8,10 @@ import { QuantizedFile } from "./file.ts";
 import type { Meaning } from "./meaning.ts";
 import { Numbers } from "./numbers.ts";
 
-/** Whether a node reads a value, at one of its inputs' places, as the number that its integers stand for. */
+/** Whether a node reads the input at this position as the number that its integers represent. */
 export type Knows = (node: OnnxNode, place: number, file: QuantizedFile) => boolean;
 
-/** Writes the float graph of a quantised one: what each quantised value stands for, and its integers where those are read. */
+/** Writes the float graph of a quantised one: the float of each quantised value, and its integers where they are read. */
 export class Writer {
   readonly file: QuantizedFile;
   readonly emit: Emitter;
@@ -45,7 +45,7 @@ export class Writer {
   }
 
   /**
-   * An operand as the float that it stands for.
+   * An operand as a float.
    *
    * @param scale the place of its scale, with the zero point behind it
    * @param axis which one scales are along, where they are several
@@ -62,7 +62,7 @@ export class Writer {
     return this.numbers.scaled(node, this.centred(node, place, scale + 1, axis), step, axis, name);
   }
 
-  /** Whether somebody reads a value as it was meant. */
+  /** Whether any node reads a value's float. */
   isMeant(meaning: Meaning, scale: string, zeroPoint: string | undefined, axis: number): boolean {
     return (
       this.numbers.isSame(meaning.scale, scale, meaning.axis, axis) &&
@@ -70,14 +70,14 @@ export class Writer {
     );
   }
 
-  /** An operand's integers less its zero point, as floats. */
+  /** An operand's integers minus its zero point, as floats. */
   centred(node: OnnxNode, place: number, zeroPoint: number, axis: number): string {
     const name = node.inputs[place]!;
     return this.numbers.centred(node, name, node.inputs[zeroPoint] || undefined, axis, this.#meanings.get(name));
   }
 
   /**
-   * Says what the first output stands for: a float, saturated where its integers end.
+   * Sets the meaning of the first output: a float, saturated at the ends of its integer range.
    *
    * @param scale the place of its scale among the inputs, with the zero point behind it
    */
@@ -90,7 +90,7 @@ export class Writer {
     this.mean(node, output, { ...settings, float: saturated });
   }
 
-  /** Says what an output stands for, and computes its integers where they are read. */
+  /** Sets the meaning of an output, and computes its integers where they are read. */
   mean(node: OnnxNode, output: string, meaning: Meaning): void {
     this.#meanings.set(output, meaning);
     if (this.isReadAsIntegers(output)) this.numbers.integers(node, meaning, node.inputs[0]!, output);

@@ -73,7 +73,7 @@ interface Interpolation {
 }
 
 function interpolated({ name, filter, size, side }: Interpolation): Float32Array {
-  // Without a change of size no filter does anything.
+  // No filter has an effect without a change of size.
   if (filter === "bicubic" || side === size) return bicubicMatrix(size, side);
   if (filter === "bilinear") return bilinearMatrix(size, side);
   throw new UsageError(

@@ -2,7 +2,7 @@ import type { Value } from "../../graph/index.ts";
 import { reachable } from "../../graph/index.ts";
 import { elementCount } from "../../tensor/index.ts";
 
-/** A graph on so many images. */
+/** A graph on a given number of images. */
 export interface Placed {
   readonly images: number;
   readonly pixels: Value;
@@ -17,7 +17,7 @@ export interface Placed {
  */
 export function keepsImagesApart(one: Placed, other: Placed): boolean {
   const [p, q] = [countsOf(one), countsOf(other)];
-  // Graphs that differ beyond sizes cannot be compared so.
+  // Graphs that differ in more than sizes cannot be compared in this way.
   return p.length !== q.length || p.every((count, i) => count * other.images === q[i]! * one.images);
 }
 

@@ -31,7 +31,7 @@ export function linearHead(graph: Producers, output: string, isQuantized = false
   for (let left = farthest; left > 0; left--) {
     const node = graph.node(name);
     if (node?.domain !== "") break;
-    // Along the first axis, they would be of images.
+    // Along the first axis, they would belong to images.
     if (probabilities.has(node.op) && numericAttributes(node).axis !== 0) makesProbabilities = true;
     else if (!transparent.has(node.op) && !reshaping.has(node.op) && !(isQuantized && saturates(node, graph))) break;
     name = node.inputs[0]!;
@@ -164,7 +164,7 @@ const readers: Readonly<Record<string, Reader>> = {
   Div: factor(-1),
 };
 
-/** ONNX Runtime's own operators, which its optimised files have. */
+/** ONNX Runtime's own operators, which its optimised files contain. */
 const fusedReaders: Readonly<Record<string, Reader>> = {
   FusedMatMul: product,
   FusedGemm: product,
@@ -182,7 +182,7 @@ function withBias(layer: Layer, tensor: Tensor | undefined, rate: number): Layer
   return added && { ...layer, bias: layer.bias.map((value, i) => value + rate * added[i]!) };
 }
 
-/** One number a class, of a constant that is broadcast over the layer's result. */
+/** One number per class from a constant that is broadcast over the layer's result. */
 function perClass({ bias: { length: classes }, isMap }: Layer, tensor: Tensor | undefined): Float32Array | undefined {
   if (tensor?.dtype !== "float32") return undefined;
   const { shape, data } = tensor as Tensor<"float32">;

@@ -4,7 +4,7 @@ import type { Normalization } from "../encoder.ts";
 import type { Config } from "../layouts/config.ts";
 
 /*
- * Fields of preprocessing in all forms that configurations have. What is there in another form is refused by its name.
+ * Fields of preprocessing in all forms that configurations have. A field in another form is refused by name.
  */
 
 /** A size in one of its forms. */

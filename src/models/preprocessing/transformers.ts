@@ -23,7 +23,7 @@ export const roundingField = "center_crop_rounding";
 /** Steps that are computed, and those that do nothing to the pixels of photographs. */
 const knownSteps: ReadonlySet<string> = new Set([
   ...["do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_flip_channel_order"],
-  // Images are always brought to RGB, as this asks for; labels are no pixels.
+  // Images are always converted to RGB, which this requests. Labels are no pixels.
   ...["do_convert_rgb", "do_reduce_labels"],
 ]);
 

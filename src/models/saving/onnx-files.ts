@@ -20,8 +20,8 @@ export interface OnnxFile {
 export type SavedModel = OnnxModel | OnnxFile;
 
 /**
- * How many files of weights transformers.js must load beside a model's own: `NAME.onnx_data`, `NAME.onnx_data_1` and so on.
- * Others, which an ONNX file that came so may name, only ONNX Runtime for Node finds, by itself.
+ * Number of weight files that transformers.js must load beside a model's own: `NAME.onnx_data`, `NAME.onnx_data_1` and so on.
+ * An imported ONNX file may name others. Only ONNX Runtime for Node finds those, by itself.
  */
 export function dataFileCount(name: string, model: SavedModel): number {
   if (!("path" in model)) return isLarge(model, maxBytes) ? 1 : 0;

@@ -58,7 +58,7 @@ function causalMask(g: Graph, length: number): Value {
   return g.constant({ dtype: "float32", shape: [length, length], data });
 }
 
-/** A text tower whose weights are at hand. */
+/** A text tower with its weights in memory. */
 export class ClipText implements TextTower {
   readonly architecture: ClipTextArchitecture;
   readonly parameters: Parameters;

@@ -44,7 +44,7 @@ export class OnnxText implements TextTower {
   }
 
   /**
-   * The tower, once all files are known to be there that it is made of.
+   * Opens the tower after checking that all of its files are there.
    *
    * @throws UsageError when it is no ONNX file, or names weights that are not there or lie outside its folder
    */
@@ -100,7 +100,7 @@ export class OnnxText implements TextTower {
   }
 
   async #open(options: EmbedTextOptions): Promise<InferenceSession> {
-    // A file that a Git LFS pointer stands for is told from a damaged one by looking into it.
+    // The content distinguishes a Git LFS pointer from a damaged file.
     if (existsSync(this.path)) for (const path of this.#files()) withFile(path, () => {});
     const settings = sessionOptions({ ...usualThreads(), ...options });
     const session = await InferenceSession.create(this.path, settings).catch((cause: unknown) => {

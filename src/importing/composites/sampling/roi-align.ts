@@ -18,7 +18,7 @@ export const roiAlign: Composite = ({ g, x: [image, rois, images], a }) => {
   const samples = number(a, "sampling_ratio", 0);
   const regions = rois!.shape[0]!;
   if (samples > 0) return [aligned(g, image!, rois!, images!, a, [samples, samples])];
-  // As many samples as there are pixels to a bin: known only where the regions are.
+  // As many samples as a bin has pixels. That is known only if the regions are.
   const corners = known(rois!, "how many samples a region takes (sampling_ratio 0)");
   const parts = range(regions).map((r) => {
     const own = (value: Value): Value => g.slice(value, { starts: [r], ends: [r + 1], axes: [0] });
@@ -85,7 +85,7 @@ function sidesOf(
   );
   const places = g.reshape(alongAxis(g, fractions, 1, 2), [1, bins, samples]);
   const position = g.add(g.reshape(from, [-1, 1, 1]), g.mul(g.reshape(length, [-1, 1, 1]), g.cast(places, from.dtype)));
-  // A pixel beyond the image, samples are 0; nearer, the outermost pixel's.
+  // Samples more than a pixel outside the image are 0. Nearer ones take the outermost pixel.
   const isNear = g.and(g.greaterOrEqual(position, -1), g.lessOrEqual(position, size));
   const inside = g.max(position, 0);
   const low = g.min(g.floor(inside), size - 1);

@@ -1,7 +1,7 @@
 import type { Graph, Value } from "../../../graph/index.ts";
 import { product, range } from "../../../graph/index.ts";
 
-/** How values between pixels are made, and what lies beyond them. */
+/** Interpolation between pixels, and padding outside the image. */
 export interface Sampling {
   readonly mode: "linear" | "nearest" | "cubic";
   readonly padding: "zeros" | "border" | "reflection";
