@@ -153,7 +153,10 @@ describe("lore evaluate with a CLIP", () => {
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     vi.stubEnv("HF_HOME", at("hub"));
     const hub = ["evaluate", "--data", at("mixed"), "--encoder", "openai/clip-vit-base-patch32"];
-    await expectRefused(hub, /openai\/clip-vit-base-patch32: no such folder here\. As a hub id: offline mode is on.*holds no complete copy/);
+    await expectRefused(
+      hub,
+      /openai\/clip-vit-base-patch32: no such folder here\. As a hub id: offline mode is on.*holds no complete copy/,
+    );
     await expectRefused([...hub, "--card"], /is on the hub: save it/);
   });
 });
