@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -54,6 +55,24 @@ export function appendLines(path: string, values: readonly object[]): void {
   } catch (cause) {
     throw new LoreError(`Cannot write ${path}: ${reason(cause)}`, { cause });
   }
+}
+
+/**
+ * Reads what `appendLines` wrote; nothing where there is no file.
+ *
+ * @param onDamaged called with the number of a line that is no JSON, from 1; the line is left out unless this throws
+ */
+export function readLines<Line>(path: string, onDamaged: (line: number, cause: unknown) => void): readonly Line[] {
+  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  return lines.flatMap((line, i): readonly Line[] => {
+    if (line === "" && i === lines.length - 1) return [];
+    try {
+      return [JSON.parse(line) as Line];
+    } catch (cause) {
+      onDamaged(i + 1, cause);
+      return [];
+    }
+  });
 }
 
 function pieces(content: FileContent): readonly Uint8Array[] {

@@ -1,4 +1,4 @@
-import { nearestOthers, overlap } from "../inference/index.ts";
+import { meanRow, nearestOthers, overlap, unitRows } from "../inference/index.ts";
 
 /**
  * Agreement of embeddings with the original's of the same images, without labels. Each number is 1 for full agreement.
@@ -39,9 +39,7 @@ export function agreementOf(original: Float32Array, moved: Float32Array, size: n
   const rows = (data: Float32Array): readonly Float64Array[] =>
     Array.from({ length: count }, (_, i) => Float64Array.from(data.subarray(i * size, (i + 1) * size)));
   const [z0, z] = [rows(original), rows(moved)];
-  const centered = (all: readonly Float64Array[]): readonly Float64Array[] =>
-    all.map((row) => unit(row.map((x, d) => x - center[d]!)));
-  const [u0, u] = [centered(z0), centered(z)];
+  const [u0, u] = [unitRows(original, size, center), unitRows(moved, size, center)];
   const spread = mean(z0.map((row) => sum(row, (x, d) => (x - center[d]!) ** 2)));
   const moves = mean(z0.map((row, i) => sum(row, (x, d) => (x - z[i]![d]!) ** 2)));
   const [near0, near] = [original, moved].map((queries) => nearestOthers(queries, original, size, neighbourCount));
@@ -53,17 +51,6 @@ export function agreementOf(original: Float32Array, moved: Float32Array, size: n
     variance: 1 - moves / spread,
     relations: mean(u0.map((_, i) => Math.exp(-kl(others(u0, i), others(u, i))))),
   };
-}
-
-function meanRow(data: Float32Array, size: number): Float64Array {
-  const center = new Float64Array(size);
-  for (const [i, x] of data.entries()) center[i % size]! += (x * size) / data.length;
-  return center;
-}
-
-function unit(row: Float64Array): Float64Array {
-  const length = Math.hypot(...row) || 1;
-  return row.map((x) => x / length);
 }
 
 function softmax(scores: readonly number[]): Float64Array {

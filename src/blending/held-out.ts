@@ -1,7 +1,7 @@
 import { balancedSubset, type ImageSource, openBatches } from "../data/index.ts";
-import { Graph } from "../graph/index.ts";
-import { type Encoder, feedsOf, type Parameters, trainableWeights } from "../models/index.ts";
-import { type CompileOptions, compile, type Program } from "../runtime/index.ts";
+import { WeightedEmbedder } from "../inference/index.ts";
+import type { Encoder, Parameters } from "../models/index.ts";
+import type { CompileOptions } from "../runtime/index.ts";
 import { type Agreement, agreementOf, behaviourKept } from "./agreement.ts";
 
 /** Images to train on and images to judge by, which training never sees. */
@@ -46,16 +46,14 @@ export class HeldOutImages {
   readonly count: number;
   readonly #encoder: Encoder;
   readonly #pixels: Uint8Array;
-  readonly #program: Program;
-  readonly #batch: number;
+  readonly #embedder: WeightedEmbedder;
   #original: Float32Array = new Float32Array();
   #shifted: Agreement | undefined;
 
-  private constructor(encoder: Encoder, pixels: Uint8Array, program: Program, batch: number) {
+  private constructor(encoder: Encoder, pixels: Uint8Array, embedder: WeightedEmbedder) {
     this.#encoder = encoder;
     this.#pixels = pixels;
-    this.#program = program;
-    this.#batch = batch;
+    this.#embedder = embedder;
     this.count = pixels.length / (3 * encoder.imageSize ** 2);
   }
 
@@ -78,15 +76,8 @@ export class HeldOutImages {
       for (const [i, x] of read.pixels.entries()) pixels[filled + i] = Math.round(255 * x);
       filled += read.pixels.length;
     }
-    const input = new Graph().input("pixels", "float32", [batch, 3, size, size]);
-    const weights = trainableWeights(input.graph, original.parameters);
-    const embedding = original.embed(input, (name) => weights.get(name)!);
-    const images = new HeldOutImages(
-      original,
-      pixels.subarray(0, filled),
-      await compile({ embedding }, options),
-      batch,
-    );
+    const embedder = await WeightedEmbedder.compile(original, { batch, ...options });
+    const images = new HeldOutImages(original, pixels.subarray(0, filled), embedder);
     images.#original = await images.#embed(original.parameters);
     images.#shifted = images.#agreement(await images.#embed(original.parameters, Math.max(1, Math.round(size / 16))));
     return images;
@@ -107,25 +98,19 @@ export class HeldOutImages {
    *
    * @param shift number of pixels by which images are shifted to the left, with the right edge repeated
    */
-  async #embed(parameters: Parameters, shift = 0): Promise<Float32Array> {
-    const { embeddingSize, imageSize } = this.#encoder;
+  #embed(parameters: Parameters, shift = 0): Promise<Float32Array> {
+    const { imageSize } = this.#encoder;
     const length = 3 * imageSize ** 2;
-    const all = new Float32Array(this.count * embeddingSize);
-    const pixels = new Float32Array(this.#batch * length);
-    for (let start = 0; start < this.count; start += this.#batch) {
-      const used = Math.min(this.#batch, this.count - start);
-      const bytes = this.#pixels.subarray(start * length, (start + used) * length);
-      for (let i = 0; i < bytes.length; i++) {
+    return this.#embedder.embedEach(parameters, this.count, (image, into) => {
+      const bytes = this.#pixels.subarray(image * length, (image + 1) * length);
+      for (let i = 0; i < length; i++) {
         const column = i % imageSize;
-        pixels[i] = bytes[i - column + Math.min(column + shift, imageSize - 1)]! / 255;
+        into[i] = bytes[i - column + Math.min(column + shift, imageSize - 1)]! / 255;
       }
-      const { embedding } = await this.#program.run({ ...feedsOf(parameters), pixels });
-      all.set((embedding as Float32Array).subarray(0, used * embeddingSize), start * embeddingSize);
-    }
-    return all;
+    });
   }
 
   async dispose(): Promise<void> {
-    await this.#program.dispose();
+    await this.#embedder.dispose();
   }
 }

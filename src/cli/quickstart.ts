@@ -118,6 +118,8 @@ async function run(flags: Flags<typeof options>): Promise<void> {
     const { encoder } = await finetune(original, train, objective, {
       ...compute,
       ...training,
+      // Measured with labels below.
+      judge: false,
       seed,
       limit: Math.max(1, Math.round(share * flags.images)),
       onStep: ({ step, advDistance, cleanDistance }, total) =>

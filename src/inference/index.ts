@@ -4,9 +4,10 @@ export { type ClassifierOptions, chooseClassifier, headRows, plainTemplate } fro
 export { compileEmbedder, countImages, type EmbedImagesOptions, embedImages } from "./embed.ts";
 export { type EmbedSourceOptions, embedSource, type SourceEmbeddings } from "./embed-source.ts";
 export { Forward, usualBatch } from "./forward.ts";
-export { nearestOthers, overlap } from "./neighbours.ts";
+export { meanRow, nearestOthers, overlap, unitRows } from "./neighbours.ts";
 export { othersByLogit, type Predictions, Predictor } from "./predictor.ts";
 export { rowOf } from "./rows.ts";
 export { fillTemplates, isTemplateSet, openTemplates } from "./templates.ts";
 export { frozenEmbedding, type Victim, victimOf } from "./victim.ts";
+export { WeightedEmbedder } from "./weighted.ts";
 export { type ZeroShotOptions, zeroShotClassifier } from "./zero-shot.ts";

@@ -25,9 +25,25 @@ export function overlap(one: readonly (readonly number[])[], other: readonly (re
   return shares.reduce((sum, share) => sum + share, 0) / shares.length;
 }
 
-function unitRows(rows: Float32Array, size: number): readonly Float64Array[] {
+/** The mean of rows [n, size]. */
+export function meanRow(rows: Float32Array, size: number): Float64Array {
+  const mean = new Float64Array(size);
+  for (const [i, x] of rows.entries()) mean[i % size]! += (x * size) / rows.length;
+  return mean;
+}
+
+/**
+ * Directions of rows [n, size] from a center, each of length 1; zero for a row at the center.
+ *
+ * @param center default: the origin
+ */
+export function unitRows(
+  rows: Float32Array,
+  size: number,
+  center: Float64Array = new Float64Array(size),
+): readonly Float64Array[] {
   return Array.from({ length: rows.length / size }, (_, i) => {
-    const row = Float64Array.from(rows.subarray(i * size, (i + 1) * size));
+    const row = Float64Array.from(rows.subarray(i * size, (i + 1) * size), (x, d) => x - center[d]!);
     const length = Math.hypot(...row) || 1;
     return row.map((x) => x / length);
   });

@@ -64,6 +64,12 @@ export function trainableWeights(graph: Graph, parameters: Parameters): Readonly
   return new Map([...parameters].map(([name, tensor]) => [name, graph.input(name, "float32", tensor.shape)]));
 }
 
+/** Embeddings [N, D] of pixels [N, 3, S, S], with every parameter an input of their graph. */
+export function trainableEmbedding(encoder: Encoder, pixels: Value): Value {
+  const weights = trainableWeights(pixels.graph, encoder.parameters);
+  return encoder.embed(pixels, (name) => weights.get(name)!);
+}
+
 /** Weights as constants of the graph, which ONNX Runtime packs once for its products. */
 export function frozenWeights(graph: Graph, parameters: Parameters): Weights {
   return (name) => graph.constant(parameters.get(name)!);

@@ -9,7 +9,15 @@ export {
   pickRows,
 } from "./classifier.ts";
 export { encoderDigest } from "./digest.ts";
-export { cloneParameters, type Encoder, feedsOf, frozenWeights, type Parameters, trainableWeights } from "./encoder.ts";
+export {
+  cloneParameters,
+  type Encoder,
+  feedsOf,
+  frozenWeights,
+  type Parameters,
+  trainableEmbedding,
+  trainableWeights,
+} from "./encoder.ts";
 export { checkFinite, checkNonZero, checkWeights } from "./finite.ts";
 export { encoderFolder, type LoadOptions, loadEncoder } from "./load.ts";
 export { normalizations } from "./normalizations.ts";

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { readJson } from "../files.ts";
+import { readJson, readLines } from "../files.ts";
 import { type BlendFront, type Finding, holdsFinding, type Picture, readFinding } from "../results/index.ts";
 import type { RecordedRecognition, StepMetrics } from "../training/index.ts";
 import { readRun } from "../training/index.ts";
@@ -121,24 +121,14 @@ function nothingFound(folders: readonly string[]): UsageError {
 function readTraining(folder: string, onWarning: (message: string) => void): TrainingRun {
   const description = readRun(folder);
   if (!isObject(description)) throw new UsageError(`${join(folder, "run.json")} does not describe a run.`);
-  const metrics = readLines<StepMetrics>(join(folder, "metrics.jsonl"), onWarning);
-  const recognition = readLines<RecordedRecognition>(join(folder, "recognition.jsonl"), onWarning);
+  const linesOf = <Line>(path: string): readonly Line[] =>
+    readLines(path, (line) =>
+      onWarning(`${path}, line ${line}, is no JSON. It is left out; lore train --resume writes it again.`),
+    );
+  const metrics = linesOf<StepMetrics>(join(folder, "metrics.jsonl"));
+  const recognition = linesOf<RecordedRecognition>(join(folder, "recognition.jsonl"));
   const blend = hasBlend(folder) ? (readJson(join(folder, "blend.json")) as { readonly weight?: unknown }).weight : 1;
   return { folder, description, metrics, recognition, ...(typeof blend === "number" && blend < 1 && { blend }) };
-}
-
-/** A file with a line of JSON each; empty where there is none. */
-function readLines<Line>(path: string, onWarning: (message: string) => void): readonly Line[] {
-  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-  return lines.flatMap((line, i): readonly Line[] => {
-    if (line === "") return [];
-    try {
-      return [JSON.parse(line) as Line];
-    } catch {
-      onWarning(`${path}, line ${i + 1}, is no JSON. It is left out; lore train --resume writes it again.`);
-      return [];
-    }
-  });
 }
 
 /** Empty where only fidelity was measured, which says nothing of accuracy. */

@@ -5,6 +5,7 @@ import { pairedInterval } from "../statistics.ts";
 import { evaluationCells } from "./evaluation.ts";
 import { amplifiedDifference, galleryPng } from "./gallery.ts";
 import { embeddedPng, htmlPage, htmlTable, paragraph, preformatted, section } from "./page.ts";
+import { points } from "./table.ts";
 
 /** Figures of one encoder in quickstart. */
 export interface QuickstartRow {
@@ -35,12 +36,11 @@ export interface QuickstartFacts {
 export function quickstartHeadline(rows: readonly QuickstartRow[], gain: PairedEvaluation): readonly string[] {
   const [original, recipe] = [rows[0]!, rows.at(-1)!];
   const percent = (share: number): string => (100 * share).toFixed(1);
-  const signed = (share: number): string => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)}`;
   const attacked = original.test.attacks.map(({ epsilon, accuracy }, i) => {
     const { difference, gained, lost } = gain.attacks[i]!;
     const { low, high } = pairedInterval(gained, lost, original.test.images);
     const change = `${percent(accuracy)} -> ${percent(recipe.test.attacks[i]!.accuracy)} %`;
-    return `attacked at ${formatEpsilon(epsilon)}: ${change} (${signed(difference)} [${signed(low)} to ${signed(high)}])`;
+    return `attacked at ${formatEpsilon(epsilon)}: ${change} (${points(difference)} [${points(low)} to ${points(high)}])`;
   });
   return [
     ...attacked.map((line, i) => (i === 0 ? `The recipe, ${line}` : `            ${line}`)),

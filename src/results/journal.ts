@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { jsonFile, readJson, writeAtomically } from "../files.ts";
+import { jsonFile, readJson, readLines, writeAtomically } from "../files.ts";
 
 const settingsFile = "settings.json";
 
@@ -19,7 +19,7 @@ export function openKept<Line>(
   try {
     mkdirSync(folder, { recursive: true });
     keepSettings(join(folder, settingsFile), settings);
-    return readLines(join(folder, file));
+    return readWholeLines(join(folder, file));
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;
     throw new UsageError(`Results cannot be kept in ${folder}; give another folder with --out.`, { cause });
@@ -56,21 +56,12 @@ function keepSettings(path: string, settings: Readonly<Record<string, unknown>>)
 }
 
 /** Reads the lines. A truncated last line is removed from the file. */
-function readLines<Line>(path: string): readonly Line[] {
+function readWholeLines<Line>(path: string): readonly Line[] {
   if (!existsSync(path)) return [];
   const text = readFileSync(path, "utf8");
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   if (whole.length < text.length) writeAtomically(path, whole);
-  return whole
-    .split("\n")
-    .slice(0, -1)
-    .map((line, i) => {
-      try {
-        return JSON.parse(line) as Line;
-      } catch (cause) {
-        throw new UsageError(`${path}, line ${i + 1}, is damaged. Remove the line, and it is measured again.`, {
-          cause,
-        });
-      }
-    });
+  return readLines(path, (line, cause) => {
+    throw new UsageError(`${path}, line ${line}, is damaged. Remove the line, and it is measured again.`, { cause });
+  });
 }

@@ -1,7 +1,7 @@
 import { type FixedSteps, type InnerAttack, isInt8 } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
-import { type Encoder, trainableWeights } from "../models/index.ts";
+import { type Encoder, trainableEmbedding } from "../models/index.ts";
 import type { Device } from "../runtime/index.ts";
 import { inInt8 } from "./training-graphs.ts";
 
@@ -15,9 +15,7 @@ export function checkAttack(encoder: Encoder, attack: InnerAttack, device: Devic
 /** @throws UsageError when the encoder has no products that can run in int8 */
 function checkProducts(encoder: Encoder): void {
   const pixels = new Graph().input("pixels", "float32", [1, 3, encoder.imageSize, encoder.imageSize]);
-  const inputs = trainableWeights(pixels.graph, encoder.parameters);
-  const embedding = encoder.embed(pixels, (name) => inputs.get(name)!);
-  inInt8(encoder, { embedding });
+  inInt8(encoder, { embedding: trainableEmbedding(encoder, pixels) });
 }
 
 /** @throws UsageError when the attack's arithmetic exists on CPU only */

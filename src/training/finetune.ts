@@ -60,6 +60,8 @@ interface CommonOptions extends Partial<Omit<TrainingSettings, "microBatch" | "m
   readonly onStep?: (metrics: StepMetrics, totalSteps: number) => void;
   /** Called with the plan chosen for `memory`. */
   readonly onPlan?: (plan: MemoryPlan) => void;
+  /** Judge the run on held-out images, which takes five short attacks on 64 images. Default true. */
+  readonly judge?: boolean;
   /** Called with the recognition of held-out images: before, during and after training. */
   readonly onJudged?: (recorded: RecordedRecognition) => void;
   readonly onWarning?: (message: string) => void;
@@ -120,7 +122,7 @@ export async function finetune(
   const plan = planOf(encoder, source, objective, options);
   const { settings, subset, rule } = plan;
   const folder = openFolder(plan, options);
-  const judge = await openJudge(plan, folder, options);
+  const judge = options.judge === false ? undefined : await openJudge(plan, folder, options);
   const step = await openStep(plan, folder, options);
   let end: LoopEnd;
   try {

@@ -1,7 +1,7 @@
 import { embeddingDistance, lossGraph, pgd, planOf, runSearches } from "../attacks/index.ts";
 import { type ImageSource, openBatches } from "../data/index.ts";
-import { Graph, type Value } from "../graph/index.ts";
-import { type Encoder, feedsOf, type Parameters, trainableWeights } from "../models/index.ts";
+import { meanRow, unitRows, WeightedEmbedder } from "../inference/index.ts";
+import { type Encoder, feedsOf, type Parameters, trainableEmbedding } from "../models/index.ts";
 import { type CompileOptions, compile, ProgramLadder, takingTurns } from "../runtime/index.ts";
 
 /** Images for judging a run: enough to tell a gain of 20 points from chance, few enough to cost only seconds. */
@@ -68,22 +68,33 @@ export class RecognitionCheck {
     const pixels = room.subarray(0, filled);
     const check = new RecognitionCheck(original, pixels, { ...options, ...takingTurns(options) });
     if (check.count < minRecognitionImages) return undefined;
-    check.#original = await check.#embed(original.parameters, pixels);
+    check.#original = await check.#embedded((embedder) => embedder.embed(original.parameters, pixels));
     return check;
   }
 
   /** Recognition by the same encoder with these weights. */
   async under(parameters: Parameters): Promise<Recognition> {
-    const clean = await this.#embed(parameters, this.#pixels);
-    const attacked = await this.#embed(parameters, await this.#attacked(parameters));
-    return { clean: this.#recognized(clean), attacked: this.#recognized(attacked) };
+    return this.#embedded(async (embedder) => ({
+      clean: this.#recognized(await embedder.embed(parameters, this.#pixels)),
+      attacked: this.#recognized(await embedder.embed(parameters, await this.#attacked(parameters))),
+    }));
+  }
+
+  /** The program goes as soon as it is not needed: training wants the memory. */
+  async #embedded<T>(use: (embedder: WeightedEmbedder) => Promise<T>): Promise<T> {
+    const embedder = await WeightedEmbedder.compile(this.#encoder, this.#options);
+    try {
+      return await use(embedder);
+    } finally {
+      await embedder.dispose();
+    }
   }
 
   async #attacked(parameters: Parameters): Promise<Float32Array> {
     const { imageSize, name } = this.#encoder;
     const { epsilon, seed, batch, ...options } = this.#options;
     const attack = pgd({ epsilon, steps: attackSteps, loss: "embedding-l2" });
-    const target = embeddingDistance((pixels) => this.#embedding(pixels), "embedding-l2");
+    const target = embeddingDistance((pixels) => trainableEmbedding(this.#encoder, pixels), "embedding-l2");
     const programs = new ProgramLadder(
       (size) => compile(lossGraph({ batch: size, imageSize, gradient: true }, target), options),
       batch,
@@ -101,33 +112,6 @@ export class RecognitionCheck {
     }
   }
 
-  /** Embeddings [count, D] of the pixels under the weights. */
-  async #embed(parameters: Parameters, pixels: Float32Array): Promise<Float32Array> {
-    const { imageSize, embeddingSize } = this.#encoder;
-    const { batch, ...options } = this.#options;
-    const length = 3 * imageSize ** 2;
-    const input = new Graph().input("pixels", "float32", [batch, 3, imageSize, imageSize]);
-    const program = await compile({ embedding: this.#embedding(input) }, options);
-    try {
-      const all = new Float32Array(this.count * embeddingSize);
-      const padded = new Float32Array(batch * length);
-      for (let start = 0; start < this.count; start += batch) {
-        const used = Math.min(batch, this.count - start);
-        padded.set(pixels.subarray(start * length, (start + used) * length));
-        const { embedding } = await program.run({ ...feedsOf(parameters), pixels: padded });
-        all.set((embedding as Float32Array).subarray(0, used * embeddingSize), start * embeddingSize);
-      }
-      return all;
-    } finally {
-      await program.dispose();
-    }
-  }
-
-  #embedding(pixels: Value): Value {
-    const weights = trainableWeights(pixels.graph, this.#encoder.parameters);
-    return this.#encoder.embed(pixels, (name) => weights.get(name)!);
-  }
-
   #recognized(embeddings: Float32Array): readonly boolean[] {
     return recognized(this.#original, embeddings, this.#encoder.embeddingSize);
   }
@@ -141,16 +125,8 @@ export class RecognitionCheck {
  * @param moved [n, size], of the same images
  */
 export function recognized(original: Float32Array, moved: Float32Array, size: number): readonly boolean[] {
-  const count = original.length / size;
-  const mean = new Float64Array(size);
-  for (const [i, x] of original.entries()) mean[i % size]! += x / count;
-  const units = (data: Float32Array): readonly Float64Array[] =>
-    Array.from({ length: count }, (_, i) => {
-      const row = Float64Array.from(data.subarray(i * size, (i + 1) * size), (x, d) => x - mean[d]!);
-      const length = Math.hypot(...row);
-      return row.map((x) => x / length);
-    });
-  const [originals, rows] = [units(original), units(moved)];
+  const center = meanRow(original, size);
+  const [originals, rows] = [unitRows(original, size, center), unitRows(moved, size, center)];
   const cosine = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, d) => sum + x * b[d]!, 0);
   return rows.map((row, i) => {
     const own = cosine(row, originals[i]!);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs
 import { join } from "node:path";
 import type { ChosenBlend } from "../blending/index.ts";
 import { UsageError } from "../errors.ts";
-import { appendLines, jsonFile, readJson, writeAtomically } from "../files.ts";
+import { appendLines, jsonFile, readJson, readLines, writeAtomically } from "../files.ts";
 import type { Encoder, Parameters } from "../models/index.ts";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { RecordedRecognition } from "./judge.ts";
@@ -99,9 +99,7 @@ export class RunFolder {
 
   /** The last lines of metrics, up to `count`. */
   recentMetrics(count: number): readonly StepMetrics[] {
-    if (!existsSync(this.#metrics)) return [];
-    const lines = readFileSync(this.#metrics, "utf8").split("\n").filter(Boolean);
-    return lines.slice(-count).map((line) => JSON.parse(line) as StepMetrics);
+    return readLines<StepMetrics>(this.#metrics, leaveOut).slice(-count);
   }
 
   /** Drops the metrics of an abandoned attempt. */
@@ -112,9 +110,7 @@ export class RunFolder {
 
   /** Recognition of held-out images so far. */
   recognition(): readonly RecordedRecognition[] {
-    if (!existsSync(this.#recognition)) return [];
-    const lines = readFileSync(this.#recognition, "utf8").split("\n").filter(Boolean);
-    return lines.map((line) => JSON.parse(line) as RecordedRecognition);
+    return readLines(this.#recognition, leaveOut);
   }
 
   /** Drops the records after a step, and those of the encoder saved at the end. */
@@ -144,6 +140,9 @@ export class RunFolder {
     return join(this.path, "metrics.jsonl");
   }
 }
+
+/** A line that a crash cut short: what it described is done again. */
+const leaveOut = (): void => {};
 
 /** The reason why a path cannot become a run folder, and the first half of the advice. */
 function whatIsThere(path: string): string | undefined {

@@ -1,7 +1,7 @@
 import { ascentGraph, ascentSpec, type InnerAttack, isInt8, lossGraph, type TargetBuilder } from "../attacks/index.ts";
 import { UsageError } from "../errors.ts";
 import { Graph, type Outputs, type Value } from "../graph/index.ts";
-import { type Encoder, frozenWeights, type Parameters, trainableWeights } from "../models/index.ts";
+import { type Encoder, frozenWeights, type Parameters, trainableEmbedding, trainableWeights } from "../models/index.ts";
 import {
   type Constraint,
   classEntropy,
@@ -146,10 +146,7 @@ function referenceGraph(
 
 /** A measure [N] of the trained encoder's embeddings of `pixels`, beside the input `original` [N, D]. */
 function trained(encoder: Encoder, pixels: Value, measure: Measure): Value {
-  const weights = trainableWeights(pixels.graph, encoder.parameters);
+  const embedding = trainableEmbedding(encoder, pixels);
   const original = pixels.graph.input("original", "float32", [pixels.shape[0]!, encoder.embeddingSize]);
-  return measure(
-    encoder.embed(pixels, (name) => weights.get(name)!),
-    original,
-  );
+  return measure(embedding, original);
 }
