@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { LoreError, UsageError } from "./errors.ts";
-import { withFile, writeAtomically } from "./files.ts";
+import { appendLines, readLines, withFile, writeAtomically } from "./files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lore-files-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -57,4 +57,15 @@ test("a file that is not there, and one that ends too early", () => {
   expect(existsSync(path)).toBe(false);
   writeAtomically(path, "abc");
   expect(() => withFile(path, ({ read }) => read(1, 5))).toThrow(/absent.*shorter than 5 bytes/);
+});
+
+test("lines are read as they were appended; damaged and empty ones are told by their numbers", () => {
+  const path = join(folder, "lines.jsonl");
+  const damaged: number[] = [];
+  expect(readLines(path, (line) => damaged.push(line))).toEqual([]);
+  appendLines(path, [{ a: 1 }, { a: "b\n" }]);
+  expect(readLines(path, (line) => damaged.push(line))).toEqual([{ a: 1 }, { a: "b\n" }]);
+  writeAtomically(path, '{"a":1}\n\n{"a":2}\n{"a"');
+  expect(readLines(path, (line) => damaged.push(line))).toEqual([{ a: 1 }, { a: 2 }]);
+  expect(damaged).toEqual([2, 4]);
 });
